@@ -1,0 +1,69 @@
+/* cluster.h: the cluster file: who belongs to this cluster, certified by its root key.  Public, the same everywhere.
+ *
+ *   pgmesh-cluster 1
+ *   name orders
+ *   root HEX32
+ *   record HEX(packed first record) HEX64(root's signature over "pgmesh record v1\0" and those bytes)
+ *   member ID NAME ROLE SITE HEX32KEY FROM UNTIL HEX64SIG [mesh=HOST:PORT[,HOST:PORT...]] [pg=HOST:PORT]
+ *
+ * The certificate in a member line is the root's signature over fixed-layout bytes (cluster_certificate_bytes).
+ * Addresses are not certified: a wrong address reaches nobody, since the key behind it would be another.
+ * FROM and UNTIL are Unix seconds, 0 for no limit; they are judged when a program starts, never while it runs, so
+ * that no wall clock can stop a cluster (folder.h). */
+#ifndef PGMESH_MESH_IO_CLUSTER_H
+#define PGMESH_MESH_IO_CLUSTER_H
+
+#include "mesh/core.h"
+#include "mesh/io/address.h"
+#include "mesh/io/keys.h"
+
+struct cluster_member {
+    struct member member; /* id, name, role, site, key: what the core wants */
+    int64_t from, until;
+    uint8_t signature[SIGNATURE_SIZE];
+    uint8_t n_mesh; /* 0 for operators */
+    struct address mesh[ADDRESSES_MAX];
+    bool has_pg;
+    struct address pg;
+};
+
+struct cluster {
+    char name[NAME_SIZE];
+    struct cluster_id id; /* record_cluster_id(&first) */
+    uint8_t root[KEY_SIZE];
+    struct record first;
+    uint8_t record_signature[SIGNATURE_SIZE];
+    uint8_t n;
+    struct cluster_member members[MEMBERS_MAX];
+};
+
+/* Reads the file and verifies all of it: root's signature over the record, every certificate, names, ids and keys
+ * unique, and that the record's voters and databases are members with the same keys and sites.  The result is
+ * checked in full or not given at all. */
+bool cluster_load(const char *path, struct cluster *c, struct problem *err);
+/* The same from memory; `path` is for messages. */
+bool cluster_parse(const char *text, size_t n, const char *path, struct cluster *c, struct problem *err);
+/* Writes the file (init); the caller has called cluster_sign_record() and cluster_certify() for every member. */
+bool cluster_write(const char *path, const struct cluster *c, struct problem *err);
+
+/* Fills id, root and record_signature from `first`. */
+void cluster_sign_record(struct cluster *c, const struct key *root);
+/* Fills the member's signature; the cluster's id must stand already. */
+void cluster_certify(const struct cluster *c, struct cluster_member *m, const struct key *root);
+bool cluster_certificate_holds(const struct cluster *c, const struct cluster_member *m);
+enum { CERTIFICATE_BYTES_MAX = 256 };
+size_t cluster_certificate_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,
+                                 const struct cluster_member *m);
+
+/* NULL when there is none. */
+const struct cluster_member *cluster_find(const struct cluster *c, const char *name);
+const struct cluster_member *cluster_member(const struct cluster *c, member_id id);
+/* Its name, or "?" (never NULL), for messages. */
+const char *cluster_member_name(const struct cluster *c, member_id id);
+
+/* [a-z][a-z0-9_-]*, shorter than NAME_SIZE. */
+bool cluster_name_valid(const char *name);
+const char *cluster_role_name(enum role r);
+bool cluster_role_parse(enum role *r, const char *text);
+
+#endif

@@ -1,0 +1,95 @@
+/* config.h: node.conf: `key = value`, one per line, '#' comments, values may be quoted '...' ('' is one quote).
+ *
+ * ONE option table (config_options) feeds the parser, --help, the sample file and the manual.  An unknown option, a
+ * wrong type, a value out of range or an option set twice is an error with file:line.  Times take ms, s, min.
+ * Relative paths are relative to the file's folder; in struct config every path is complete.
+ * struct config is plain data of fixed size (about 70 kB): keep it static or on the heap. */
+#ifndef PGMESH_MESH_IO_CONFIG_H
+#define PGMESH_MESH_IO_CONFIG_H
+
+#include "mesh/core.h"
+#include "mesh/io/address.h"
+#include "mesh/io/file.h"
+#include "mesh/io/problem.h"
+
+enum { CONFIG_HBA_MAX = 64, CONFIG_HBA_SIZE = 256, CONFIG_PARAMETERS_MAX = 96, CONFIG_PARAMETER_NAME_SIZE = 64,
+       CONFIG_PARAMETER_SIZE = 448, CONFIG_TEXT_SIZE = 128 };
+
+enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_bootstrap { CONFIG_BOOTSTRAP_INITDB, CONFIG_BOOTSTRAP_ADOPT };
+
+struct config_parameter {
+    char name[CONFIG_PARAMETER_NAME_SIZE];
+    char value[CONFIG_PARAMETER_SIZE];
+};
+
+struct config {
+    char file[FILE_PATH_SIZE];   /* as loaded */
+    char folder[FILE_PATH_SIZE]; /* the folder it lies in */
+
+    /* every member */
+    char member[NAME_SIZE];
+    char cluster_file[FILE_PATH_SIZE], key_file[FILE_PATH_SIZE], state_dir[FILE_PATH_SIZE],
+        control_socket[FILE_PATH_SIZE];
+    uint8_t n_listen; /* 0: the member's own addresses in the cluster file */
+    struct address listen[ADDRESSES_MAX];
+    enum config_log_level log_level;
+    enum config_log_format log_format;
+    bool realtime;
+
+    /* databases and observers */
+    char data_dir[FILE_PATH_SIZE], bin_dir[FILE_PATH_SIZE], socket_dir[FILE_PATH_SIZE]; /* data_dir "": not set */
+    char pg_listen[CONFIG_TEXT_SIZE];
+    uint16_t pg_port;
+    char user[NAME_SIZE];
+    char pg_pass_file[FILE_PATH_SIZE];
+    enum config_bootstrap bootstrap;
+    uint8_t n_hba;
+    char hba[CONFIG_HBA_MAX][CONFIG_HBA_SIZE]; /* pg_hba.conf lines, in order */
+    uint8_t n_parameters;
+    struct config_parameter parameters[CONFIG_PARAMETERS_MAX]; /* pg.NAME = VALUE, unquoted */
+    char cgroup[FILE_PATH_SIZE];   /* "auto", "none" or a path */
+    char watchdog[FILE_PATH_SIZE]; /* "": none */
+
+    /* decisions */
+    struct core_settings core;
+};
+
+enum config_type { CONFIG_NAME, CONFIG_TEXT, CONFIG_PATH, CONFIG_INTEGER, CONFIG_TIME, CONFIG_BOOL, CONFIG_CHOICE,
+                   CONFIG_ADDRESSES, CONFIG_HBA, CONFIG_PARAMETERS };
+struct config_option {
+    const char *name;
+    enum config_type type;
+    size_t offset, size;
+    const char *fallback; /* as one would write it; "" is unset, NULL is required */
+    int64_t min, max;     /* INTEGER, TIME (in ms) */
+    const char *choices;  /* CHOICE: "auto|failover|restart", in the order of the enum */
+    const char *group;    /* heading in --help and in the sample */
+    const char *help;     /* one line */
+};
+extern const struct config_option config_options[];
+extern const size_t config_options_n;
+
+/* Every option at its default. */
+void config_default(struct config *c);
+/* Reads and checks the file by itself; what needs the cluster file is checked by config_check_cluster(). */
+bool config_load(const char *path, struct config *c, struct problem *err);
+/* The same from memory; `path` names file and folder. */
+bool config_parse(const char *text, size_t n, const char *path, struct config *c, struct problem *err);
+
+struct cluster;
+/* Is the member in the roster, with a role that this configuration can serve (a database needs data_dir and pg=),
+ * with timings that the record allows? */
+bool config_check_cluster(const struct config *c, const struct cluster *cluster, struct problem *err);
+
+/* The option table for people: name, default, meaning, grouped. */
+void config_print_help(FILE *out);
+/* A commented sample file; the options in `set` stand there as set, all others commented out at their default.
+ * `init` writes node.conf with it.  Values are quoted where they need to be. */
+struct config_value { const char *name, *value; };
+void config_print_sample(FILE *out, const struct config_value *set, size_t n);
+/* The nearest known option, or NULL; for did-you-mean. */
+const char *config_nearest(const char *name);
+
+#endif

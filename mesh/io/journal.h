@@ -1,0 +1,47 @@
+/* journal.h: what was decided and what happened, with wall-clock time, for people: append-only text in state/journal.
+ *
+ *   2026-11-21T09:14:02.118Z decided TERM VERSION HEX(wire "decided" body)
+ *   2026-11-21T09:14:02.120Z event TERM NAME TEXT...
+ *
+ * Nothing is decided by it and nothing waits for it: a line that cannot be written is counted and forgotten.  Past
+ * JOURNAL_SIZE_MAX the file becomes journal.1 (the one before that goes), so a reader meets 8 MB at most.  A torn last
+ * line is skipped when read. */
+#ifndef PGMESH_MESH_IO_JOURNAL_H
+#define PGMESH_MESH_IO_JOURNAL_H
+
+#include "mesh/io/file.h"
+
+#include <stdint.h>
+
+enum { JOURNAL_SIZE_MAX = 4 * 1024 * 1024, JOURNAL_NAME_SIZE = 48 };
+
+struct journal {
+    char path[FILE_PATH_SIZE];
+    int fd;
+    uint64_t size, lost;
+};
+
+bool journal_open(struct journal *j, const char *state_dir, struct problem *err);
+void journal_close(struct journal *j);
+void journal_decided(struct journal *j, uint64_t term, uint64_t version, const uint8_t *certificate, size_t n);
+void journal_event(struct journal *j, uint64_t term, const char *name, const char *text);
+
+enum journal_kind { JOURNAL_DECIDED = 1, JOURNAL_EVENT = 2 };
+struct journal_line {
+    enum journal_kind kind;
+    int64_t at_us; /* wall clock */
+    uint64_t term;
+    uint64_t version;         /* DECIDED */
+    const char *hex;          /* DECIDED: 2 * n digits, not terminated */
+    size_t hex_len;
+    char name[JOURNAL_NAME_SIZE]; /* EVENT */
+    const char *text;         /* EVENT: not terminated */
+    size_t text_len;
+};
+/* Calls `visit` for every line, oldest first, of the kinds wanted; stops when it answers false. */
+typedef bool journal_visit(void *arg, const struct journal_line *line);
+void journal_read(const char *state_dir, int kinds, journal_visit *visit, void *arg);
+/* One line, without its newline. */
+bool journal_parse(struct journal_line *line, const char *text, size_t n);
+
+#endif

@@ -1,0 +1,38 @@
+/* keys.h: Ed25519 keys on disk, their X25519 form for CURVE, hex, and randomness; in mesh/io alone names <sodium.h>.
+ *
+ * A key file is one line: the 32-byte seed in hex, mode 0600. */
+#ifndef PGMESH_MESH_IO_KEYS_H
+#define PGMESH_MESH_IO_KEYS_H
+
+#include "mesh/io/problem.h"
+#include "mesh/sign.h"
+
+struct key {
+    uint8_t public[KEY_SIZE];
+    struct secret_key secret;
+};
+
+/* Call once before anything else here; aborts when libsodium cannot start. */
+void keys_begin(void);
+
+void keys_random(void *out, size_t n);
+uint64_t keys_random_u64(void); /* never 0 */
+
+/* A new key, and (unless seed is NULL) the seed to write down. */
+void keys_generate(struct key *k, uint8_t seed[32]);
+/* Refuses a symbolic link, a file that group or others can read, and whatever is not one line of 64 hex digits. */
+bool keys_read(const char *path, struct key *k, struct problem *err);
+/* Creates the file with mode 0600; refuses to overwrite. */
+bool keys_write(const char *path, const uint8_t seed[static 32], struct problem *err);
+void keys_wipe(void *secret, size_t n);
+
+/* The CURVE (X25519) form of a key pair; false for a public key that has none (small order, not on the curve). */
+bool keys_curve_public(uint8_t curve[static KEY_SIZE], const uint8_t public[static KEY_SIZE]);
+bool keys_curve_secret(uint8_t curve[static KEY_SIZE], const struct secret_key *secret);
+
+/* 2n lower-case digits and a NUL; returns the end (the NUL). */
+char *hex_put(char *out, const void *bytes, size_t n);
+/* Exactly 2n digits at `text`, whose length is `len`; either case. */
+bool hex_get(void *bytes, size_t n, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,26 @@
+/* status.h: what a member knows, as JSON for the inspector (docs/reference: "Output"). */
+#ifndef PGMESH_MESH_IO_STATUS_H
+#define PGMESH_MESH_IO_STATUS_H
+
+#include "mesh/io/cluster.h"
+#include "mesh/io/transport.h"
+
+struct json_t; /* jansson; every function returns a new reference */
+
+struct status_view {
+    const struct cluster *cluster;
+    const struct core *core;
+    const struct transport *transport; /* may be NULL */
+    const char *state_dir;             /* of the journal */
+    instant now;
+    uint64_t loop_late_us, store_us;
+};
+
+struct json_t *status_json(const struct status_view *v);               /* {"command":"status"} */
+struct json_t *status_history(const struct status_view *v);            /* {"command":"history"} */
+/* term 0: the last failover. */
+struct json_t *status_why(const struct status_view *v, uint64_t term); /* {"command":"why"} */
+/* Events of the journal with a wall-clock time (microseconds) after `since`, the newest 500. */
+struct json_t *status_events(const struct status_view *v, int64_t since_us);
+
+#endif

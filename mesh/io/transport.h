@@ -1,0 +1,79 @@
+/* transport.h: whole frames in and out over ZeroMQ with CURVE; never their meaning.
+ *
+ * One ROUTER per cluster, bound on the member's own addresses, only receives frames.  One DEALER per (peer, address) to
+ * which something is sent only sends them.  For every frame that it takes in, a ROUTER answers one byte on the same
+ * connection: the echo by which the sender knows that this very link works, end to end, and not merely that the
+ * peer's kernel or ZeroMQ's I/O thread acknowledges (facts: ZMTP heartbeats go on while the program hangs).
+ *
+ *   link states       arrow taken in
+ *   CLOSED -> NEW     link_open            a socket exists, nothing is known about the path
+ *   NEW    -> UP      link_echoed          an echo came within `silence` of now
+ *   UP     -> NEW     link_judge           sent, and no echo for `silence`
+ *   NEW    -> CLOSED  link_judge           the try took longer than its backoff (200 ms doubling to 2 s, with jitter)
+ *
+ * A frame goes out on the first link that is UP; the others carry a copy at least every half `silence`, so that their
+ * state is known before they are needed; with none UP, on all.  Duplicates are the core's to drop.
+ *
+ * Who may connect is decided by our own ZAP handler, in the loop's thread: a known key becomes the connection's
+ * User-Id, the member's id; anything else is refused and counted.  `from` of a packet is that id, never a peer's word. */
+#ifndef PGMESH_MESH_IO_TRANSPORT_H
+#define PGMESH_MESH_IO_TRANSPORT_H
+
+#include "mesh/io/address.h"
+#include "mesh/io/keys.h"
+#include "mesh/io/problem.h"
+#include "policy/instant.h"
+
+/* The ZeroMQ context and the ZAP handler, shared by the clusters of a process.  One thread only. */
+struct transport_hub;
+struct transport_hub *transport_hub_open(bool realtime, struct problem *err);
+void transport_hub_close(struct transport_hub **hub);
+void *transport_hub_zap(struct transport_hub *hub); /* its socket, to be polled for ZMQ_POLLIN */
+/* Answers the handshakes that wait, a bounded number. */
+void transport_hub_serve(struct transport_hub *hub);
+
+struct transport_peer {
+    member_id id;
+    uint8_t key[KEY_SIZE]; /* Ed25519 */
+    uint8_t n;
+    struct address addresses[ADDRESSES_MAX]; /* none: it may send to us, we cannot to it */
+};
+struct transport_options {
+    const struct key *key;
+    uint8_t n_listen;
+    struct address listen[ADDRESSES_MAX];
+    uint8_t n_peers;
+    struct transport_peer peers[MEMBERS_MAX]; /* self not among them */
+    span silence;                /* max(4 heartbeats, 200 ms) */
+    uint32_t frames_per_s, burst; /* token bucket per peer; 0: 2000 and 500 */
+};
+
+struct transport_counters {
+    uint64_t received, sent, send_failed, echoes, rebuilt;
+    uint64_t refused_key, refused_rate, refused_size, refused_sender;
+};
+
+struct transport;
+struct transport *transport_open(struct transport_hub *hub, const struct transport_options *options, struct problem *err);
+void transport_close(struct transport **t);
+void *transport_socket(struct transport *t); /* to be polled for ZMQ_POLLIN */
+
+struct packet {
+    member_id from;
+    const uint8_t *bytes; /* valid until the next transport_receive of the same transport */
+    size_t len;
+};
+/* The next frame that waits; false: none (or the turn's share of refused ones is used up). */
+bool transport_receive(struct transport *t, instant now, struct packet *p);
+/* To one peer; loss is expected. */
+void transport_send(struct transport *t, member_id to, const uint8_t *bytes, size_t n, instant now);
+/* Judges the links, rebuilds silent ones.  Returns when it wants to be called again. */
+instant transport_tend(struct transport *t, instant now);
+
+void transport_count(const struct transport *t, struct transport_counters *c);
+/* For status: is any link to that peer UP; which address, -1 none. */
+int transport_link_up(const struct transport *t, member_id peer);
+/* The port actually bound for listen[i] (port 0 asks for any; for tests). */
+uint16_t transport_port(const struct transport *t, int i);
+
+#endif
