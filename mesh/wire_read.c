@@ -198,20 +198,20 @@ static bool get_nil(struct reader *r)
 SCHEMA_LIST(READER)
 
 /* No field was forgotten: an initialiser with one value for each field that a list names.  One too few, and the compiler
- * misses an initialiser; one too many, and it has one left over. */
-#define ZERO_NUM(field)                0,
-#define ZERO_ENUM(field, first, last)  0,
-#define ZERO_FLAG(field)               false,
-#define ZERO_BYTES(field)              {},
-#define ZERO_TEXT(field)               {},
-#define ZERO_PART(schema, field)       {},
-#define ZERO_PAIR(schema, field)       {},
-#define ZERO_LIST(schema, field, n)    0, {},
-#define ZERO_NUMS(field, n)            0, {},
-#define ZERO_MAYBE(schema, field, has) false, {},
-#define ZERO(op, ...)                  ZERO_##op(__VA_ARGS__)
+ * misses an initialiser; one too many, and it has one left over.  (1 and not 0: {0} means "everything".) */
+#define FILL_NUM(field)                1,
+#define FILL_ENUM(field, first, last)  0,
+#define FILL_FLAG(field)               false,
+#define FILL_BYTES(field)              {},
+#define FILL_TEXT(field)               {},
+#define FILL_PART(schema, field)       {},
+#define FILL_PAIR(schema, field)       {},
+#define FILL_LIST(schema, field, n)    0, {},
+#define FILL_NUMS(field, n)            0, {},
+#define FILL_MAYBE(schema, field, has) false, {},
+#define FILL(op, ...)                  FILL_##op(__VA_ARGS__)
 #define COMPLETE(schema, type, FIELDS) \
-    static const type complete_##schema __attribute__((unused)) = {FIELDS(ZERO)};
+    static const type complete_##schema __attribute__((unused)) = {FIELDS(FILL)};
 SCHEMA_LIST(COMPLETE)
 
 /* The whole of the bytes is one value, or *x is all zero. */
