@@ -1,0 +1,163 @@
+/* main.c: pgmesh, the mesh inspector and the operator's hand: a table of commands. */
+#include "mesh/inspect/inspect.h"
+
+#include <string.h>
+
+static const struct command_row commands[] = {
+    {"status", "", "the cluster at a glance: primary, lease, members, what if the primary died now",
+     "Asks one member and prints what it knows: a headline, a table of the members, and who would take over.\n"
+     "Exit code 0: a primary serves; 4: there is none, or this member does not reach a quorum.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh status --config /etc/pgmesh/node.conf\n"
+     "    pgmesh status --output json | jq -r .primary",
+     options_none, command_status},
+    {"members", "", "each member in detail: addresses, health, readiness to take over, what it reports",
+     "The same facts as \"status\", one paragraph for each member, with every address and what bars a promotion.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh members",
+     options_none, command_members},
+    {"why", "[TERM]", "the dossier of a failover: who agreed, on which evidence, sealed data, times",
+     "Prints the certificate by which a term was decided, and verifies it offline against the cluster file: the\n"
+     "signatures of those who promised, sealed and accepted, and that they were enough. Without TERM: the last\n"
+     "change of primary. Exit code 1 when the certificate does not hold.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh why          the last one\n"
+     "    pgmesh why 7        how term 7 came about\n"
+     "    pgmesh why --certificate FILE --cluster-file cluster     one that somebody sent, without any member",
+     options_why, command_why},
+    {"history", "", "the terms so far: when, who, why, how long writes stopped",
+     "One row for each change of primary that the member's journal holds.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh history --output json",
+     options_none, command_history},
+    {"switchover", "--to MEMBER", "make a standby the primary, as planned, without losing anything",
+     "The primary stops cleanly once the standby has all its WAL, and the standby takes over; clients see writes wait\n"
+     "for a fraction of a second. Refused, with the reason, when the standby does not qualify. Needs the operator's\n"
+     "key (pgmesh.conf names it).\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh switchover --to db2",
+     options_to, command_switchover},
+    {"failover", "--to MEMBER", "make a standby the primary when there is none",
+     "For what the mesh does not do by itself: while paused, or with data at risk. The votes of a quorum are needed all\n"
+     "the same. With --allow-data-loss it goes on without the seals that would prove that no acknowledged commit is\n"
+     "missing; then the cluster's name and the current term must be typed, as \"pgmesh status\" shows them.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh failover --to db2\n"
+     "    pgmesh failover --to db3 --allow-data-loss --cluster orders --term 7",
+     options_failover, command_failover},
+    {"pause", "[--reason TEXT]", "no automatic failover until \"resume\"; lease and fencing go on",
+     "For maintenance. The reason is kept in the record and shown by every \"status\".\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh pause --reason 'network works, back at 14:00'",
+     options_reason, command_pause},
+    {"resume", "", "automatic failover again",
+     "Ends a pause.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh resume",
+     options_none, command_resume},
+    {"readmit", "MEMBER", "let a voter that lost its votes (its store) vote again",
+     "A voter whose store is lost or rolled back does not vote, for it may have promised what it no longer knows.\n"
+     "Readmitting gives it a new epoch; do it when its disk is as it shall stay.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh readmit wit1",
+     options_none, command_readmit},
+    {"reinit", "MEMBER", "clone a standby anew from the primary",
+     "The standby's data directory is put aside and copied again. Never the primary's.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh reinit db3",
+     options_none, command_reinit},
+    {"init", "--cluster NAME --out FOLDER --member ... ", "make keys, certificates and one ready folder per member",
+     "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
+     "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"
+     "\n"
+     "A member is NAME,ROLE,SITE,ADDRESS[,ADDRESS...][,pg=HOST:PORT][,data=FOLDER][,OPTION=VALUE...]. ROLE: database,\n"
+     "witness (votes, holds no data) or observer (an application host). ADDRESS: HOST:PORT at which the others reach it.\n"
+     "OPTION: any option of node.conf, see \"pgmesh config sample\"; a VALUE with commas stands in '...'.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh init --cluster orders --out orders --member db1,database,fra,10.0.1.1:7400 --member "
+     "db2,database,fra,10.0.1.2:7400 --member wit1,witness,lux,10.0.3.1:7400",
+     options_init, command_init},
+    {"config", "check FILE... | sample [ROLE]", "check configuration files, or print one with every option explained",
+     "\"check\" reads node.conf files as the daemons would (with cluster file and keys) and complains with file and\n"
+     "line. \"sample\" prints every option with its default.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh config check orders/*/node.conf\n"
+     "    pgmesh config sample > node.conf",
+     options_none, command_config},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int help(struct inspect *x)
+{
+    struct output *o = &x->out;
+    output_text(o, 0, "pgmesh inspects and commands a mesh of PostgreSQL servers, by way of one of its members.");
+    output_blank(o);
+    output_text(o, 0, "usage: pgmesh COMMAND [OPTIONS]");
+    for (int i = 0; i < COMMANDS; i++)
+        output_text(o, 14, "  %-11s %s", commands[i].name, commands[i].summary);
+    output_blank(o);
+    output_text(o, 0, "\"pgmesh COMMAND --help\" explains each, with an example. The member is found by --control SOCKET, "
+                      "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
+    output_text(o, 0, "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
+                      "4 no primary or no quorum, 5 no permission.");
+    return EXIT_OK;
+}
+
+static const struct command_row *command_find(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(struct inspect *x, const char *name)
+{
+    const char *names[COMMANDS], *near;
+    for (int i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    near = text_nearest(name, names, COMMANDS);
+    return usage(x, text("unknown command \"%s\"", name), near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near));
+}
+
+int main(int argc, char **argv)
+{
+    struct inspect x = {.argc = argc, .argv = argv, .at = 1};
+    int code = EXIT_OK;
+    output_begin(&x.out, stdout, stderr);
+    while (x.at < argc && argv[x.at][0] == '-') {
+        if (!args_common(&x, &code))
+            return code;
+        if (strcmp(argv[x.at - 1], "--help") == 0)
+            return help(&x);
+    }
+    if (x.at < argc && strcmp(argv[x.at], "help") == 0 && x.at + 1 < argc) {
+        argv[x.at] = argv[x.at + 1];
+        argv[x.at + 1] = (char[]){"--help"};
+    }
+    if (x.at >= argc || strcmp(argv[x.at], "help") == 0) {
+        help(&x);
+        return x.at >= argc ? EXIT_USAGE : EXIT_OK;
+    }
+    const struct command_row *command = command_find(argv[x.at]);
+    if (command == NULL)
+        return unknown_command(&x, argv[x.at]);
+    x.command = command;
+    x.at++;
+    code = command->run(&x);
+    if (fflush(stdout) != 0 && code == EXIT_OK)
+        code = EXIT_REFUSED;
+    return code;
+}
