@@ -5,6 +5,7 @@
 #include "mesh/io/problem.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { FILE_PATH_SIZE = 512, FILE_TEXT_MAX = 1024 * 1024 };
