@@ -1,7 +1,7 @@
 /* journal.h: what was decided and what happened, with wall-clock time, for people: append-only text in state/journal.
  *
- *   2026-11-21T09:14:02.118Z decided TERM VERSION HEX(wire "decided" body)
- *   2026-11-21T09:14:02.120Z event TERM NAME TEXT...
+ *   2026-11-21T09:14:02.118000Z decided TERM VERSION HEX(wire "decided" body)
+ *   2026-11-21T09:14:02.120000Z event TERM NAME TEXT...
  *
  * Nothing is decided by it and nothing waits for it: a line that cannot be written is counted and forgotten.  Past
  * JOURNAL_SIZE_MAX the file becomes journal.1 (the one before that goes), so a reader meets 8 MB at most.  A torn last
