@@ -1,0 +1,56 @@
+/* fence_page.h: the page of memory that the guard and the agent share: until when PostgreSQL may acknowledge.
+ *
+ * The agent writes the lease deadline and the term for which PostgreSQL is armed; the guard reads them and writes back
+ * what it did.  The deadline stands under a sequence lock; an agent that dies while writing leaves the lock odd, and the
+ * guard goes on with the last whole deadline, which is never later than the one that was being written is allowed to be.
+ *
+ *   not armed   no PostgreSQL runs as primary (none, or a standby): the guard leaves it alone
+ *   armed T     PostgreSQL runs, or may at any moment run, as the primary of term T: it must be frozen whenever no
+ *               deadline of term T lies ahead
+ *
+ * The agent arms before it starts or promotes a primary and waits until the guard has seen it (fence_page_arm); it
+ * disarms when every process is confirmed dead. */
+#ifndef PGMESH_NODE_FENCE_PAGE_H
+#define PGMESH_NODE_FENCE_PAGE_H
+
+#include <stdatomic.h>
+
+#include "policy/instant.h"
+
+struct fence_page {
+    /* by the agent */
+    _Atomic uint32_t lock; /* odd: being written */
+    _Atomic uint64_t lease_term;
+    _Atomic int64_t boot_ns, raw_ns;
+    _Atomic uint64_t armed_term; /* 0: not armed */
+    /* by the guard */
+    _Atomic uint64_t seen_term;  /* the armed_term it acts on */
+    _Atomic uint32_t frozen;     /* it holds PostgreSQL frozen */
+    _Atomic uint32_t freezes, thaws, kills;
+    _Atomic int64_t thawed_boot_ns; /* when it thawed last */
+};
+
+struct fence_lease {
+    uint64_t term;
+    instant until;
+};
+
+/* Both programs run this.  Reads both clocks. */
+instant fence_now(void);
+
+/* Makes a page (the guard), or maps one by its descriptor (the agent).  NULL on failure. */
+struct fence_page *fence_page_make(int *fd);
+struct fence_page *fence_page_map(int fd);
+
+/* The guard's read; false: the page is being written, *out is untouched. */
+bool fence_page_read(struct fence_page *page, struct fence_lease *out);
+
+/* The agent's side.  `bell` is an eventfd that wakes the guard; -1: nobody to wake. */
+void fence_page_lease(struct fence_page *page, int bell, instant until, uint64_t term);
+/* Is a deadline for that term still ahead? */
+bool fence_page_held(struct fence_page *page, uint64_t term);
+/* Arms for `term`; true once the guard acts on it (at most `wait_ms` later), or at once without a guard. */
+bool fence_page_arm(struct fence_page *page, int bell, uint64_t term, int wait_ms);
+void fence_page_disarm(struct fence_page *page, int bell);
+
+#endif
