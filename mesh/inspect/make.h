@@ -1,0 +1,29 @@
+/* make.h: what `pgmesh init` makes of a checked plan: keys, certificates, the first record, and one folder per member.
+ *
+ * Everything is made in memory and checked as the daemons would check it; then it is written into a folder beside OUT,
+ * which gets its name by one rename at the end: OUT is there in full, or not at all. */
+#ifndef PGMESH_INSPECT_MAKE_H
+#define PGMESH_INSPECT_MAKE_H
+
+#include "mesh/inspect/plan.h"
+#include "mesh/io/cluster.h"
+
+struct made {
+    struct cluster cluster;
+    struct key root;
+    uint8_t root_seed[32];
+    uint8_t seeds[MEMBERS_MAX][32];   /* by position in cluster.members; the operator's is the last */
+    char *node_conf[MEMBERS_MAX];     /* by position; NULL for the operator */
+    size_t node_conf_len[MEMBERS_MAX];
+};
+
+/* Refuses an OUT that exists, unless it is an empty folder. */
+bool make_target_free(const char *out, struct problem *err);
+/* Keys, record, certificates and node.conf texts. */
+bool make_all(struct made *m, const struct plan *p, struct problem *err);
+/* Onto the disk. */
+bool make_write(const struct made *m, const struct plan *p, struct problem *err);
+/* Forgets the secrets, frees the texts. */
+void make_close(struct made *m);
+
+#endif
