@@ -26,8 +26,8 @@ enum store_found { STORE_GOOD, STORE_MISSING, STORE_DAMAGED };
 
 /* Opens the folder (made with mode 0700 if it is missing) and takes the lock. */
 bool store_open(struct store *s, const char *dir, struct problem *err);
-/* Fills bytes (max room) and *n.  DAMAGED: the problem says how; the member must not vote, and must not save before a
- * person or the mesh has re-admitted it: the caller starts its core with `stored` NULL. */
+/* Fills bytes (max room) and *n.  MISSING, DAMAGED: the problem says so for people; the caller starts its core with
+ * `stored` NULL, which then does not vote.  What was damaged remains as store.1 after the next save. */
 enum store_found store_load(struct store *s, uint8_t *bytes, size_t max, size_t *n, struct problem *err);
 /* Durable when it returns true. */
 bool store_save(struct store *s, const uint8_t *bytes, size_t n, struct problem *err);
