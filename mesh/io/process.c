@@ -1,0 +1,74 @@
+#define _GNU_SOURCE
+#include "mesh/io/process.h"
+
+#include "mesh/io/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool write_oom_score(const char *score, size_t n)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && write(fd, score, n) == (ssize_t)n;
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+bool process_harden(bool realtime)
+{
+    mallopt(M_ARENA_MAX, 1);
+    raise_descriptors();
+    if (!realtime)
+        return false;
+    struct sched_param priority = {.sched_priority = 1};
+    bool granted = sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority) == 0;
+    if (!granted)
+        log_event(LOG_LEVEL_INFO, "realtime", "no real-time priority: %s", strerror(errno));
+    /* ONFAULT: locks what is used, so the price is what the process needs and not what the libraries reserve. */
+    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+        log_event(LOG_LEVEL_INFO, "realtime", "memory is not locked: %s", strerror(errno));
+    write_oom_score("-900", 4);
+    return granted;
+}
+
+void process_child(void)
+{
+    write_oom_score("0", 1);
+}
+
+void process_notify(const char *message)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    sendto(fd, message, strlen(message), MSG_NOSIGNAL, (struct sockaddr *)&address,
+           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    close(fd);
+}
