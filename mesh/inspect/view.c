@@ -1,0 +1,197 @@
+/* view.c: see view.h. */
+#define _GNU_SOURCE
+#include "mesh/inspect/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/inspect/client.h"
+#include "policy/candidate.h"
+#include "policy/quorum.h"
+
+/* A member in a list may be a name, an id, or an object with both. */
+static bool lists(const json_t *list, const struct view_member *m)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)list, i, one) {
+        if (json_is_string(one) && strcmp(json_string_value(one), m->name) == 0)
+            return true;
+        if (json_is_integer(one) && json_integer_value(one) == m->id)
+            return true;
+        if (json_is_object(one) && (strcmp(json_text(one, "name"), m->name) == 0 ||
+                                    strcmp(json_text(one, "member"), m->name) == 0))
+            return true;
+    }
+    return false;
+}
+
+static long long lsn_of(const char *s)
+{
+    unsigned high, low;
+    return sscanf(s, "%X/%X", &high, &low) == 2 ? (long long)high << 32 | low : -1;
+}
+
+static void member_read(struct view_member *m, const json_t *j, const struct view *v)
+{
+    const json_t *sync = json_object_get(v->json, "sync");
+    *m = (struct view_member){.json = j};
+    m->id = (member_id)json_number(j, "id", 0);
+    m->name = json_text(j, "name");
+    m->role = json_text(j, "role");
+    m->site = json_text(j, "site");
+    m->state = json_text(j, "state");
+    m->postgres = json_text(j, "postgres");
+    m->verdict = json_text(j, "verdict");
+    m->lsn_text = json_text(j, "lsn");
+    m->lsn = lsn_of(m->lsn_text);
+    m->timeline = json_number(j, "timeline", -1);
+    m->lag_bytes = json_number(j, "lag_bytes", -1);
+    m->lag_ms = json_number(j, "lag_ms", -1);
+    m->heard_ms = json_number(j, "heard_ms", -1);
+    m->votes = json_flag(j, "vote");
+    m->streaming = json_flag(j, "streaming");
+    m->ready = json_flag(j, "ready");
+    m->preflight = json_object_get(j, "preflight");
+    m->addresses = json_object_get(j, "addresses");
+    m->is_primary = *m->name != '\0' && strcmp(m->name, v->primary) == 0;
+    m->is_self = strcmp(m->name, v->self) == 0;
+    m->in_sync = lists(json_object_get(sync, "members"), m) || lists(json_object_get(json_object_get(v->json, "joint"), "members"), m);
+}
+
+void view_read(struct view *v, const json_t *answer)
+{
+    json_t *members = json_object_get(answer, "members"), *one, *paused = json_object_get(answer, "paused");
+    size_t i;
+    memset(v, 0, sizeof *v);
+    v->json = answer;
+    v->cluster = json_text(answer, "cluster");
+    v->durability = json_text(answer, "durability");
+    v->rule = json_text(answer, "rule");
+    v->primary = json_text(answer, "primary");
+    v->self = json_text(answer, "self");
+    v->verdict = json_text(answer, "verdict");
+    v->term = (unsigned long long)json_number(answer, "term", 0);
+    v->joint = json_is_object(json_object_get(answer, "joint")) || json_flag(answer, "joint");
+    v->healthy = json_flag(answer, "healthy");
+    v->paused = json_is_true(paused) || json_is_object(paused) || json_is_string(paused);
+    v->paused_why = json_is_string(paused) ? json_string_value(paused)
+                    : json_is_object(paused) ? json_text(paused, "why") : json_text(answer, "paused_why");
+    v->lease_ms = json_number(answer, "lease_ms", -1);
+    v->lease_left_ms = json_number(answer, "lease_left_ms", -1);
+    v->sync_k = json_number(json_object_get(answer, "sync"), "k", 0);
+    json_array_foreach(members, i, one)
+        if (v->n < MEMBERS_MAX)
+            member_read(&v->members[v->n++], one, v);
+}
+
+const struct view_member *view_find(const struct view *v, const char *name)
+{
+    for (int i = 0; i < v->n; i++)
+        if (strcmp(v->members[i].name, name) == 0)
+            return &v->members[i];
+    return NULL;
+}
+
+/* ---- if the primary died now -------------------------------------------------------------------------------------- */
+
+const char *view_barred(const struct view_member *m)
+{
+    static const char *const bars[] = {"parameters", "recovery_target", "delayed", "checksum", "disk_full"};
+    for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
+        size_t k;
+        json_t *one;
+        json_array_foreach((json_t *)m->preflight, k, one)
+            if (json_is_string(one) && strcmp(json_string_value(one), bars[i]) == 0)
+                return bars[i];
+    }
+    return "";
+}
+
+static bool up(const struct view_member *m)
+{
+    return m->is_self || strcmp(m->state, "up") == 0;
+}
+
+static bool others_are_quorum(const struct view *v)
+{
+    struct voters voters = {.rule = strcmp(v->rule, "sites") == 0 ? RULE_SITES : RULE_MAJORITY};
+    uint32_t have = 0;
+    for (int i = 0; i < v->n && voters.n < VOTERS_MAX; i++) {
+        const struct view_member *m = &v->members[i];
+        if (!lists(json_object_get(v->json, "voters"), m))
+            continue;
+        struct voter *voter = &voters.v[voters.n];
+        voter->id = m->id;
+        snprintf(voter->site, sizeof voter->site, "%s", m->site);
+        if (m->votes && up(m) && !m->is_primary)
+            have |= 1u << voters.n;
+        voters.n++;
+    }
+    return quorum_reached(&voters, have);
+}
+
+/* Of the set, how many would be there to be sealed, against how many are wanted (n - k + 1). */
+static bool seals_possible(const struct view *v, struct view_estimate *e)
+{
+    int n = 0, there = 0;
+    if (strcmp(v->durability, "async") == 0)
+        return true;
+    for (int i = 0; i < v->n; i++) {
+        const struct view_member *m = &v->members[i];
+        n += m->in_sync && !m->is_primary;
+        there += m->in_sync && !m->is_primary && up(m);
+    }
+    if (n == 0)
+        snprintf(e->blocked, sizeof e->blocked, "no standby is known to have every commit, so only %s may come back by itself",
+                 v->primary);
+    else if (there < n - (int)v->sync_k + 1)
+        snprintf(e->blocked, sizeof e->blocked, "%d of the standbys that confirm commits would be needed, %d %s there",
+                 n - (int)v->sync_k + 1, there, there == 1 ? "is" : "are");
+    return e->blocked[0] == '\0';
+}
+
+static struct candidate candidate_of(const struct view *v, const struct view_member *m)
+{
+    const struct view_member *primary = view_find(v, v->primary);
+    return (struct candidate){.sealed = {.id = m->id, .wal_term = v->term, .lsn = m->lsn < 0 ? 0 : (lsn_t)m->lsn},
+                              .eligible = *view_barred(m) == '\0',
+                              .same_site = primary != NULL && strcmp(primary->site, m->site) == 0,
+                              .priority = (uint16_t)json_number(m->json, "priority", 0)};
+}
+
+static bool may_take_over(const struct view_member *m)
+{
+    return !m->is_primary && strcmp(m->role, "database") == 0 && up(m) && *view_barred(m) == '\0' &&
+           (m->streaming || strcmp(m->postgres, "recovery") == 0 || strcmp(m->postgres, "standby") == 0) &&
+           json_object_get(m->json, "candidate") != json_false();
+}
+
+void view_estimate(const struct view *v, struct view_estimate *e)
+{
+    enum { DECIDE_AND_PROMOTE_MS = 120 }; /* verdict, votes, seals, promotion: docs/protocol.md, "Time budget" */
+    const struct view_member *primary = view_find(v, v->primary);
+    memset(e, 0, sizeof *e);
+    if (primary == NULL)
+        return;
+    e->known = true;
+    if (v->paused)
+        snprintf(e->blocked, sizeof e->blocked, "failover is paused");
+    else if (!others_are_quorum(v))
+        snprintf(e->blocked, sizeof e->blocked, "the other voters that can be heard are no quorum");
+    else if (!seals_possible(v, e))
+        return;
+    for (int i = 0; i < v->n && e->blocked[0] == '\0'; i++) {
+        struct candidate a = candidate_of(v, &v->members[i]), best = e->who == NULL ? a : candidate_of(v, e->who);
+        if (may_take_over(&v->members[i]) && (e->who == NULL || candidate_cmp(&a, &best, NULL) < 0))
+            e->who = &v->members[i];
+    }
+    if (e->who == NULL && e->blocked[0] == '\0')
+        snprintf(e->blocked, sizeof e->blocked, "no other database is fit to be promoted");
+    if (e->who == NULL)
+        return;
+    e->ms = (v->lease_ms > 0 ? v->lease_ms : 600) + DECIDE_AND_PROMOTE_MS;
+    if (strcmp(v->durability, "async") == 0)
+        e->bytes_at_risk = primary->lsn < 0 || e->who->lsn < 0 ? -1 : primary->lsn > e->who->lsn ? primary->lsn - e->who->lsn : 0;
+}

@@ -1,0 +1,42 @@
+/* view.h: a member's answer to {"command":"status"} as plain C, for the commands that look at more than one field.
+ *
+ * What an answer lacks is empty or -1 here: an older or newer member never makes the inspector fall over. */
+#ifndef PGMESH_INSPECT_VIEW_H
+#define PGMESH_INSPECT_VIEW_H
+
+#include <jansson.h>
+
+#include "mesh/core.h"
+
+struct view_member {
+    member_id id;
+    const char *name, *role, *site, *state, *postgres, *verdict, *lsn_text;
+    bool votes, streaming, ready, in_sync, is_primary, is_self;
+    long long lsn, lag_bytes, lag_ms, heard_ms, timeline; /* -1 unknown */
+    const json_t *preflight, *addresses, *json;
+};
+struct view {
+    const json_t *json; /* the answer; strings point into it */
+    const char *cluster, *durability, *rule, *primary, *self, *verdict;
+    unsigned long long term;
+    bool paused, joint, healthy;
+    const char *paused_why;
+    long long lease_ms, lease_left_ms, sync_k;
+    int n;
+    struct view_member members[MEMBERS_MAX];
+};
+void view_read(struct view *v, const json_t *answer);
+const struct view_member *view_find(const struct view *v, const char *name);
+
+/* If the primary died now. */
+struct view_estimate {
+    bool known;              /* there is a primary to lose */
+    const struct view_member *who; /* takes over, NULL: nobody by itself */
+    long long ms, bytes_at_risk;
+    char blocked[200];       /* why nobody */
+};
+void view_estimate(const struct view *v, struct view_estimate *e);
+/* Names of pre-flight findings that bar a promotion; "" when there is none. */
+const char *view_barred(const struct view_member *m);
+
+#endif
