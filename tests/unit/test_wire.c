@@ -1,8 +1,8 @@
 /* Bodies and the store's bytes: what is written is read back as it was, one encoding for each value, and nothing else
  * is ever accepted (faults I1, I3). */
 #include "tests/unit/kinds.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,7 +280,7 @@ END_TEST
 static Suite *suite(void)
 {
     Suite *s = suite_create("wire");
-    TCase *all = tcase_create("every kind");
+    TCase *all = suite_case(s, "every kind");
     tcase_add_loop_test(all, random_values_come_back, 0, KINDS);
     tcase_add_loop_test(all, largest_values_fit, 0, KINDS);
     tcase_add_loop_test(all, zero_values_come_back, 0, KINDS);
@@ -289,28 +289,21 @@ static Suite *suite(void)
     tcase_add_loop_test(all, each_byte_changed, 0, KINDS);
     tcase_add_loop_test(all, bombs, 0, KINDS);
     tcase_add_loop_test(all, random_garbage, 0, KINDS);
-    suite_add_tcase(s, all);
 
-    TCase *formats = tcase_create("formats");
+    TCase *formats = suite_case(s, "formats");
     tcase_add_test(formats, written_as_ever);
     tcase_add_test(formats, schemas_as_ever);
     tcase_add_test(formats, cluster_id_is_the_start_of_the_hash);
-    suite_add_tcase(s, formats);
 
-    TCase *own = tcase_create("our own");
+    TCase *own = suite_case(s, "our own");
     tcase_add_test(own, unfit_texts_are_mended);
     tcase_add_test_raise_signal(own, bug_text_without_end, SIGABRT);
     tcase_add_test_raise_signal(own, bug_count_too_high, SIGABRT);
     tcase_add_test_raise_signal(own, bug_enum_out_of_range, SIGABRT);
-    suite_add_tcase(s, own);
     return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite());
 }

@@ -1,7 +1,7 @@
 /* Bodies, field by field: what each type on the wire may look like and what not (faults I3). */
 #include "tests/unit/kinds.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -284,7 +284,7 @@ END_TEST
 static Suite *suite(void)
 {
     Suite *s = suite_create("wire_fields");
-    TCase *fields = tcase_create("fields");
+    TCase *fields = suite_case(s, "fields");
     tcase_add_test(fields, integers);
     tcase_add_test(fields, shapes);
     tcase_add_test(fields, enums);
@@ -296,15 +296,10 @@ static Suite *suite(void)
     tcase_add_test(fields, long_list_counts);
     tcase_add_test(fields, optional_parts);
     tcase_add_test(fields, leftovers_do_not_travel);
-    suite_add_tcase(s, fields);
     return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite());
 }
