@@ -1,0 +1,462 @@
+/* transport.c: sockets, links, and who may connect. */
+#define _GNU_SOURCE
+#include "mesh/io/transport.h"
+
+#include "mesh/frame.h"
+#include "mesh/io/transport_link.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum {
+    ZAP_PER_TURN = 64,       /* handshakes answered before the loop looks at something else */
+    REFUSED_PER_TURN = 256,  /* frames thrown away before it does */
+    DOMAIN_SIZE = 16,
+    USER_SIZE = 8,
+    RATE_DEFAULT = 2000,
+    BURST_DEFAULT = 500,
+    HUB_MAX = 64,
+};
+
+struct transport_hub {
+    void *context, *zap;
+    struct transport *clusters[HUB_MAX]; /* by number in the ZAP domain */
+};
+
+struct peer {
+    struct transport_peer known;
+    uint8_t curve[KEY_SIZE];
+    double tokens;
+    instant filled;
+    struct link links[ADDRESSES_MAX];
+};
+
+struct transport {
+    struct transport_hub *hub;
+    int number;
+    void *router;
+    struct link_identity identity;
+    uint16_t ports[ADDRESSES_MAX];
+    int n_peers;
+    struct peer peers[MEMBERS_MAX];
+    double rate, burst;
+    zmq_msg_t packet;
+    bool packet_open;
+    struct transport_counters counters;
+};
+
+/* ---- the hub: context and ZAP (RFC 27) ---------------------------------------------------------------------------- */
+
+/* libzmq aborts when the scheduler refuses what it was told to ask for, so ask first. */
+static bool may_be_realtime(void)
+{
+    struct sched_param now, wanted = {.sched_priority = 1};
+    int policy = sched_getscheduler(0);
+    if (policy < 0 || sched_getparam(0, &now) != 0)
+        return false;
+    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &wanted) != 0)
+        return false;
+    sched_setscheduler(0, policy, &now);
+    return true;
+}
+
+struct transport_hub *transport_hub_open(bool realtime, struct problem *err)
+{
+    struct transport_hub *hub = calloc(1, sizeof *hub);
+    int zero = 0;
+    if (hub == NULL || (hub->context = zmq_ctx_new()) == NULL) {
+        free(hub);
+        problem_fact(err, "could not start ZeroMQ: %s", zmq_strerror(errno));
+        return NULL;
+    }
+    zmq_ctx_set(hub->context, ZMQ_IO_THREADS, 1);
+    zmq_ctx_set(hub->context, ZMQ_MAX_SOCKETS, 4096);
+    zmq_ctx_set(hub->context, ZMQ_BLOCKY, 0);
+    if (realtime && may_be_realtime()) {
+        zmq_ctx_set(hub->context, ZMQ_THREAD_SCHED_POLICY, SCHED_RR);
+        zmq_ctx_set(hub->context, ZMQ_THREAD_PRIORITY, 1);
+    }
+    /* Before any other bind: while nobody answers ZAP requests, libzmq lets every key in. */
+    hub->zap = zmq_socket(hub->context, ZMQ_REP);
+    if (hub->zap == NULL || zmq_setsockopt(hub->zap, ZMQ_LINGER, &zero, sizeof zero) != 0 ||
+        zmq_bind(hub->zap, "inproc://zeromq.zap.01") != 0) {
+        problem_fact(err, "could not start the check of keys: %s", zmq_strerror(errno));
+        transport_hub_close(&hub);
+        return NULL;
+    }
+    return hub;
+}
+
+void transport_hub_close(struct transport_hub **at)
+{
+    struct transport_hub *hub = *at;
+    if (hub == NULL)
+        return;
+    for (int i = 0; i < HUB_MAX; i++)
+        if (hub->clusters[i])
+            transport_close(&(struct transport *){hub->clusters[i]});
+    if (hub->zap)
+        zmq_close(hub->zap);
+    zmq_ctx_term(hub->context);
+    free(hub);
+    *at = NULL;
+}
+
+void *transport_hub_zap(struct transport_hub *hub)
+{
+    return hub->zap;
+}
+
+/* The parts of a ZAP request that matter; the others are read and forgotten. */
+struct zap_request {
+    char id[32];
+    size_t id_len;
+    char domain[DOMAIN_SIZE];
+    bool curve;
+    uint8_t key[KEY_SIZE];
+    bool has_key;
+};
+
+enum { ZAP_VERSION, ZAP_ID, ZAP_DOMAIN, ZAP_ADDRESS, ZAP_IDENTITY, ZAP_MECHANISM, ZAP_CREDENTIALS };
+
+static void zap_part(struct zap_request *r, int part, const void *bytes, size_t n)
+{
+    if (part == ZAP_ID && n <= sizeof r->id) {
+        memcpy(r->id, bytes, n);
+        r->id_len = n;
+    } else if (part == ZAP_DOMAIN && n < sizeof r->domain) {
+        memcpy(r->domain, bytes, n);
+    } else if (part == ZAP_MECHANISM) {
+        r->curve = n == 5 && memcmp(bytes, "CURVE", 5) == 0;
+    } else if (part == ZAP_CREDENTIALS && n == KEY_SIZE) {
+        memcpy(r->key, bytes, n);
+        r->has_key = true;
+    }
+}
+
+static bool zap_receive(struct transport_hub *hub, struct zap_request *r)
+{
+    zmq_msg_t msg;
+    int more = 1;
+    *r = (struct zap_request){0};
+    zmq_msg_init(&msg);
+    for (int part = 0; more; part++) {
+        if (zmq_msg_recv(&msg, hub->zap, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&msg);
+            return false;
+        }
+        zap_part(r, part, zmq_msg_data(&msg), zmq_msg_size(&msg));
+        more = zmq_msg_more(&msg);
+    }
+    zmq_msg_close(&msg);
+    return true;
+}
+
+static void zap_reply(struct transport_hub *hub, const struct zap_request *r, const char *status, const char *text,
+                      const char *user)
+{
+    zmq_send(hub->zap, "1.0", 3, ZMQ_SNDMORE);
+    zmq_send(hub->zap, r->id, r->id_len, ZMQ_SNDMORE);
+    zmq_send(hub->zap, status, strlen(status), ZMQ_SNDMORE);
+    zmq_send(hub->zap, text, strlen(text), ZMQ_SNDMORE);
+    zmq_send(hub->zap, user, strlen(user), ZMQ_SNDMORE);
+    zmq_send(hub->zap, "", 0, 0);
+}
+
+static struct transport *of_domain(const struct transport_hub *hub, const char *domain)
+{
+    char *end;
+    long number = strtol(domain, &end, 10);
+    bool good = domain[0] && *end == '\0' && number >= 0 && number < HUB_MAX;
+    return good ? hub->clusters[number] : NULL;
+}
+
+static const struct peer *of_curve(const struct transport *t, const uint8_t key[static KEY_SIZE])
+{
+    for (int i = 0; i < t->n_peers; i++)
+        if (memcmp(t->peers[i].curve, key, KEY_SIZE) == 0)
+            return &t->peers[i];
+    return NULL;
+}
+
+void transport_hub_serve(struct transport_hub *hub)
+{
+    struct zap_request r;
+    char user[USER_SIZE];
+    for (int i = 0; i < ZAP_PER_TURN && zap_receive(hub, &r); i++) {
+        struct transport *t = of_domain(hub, r.domain);
+        const struct peer *peer = t && r.curve && r.has_key ? of_curve(t, r.key) : NULL;
+        if (peer) {
+            snprintf(user, sizeof user, "%u", (unsigned)peer->known.id);
+            zap_reply(hub, &r, "200", "OK", user);
+            continue;
+        }
+        if (t)
+            t->counters.refused_key++;
+        zap_reply(hub, &r, "400", "unknown key", "");
+    }
+}
+
+/* ---- opening and closing ------------------------------------------------------------------------------------------- */
+
+static bool router_options(const struct transport *t, struct problem *err)
+{
+    char domain[DOMAIN_SIZE];
+    int n = snprintf(domain, sizeof domain, "%d", t->number), one = 1, backlog = 512, enforce = 1;
+    bool good = link_options(t->router, &t->identity) &&
+                zmq_setsockopt(t->router, ZMQ_CURVE_SERVER, &one, sizeof one) == 0 &&
+                zmq_setsockopt(t->router, ZMQ_ZAP_DOMAIN, domain, (size_t)n) == 0 &&
+                zmq_setsockopt(t->router, ZMQ_ROUTER_MANDATORY, &one, sizeof one) == 0 &&
+                zmq_setsockopt(t->router, ZMQ_BACKLOG, &backlog, sizeof backlog) == 0;
+#ifdef ZMQ_ZAP_ENFORCE_DOMAIN
+    /* A second lock: a libzmq without this option still asks our handler, since the domain is not empty. */
+    zmq_setsockopt(t->router, ZMQ_ZAP_ENFORCE_DOMAIN, &enforce, sizeof enforce);
+#endif
+    (void)enforce;
+    return good || problem_fact(err, "could not set up the mesh socket: %s", zmq_strerror(errno));
+}
+
+static bool router_bind(struct transport *t, const struct transport_options *o, struct problem *err)
+{
+    char text[ADDRESS_TEXT_SIZE], endpoint[ADDRESS_TEXT_SIZE + 8];
+    for (int i = 0; i < o->n_listen; i++) {
+        snprintf(endpoint, sizeof endpoint, "tcp://%s", address_print(text, &o->listen[i]));
+        if (o->listen[i].port == 0)
+            strcpy(strrchr(endpoint, ':'), ":*");
+        link_family(t->router, &o->listen[i]);
+        if (zmq_bind(t->router, endpoint) != 0) {
+            problem_fact(err, "could not listen on %s: %s", text, zmq_strerror(errno));
+            return problem_hint(err, "Set \"listen\" when the address in the cluster file is not one of this host, "
+                                     "or stop whoever uses the port.");
+        }
+        char bound[128];
+        size_t n = sizeof bound;
+        if (zmq_getsockopt(t->router, ZMQ_LAST_ENDPOINT, bound, &n) == 0)
+            t->ports[i] = (uint16_t)atoi(strrchr(bound, ':') + 1);
+    }
+    return true;
+}
+
+static bool add_peer(struct transport *t, const struct transport_peer *known, struct problem *err)
+{
+    struct peer *p = &t->peers[t->n_peers];
+    p->known = *known;
+    p->tokens = t->burst;
+    if (!keys_curve_public(p->curve, known->key))
+        return problem_fact(err, "the key of member %u is not a usable one", (unsigned)known->id);
+    t->n_peers++;
+    return true;
+}
+
+struct transport *transport_open(struct transport_hub *hub, const struct transport_options *o, struct problem *err)
+{
+    struct transport *t = calloc(1, sizeof *t);
+    int number = 0;
+    while (number < HUB_MAX && hub->clusters[number])
+        number++;
+    if (t == NULL || number == HUB_MAX) {
+        free(t);
+        problem_fact(err, "too many clusters in one process");
+        return NULL;
+    }
+    t->hub = hub;
+    t->number = number;
+    t->rate = o->frames_per_s ? o->frames_per_s : RATE_DEFAULT;
+    t->burst = o->burst ? o->burst : BURST_DEFAULT;
+    t->identity.silence = o->silence;
+    bool good = keys_curve_secret(t->identity.secret, &o->key->secret) &&
+                keys_curve_public(t->identity.public, o->key->public);
+    if (!good)
+        problem_fact(err, "the member's key is not a usable one");
+    for (int i = 0; good && i < o->n_peers; i++)
+        good = add_peer(t, &o->peers[i], err);
+    hub->clusters[number] = t;
+    t->router = good ? zmq_socket(hub->context, ZMQ_ROUTER) : NULL;
+    if (t->router == NULL || !router_options(t, err) || !router_bind(t, o, err))
+        transport_close(&t);
+    return t;
+}
+
+void transport_close(struct transport **at)
+{
+    struct transport *t = *at;
+    if (t == NULL)
+        return;
+    for (int i = 0; i < t->n_peers; i++)
+        for (int j = 0; j < ADDRESSES_MAX; j++)
+            link_close(&t->peers[i].links[j]);
+    if (t->packet_open)
+        zmq_msg_close(&t->packet);
+    if (t->router)
+        zmq_close(t->router);
+    t->hub->clusters[t->number] = NULL;
+    keys_wipe(&t->identity, sizeof t->identity);
+    free(t);
+    *at = NULL;
+}
+
+void *transport_socket(struct transport *t)
+{
+    return t->router;
+}
+
+uint16_t transport_port(const struct transport *t, int i)
+{
+    return t->ports[i];
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------------------------ */
+
+static struct peer *peer_of(struct transport *t, member_id id)
+{
+    for (int i = 0; i < t->n_peers; i++)
+        if (t->peers[i].known.id == id)
+            return &t->peers[i];
+    return NULL;
+}
+
+/* Who sent it, as the handshake proved; NULL for a connection without a proof. */
+static struct peer *sender(struct transport *t, zmq_msg_t *msg)
+{
+    const char *user = zmq_msg_gets(msg, "User-Id");
+    return user ? peer_of(t, (member_id)strtoul(user, NULL, 10)) : NULL;
+}
+
+static bool take_token(const struct transport *t, struct peer *p, instant now)
+{
+    if (!instant_is_never(p->filled)) {
+        p->tokens += (double)instant_elapsed_most(now, p->filled).ns * 1e-9 * t->rate;
+        if (p->tokens > t->burst)
+            p->tokens = t->burst;
+    }
+    p->filled = now;
+    if (p->tokens < 1)
+        return false;
+    p->tokens -= 1;
+    return true;
+}
+
+static void echo(struct transport *t, zmq_msg_t *route)
+{
+    zmq_msg_t id;
+    zmq_msg_init(&id);
+    zmq_msg_copy(&id, route);
+    if (zmq_msg_send(&id, t->router, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
+        zmq_msg_close(&id);
+        return;
+    }
+    if (zmq_send(t->router, "", 1, ZMQ_DONTWAIT) == 1)
+        t->counters.echoes++;
+}
+
+/* One message: [route, frame].  1: a frame is in t->packet, 0: it was refused, -1: nothing waits. */
+static int receive_one(struct transport *t, instant now, struct packet *out)
+{
+    zmq_msg_t route;
+    zmq_msg_init(&route);
+    if (zmq_msg_recv(&route, t->router, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(&route);
+        return -1;
+    }
+    int parts = 0, taken = 0;
+    bool more = zmq_msg_more(&route);
+    zmq_msg_init(&t->packet);
+    t->packet_open = true;
+    while (more && zmq_msg_recv(&t->packet, t->router, ZMQ_DONTWAIT) >= 0) {
+        more = zmq_msg_more(&t->packet);
+        parts++;
+    }
+    struct peer *p = sender(t, &t->packet);
+    size_t n = zmq_msg_size(&t->packet);
+    if (p == NULL)
+        t->counters.refused_sender++;
+    else if (!take_token(t, p, now))
+        t->counters.refused_rate++;
+    else if (parts != 1 || n == 0 || n > FRAME_MAX)
+        t->counters.refused_size++;
+    else {
+        t->counters.received++;
+        echo(t, &route);
+        *out = (struct packet){.from = p->known.id, .bytes = zmq_msg_data(&t->packet), .len = n};
+        taken = 1;
+    }
+    zmq_msg_close(&route);
+    return taken;
+}
+
+bool transport_receive(struct transport *t, instant now, struct packet *out)
+{
+    for (int refused = 0; refused < REFUSED_PER_TURN; refused++) {
+        if (t->packet_open)
+            zmq_msg_close(&t->packet);
+        t->packet_open = false;
+        int got = receive_one(t, now, out);
+        if (got != 0)
+            return got > 0;
+    }
+    return false;
+}
+
+/* ---- sending and tending ------------------------------------------------------------------------------------------ */
+
+void transport_send(struct transport *t, member_id to, const uint8_t *bytes, size_t n, instant now)
+{
+    struct peer *p = peer_of(t, to);
+    struct link *first = NULL;
+    if (p == NULL)
+        return;
+    for (int i = 0; i < p->known.n; i++) {
+        struct link *l = &p->links[i];
+        if (l->socket == NULL && instant_is_never(l->opened))
+            link_open(l, t->hub->context, &t->identity, p->curve, &p->known.addresses[i], now);
+        link_listen(l, now);
+        if (first == NULL && link_is_up(l, &t->identity, now))
+            first = l;
+    }
+    for (int i = 0; i < p->known.n; i++) {
+        struct link *l = &p->links[i];
+        if (first != NULL && l != first && !link_wants_copy(l, &t->identity, now))
+            continue;
+        if (link_send(l, bytes, n, now))
+            t->counters.sent++;
+        else
+            t->counters.send_failed++;
+    }
+}
+
+instant transport_tend(struct transport *t, instant now)
+{
+    for (int i = 0; i < t->n_peers; i++) {
+        struct peer *p = &t->peers[i];
+        for (int j = 0; j < p->known.n; j++) {
+            struct link *l = &p->links[j];
+            if (instant_is_never(l->opened))
+                continue;
+            link_listen(l, now);
+            if (!link_is_stale(l, &t->identity, now))
+                continue;
+            link_close(l);
+            link_open(l, t->hub->context, &t->identity, p->curve, &p->known.addresses[j], now);
+            t->counters.rebuilt++;
+        }
+    }
+    return instant_add(now, (span){t->identity.silence.ns / 4});
+}
+
+void transport_count(const struct transport *t, struct transport_counters *c)
+{
+    *c = t->counters;
+}
+
+int transport_link_up(const struct transport *t, member_id peer)
+{
+    for (int i = 0; i < t->n_peers; i++)
+        for (int j = 0; t->peers[i].known.id == peer && j < t->peers[i].known.n; j++)
+            if (t->peers[i].links[j].up)
+                return j;
+    return -1;
+}
