@@ -3,7 +3,8 @@
 
 #include "policy/mutant.h"
 
-/* A seal counts for the contents of a directory, not for the member: a re-cloned standby may lack what it confirmed. */
+/* A seal counts for the contents of a directory, not for the member: a re-cloned standby may lack what
+ * it confirmed. */
 static bool has_seal(const struct sealed *seals, size_t n, member_id id, dir_id dir)
 {
     for (size_t i = 0; i < n; i++)

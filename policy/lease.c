@@ -14,7 +14,8 @@ void grant_renew(struct grant *g, uint64_t term, member_id holder, uint64_t nonc
                  uint32_t length_ms, instant now)
 {
     instant until = instant_add(now, span_ms(length_ms));
-    /* The holder may be counting on the longer one still: the answer that states the new length can be lost. */
+    /* The holder may be counting on the longer one still: the answer that states the new length can be
+     * lost. */
     if (g->given && g->term == term && g->holder == holder && !MUTANT(RENEWAL_SHORTENS))
         until = instant_max(until, g->until);
     *g = (struct grant){.given = true,

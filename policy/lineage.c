@@ -18,7 +18,8 @@ enum join lineage_join(const struct record *r, uint32_t timeline, lsn_t lsn)
             return JOIN_FOLLOW;
         return lsn != 0 && lsn <= r->history[i + 1].switch_lsn ? JOIN_FOLLOW : JOIN_REWIND;
     }
-    return JOIN_REWIND; /* a branch that the record does not continue: it left one of the kept rows, or a branch of one */
+    /* A branch that the record does not continue: it left one of the kept rows, or a branch of one. */
+    return JOIN_REWIND;
 }
 
 void lineage_append(struct record *r, uint32_t parent, struct history_row row)

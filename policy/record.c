@@ -6,7 +6,7 @@
 #include "policy/mutant.h"
 #include "policy/quorum.h"
 
-/* ---- looking things up ------------------------------------------------------------------------------------------ */
+/* ---- looking things up --------------------------------------------------------------------------------- */
 
 int record_voter_index(const struct record *r, member_id id)
 {
@@ -38,7 +38,7 @@ uint64_t record_term_of_timeline(const struct record *r, uint32_t timeline)
     return 0;
 }
 
-/* ---- sync sets -------------------------------------------------------------------------------------------------- */
+/* ---- sync sets ----------------------------------------------------------------------------------------- */
 
 const struct sync_member *sync_set_find(const struct sync_set *s, member_id id)
 {
@@ -81,7 +81,7 @@ bool sync_set_remove(struct sync_set *s, member_id id)
     return true;
 }
 
-/* ---- one record by itself ---------------------------------------------------------------------------------------- */
+/* ---- one record by itself ------------------------------------------------------------------------------ */
 
 /* Each part answers NULL, or what is wrong with it. */
 
@@ -221,7 +221,7 @@ bool record_valid(const struct record *r, const char **why)
     return !wrong;
 }
 
-/* ---- one record after another ------------------------------------------------------------------------------------- */
+/* ---- one record after another -------------------------------------------------------------------------- */
 
 static bool voters_equal(const struct voters *a, const struct voters *b)
 {
@@ -371,8 +371,9 @@ static const char *wrong_keep(const struct record *from, const struct record *to
     return why;
 }
 
-/* The rows of the proposed database's lineage as they were (the oldest may have gone to make room), then one new row.
- * A first record has no rows: then the parent's may come along, as the timeline that the first term was written on. */
+/* The rows of the proposed database's lineage as they were (the oldest may have gone to make room), then
+ * one new row. A first record has no rows: then the parent's may come along, as the timeline that the
+ * first term was written on. */
 static const char *wrong_history_growth(const struct record *from, const struct record *to)
 {
     if (to->n_history == 0)

@@ -6,7 +6,8 @@ enum { OBSERVERS_WANTED = 2 }; /* one observer may see what nobody else does */
 typedef const struct evidence evidence;
 typedef const struct verdict_settings settings;
 
-/* Did a promise of mine end?  One that was never given counts once I have been up for long enough to have given it. */
+/* Did a promise of mine end?  One that was never given counts once I have been up for long enough to
+ * have given it. */
 static bool grant_over(evidence *e, settings *s)
 {
     return e->has_primary && e->silent_ms > 0 && !e->grant_runs &&
@@ -73,12 +74,16 @@ static bool always(evidence *e, settings *s)
 const struct verdict_rule verdict_rules[] = {
     {"released", VERDICT_RELEASED, "the primary released its term", released},
     {"grant-runs", VERDICT_ALIVE, "my grant to the primary runs", grant_runs_still},
-    {"wal-arrives", VERDICT_UNFENCED, "my grant ended, but WAL of the primary still arrives here", wal_arrives},
-    {"observers-served", VERDICT_UNFENCED, "my grant ended, but the primary still answers observers", observers_served},
+    {"wal-arrives", VERDICT_UNFENCED, "my grant ended, but WAL of the primary still arrives here",
+     wal_arrives},
+    {"observers-served", VERDICT_UNFENCED, "my grant ended, but the primary still answers observers",
+     observers_served},
     {"proof-too-long", VERDICT_GONE, "my grant ended, and signs of life have held a takeover up for too long",
      proof_too_long},
-    {"silent-after-grant", VERDICT_GONE, "my grant ended and nothing shows that the primary serves", silent_after_grant},
-    {"silent-since-start", VERDICT_GONE, "the primary has not been heard of for the boot grace", silent_since_start},
+    {"silent-after-grant", VERDICT_GONE, "my grant ended and nothing shows that the primary serves",
+     silent_after_grant},
+    {"silent-since-start", VERDICT_GONE, "the primary has not been heard of for the boot grace",
+     silent_since_start},
     {"nobody-named", VERDICT_GONE, "the record names no primary", nobody_named},
     {"unknown", VERDICT_UNKNOWN, "nothing is known about the primary yet", always},
 };
