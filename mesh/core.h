@@ -1,0 +1,122 @@
+/* core.h: the door.  One deterministic machine: an event goes in, an ordered list of effects comes out.
+ *
+ * The daemons and the simulator drive the same door.  The caller stamps each event with the time and with fresh
+ * randomness, and performs the effects in order: a STORE that stands before a SEND is on disk before the SEND goes out.
+ * Nothing in here reads a clock, allocates or does I/O. */
+#ifndef PGMESH_MESH_CORE_H
+#define PGMESH_MESH_CORE_H
+
+#include "mesh/frame.h"
+#include "mesh/pg.h"
+#include "mesh/wire.h"
+#include "policy/instant.h"
+#include "policy/lease.h"
+
+enum role { ROLE_DATABASE = 1, ROLE_OBSERVER, ROLE_WITNESS, ROLE_OPERATOR };
+
+/* A member as its certificate says; the edge has verified the certificate against the root key. */
+struct member {
+    member_id id;
+    char name[NAME_SIZE];
+    enum role role; /* operators have keys and no process */
+    char site[NAME_SIZE];
+    uint8_t key[KEY_SIZE];
+};
+
+enum on_crash { ON_CRASH_AUTO, ON_CRASH_FAILOVER, ON_CRASH_RESTART };
+
+/* Times in milliseconds; one line of help for each stands in the option table (mesh/io/config). */
+struct core_settings {
+    uint32_t lease_ms;            /* asked for when the links are good */
+    uint32_t fence_ms;            /* part of the margin: time to fence */
+    uint32_t boot_grace_ms;       /* no GONE about a primary never granted before that uptime */
+    uint32_t unfenced_max_ms;
+    uint32_t stagger_ms;          /* rank r waits r times this */
+    uint32_t seal_wait_ms;        /* wait this long for better seals than the ones that suffice */
+    uint32_t promote_timeout_ms;
+    uint32_t start_timeout_ms;
+    uint32_t answer_timeout_ms;   /* PostgreSQL did not write and flush for that long: stop asking for the lease */
+    uint32_t standby_timeout_ms;  /* a standby not streaming for that long leaves the sync set */
+    uint32_t switchover_timeout_ms;
+    uint8_t sync_standbys;        /* k wanted */
+    uint16_t priority;
+    bool candidate;               /* may become primary (no: "nofailover") */
+    bool observe_only;            /* say what it would do; never start a takeover */
+    enum on_crash on_crash;
+};
+void core_settings_default(struct core_settings *s);
+
+struct core_setup {
+    struct cluster_id cluster;
+    member_id self;
+    struct secret_key secret;
+    uint8_t n_members;
+    struct member members[MEMBERS_MAX]; /* all, self included */
+    struct core_settings settings;
+    struct record first;      /* the cluster's first record (root signature verified by the edge) */
+    const uint8_t *stored;    /* bytes of the last STORE; NULL: lost, or failed its checksum */
+    size_t stored_len;
+    uint64_t nonce;           /* random, of this start */
+    instant now;
+};
+
+enum event_kind { EVENT_TICK, EVENT_PACKET, EVENT_SAMPLE };
+struct event {
+    enum event_kind kind;
+    instant now;
+    uint64_t entropy;
+    /* PACKET: the link's peer as the transport authenticated it (self for the local control socket) */
+    member_id from;
+    const uint8_t *bytes;
+    size_t len;
+    const struct pg_sample *sample; /* SAMPLE */
+};
+
+enum effect_kind {
+    EFFECT_STORE, /* `bytes`: write, sync, rename, sync the directory; only then go on */
+    EFFECT_SEND,  /* `bytes` to every member of `to` (bit i: members[i] of the setup); loss is expected */
+    EFFECT_LEASE, /* the guard's deadline is now `until` (instant_never(): none is held); may only rise within a term */
+    EFFECT_GOAL,  /* `goal` for the hand on PostgreSQL */
+    EFFECT_SYNC,  /* `sync` for the hand */
+    EFFECT_ROUTE, /* the primary that applications should use: member, or MEMBER_NONE; observers act on it */
+    EFFECT_DECIDED, /* `bytes`: a certificate (wire "decided") for the journal; `term` its term */
+    EFFECT_EVENT, /* `name`: stable event name, `text`: a sentence; for logs and the history */
+    EFFECT_ANSWER, /* `answer` to the local caller of a command */
+    EFFECT_FATAL, /* the member must not go on (a twin); `text` says why */
+};
+struct effect {
+    enum effect_kind kind;
+    uint32_t to;
+    const uint8_t *bytes; /* in the effects' arena, valid until the next core_step */
+    size_t len;
+    instant until;
+    uint64_t term;
+    member_id member;
+    struct pg_goal goal;
+    struct pg_sync_order sync;
+    const char *name;
+    char text[TEXT_SIZE * 2];
+    struct answer answer;
+};
+enum { EFFECTS_MAX = 96, EFFECTS_ARENA = 512 * 1024 };
+struct effects {
+    int n;
+    struct effect e[EFFECTS_MAX];
+    size_t used;
+    uint8_t arena[EFFECTS_ARENA];
+};
+
+struct core; /* mesh/core_state.h, for core's own files, the inspector's view and the simulator's invariants */
+size_t core_size(void);
+
+/* Starts the machine in `core` (core_size() bytes, from the caller).  Raises the incarnation counter: the effects
+ * begin with a STORE.  false and *why: a setup that cannot be right (self not in the roster, first record invalid). */
+bool core_start(struct core *core, const struct core_setup *setup, struct effects *out, const char **why);
+/* One event. */
+void core_step(struct core *core, const struct event *event, struct effects *out);
+/* When to call with EVENT_TICK if nothing else happens. */
+instant core_deadline(const struct core *core);
+/* Asserts every local invariant; called at the start and end of each step. */
+void core_check(const struct core *core);
+
+#endif

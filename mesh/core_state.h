@@ -1,0 +1,274 @@
+/* core_state.h: the machine's whole state, for the core's own files, the status view and the simulator's invariants.
+ *
+ * One struct of fixed size.  What survives a restart is in `disk` and nowhere else; everything below it is memory.
+ *
+ *   file         what it does with the state
+ *   core.c       the door: start, step, deadline, check; dispatch of packets; effects
+ *   members.c    who is heard, in which incarnation; heartbeats in and out; forwarding
+ *   acceptor.c   promises and accepts; grants; releases heard; records decided          (disk.promised .. disk.decided)
+ *   proposer.c   ballots of our own: changes by the primary, takeovers                   (proposer)
+ *   takeover.c   when a database starts a takeover                                       (quorum_since)
+ *   certify.c    what makes a takeover acceptable and a record decided                   (reads only)
+ *   sealing.c    a database's seal                                                       (disk.sealed_for, sealing)
+ *   primary.c    the lease, health, release, readiness                                   (hold)
+ *   syncset.c    upkeep of the sync set                                                  (upkeep)
+ *   operate.c    operators' commands, planned switchover                                 (operation)
+ *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order, route) */
+#ifndef PGMESH_MESH_CORE_STATE_H
+#define PGMESH_MESH_CORE_STATE_H
+
+#include "mesh/core.h"
+#include "policy/candidate.h"
+#include "policy/lineage.h"
+#include "policy/mutant.h"
+#include "policy/quorum.h"
+
+enum { SENT_RING = 256, TALLIES = 4 };
+
+/* disk.epoch of a lost member until it has seen the record in force. */
+#define EPOCH_UNKNOWN UINT32_MAX
+
+/* One other member, as far as it was heard in this start of ours. */
+struct peer {
+    bool heard;            /* a heartbeat, ever */
+    uint64_t counter, nonce, seq;
+    instant at;            /* of its newest heartbeat, by any path */
+    instant direct;        /* over our own link */
+    struct heartbeat beat; /* that heartbeat */
+    instant pushed;        /* when we last sent it a certificate that it lacked */
+};
+
+/* ACCEPTED statements for one ballot, until a quorum makes it a certificate. */
+struct tally {
+    struct ballot ballot;
+    uint8_t hash[HASH_SIZE];
+    uint8_t n;
+    struct accepted accepted[VOTERS_MAX];
+};
+
+enum proposer_phase { PROPOSER_IDLE, PROPOSER_PREPARE, PROPOSER_ACCEPT };
+struct proposer {
+    enum proposer_phase phase;
+    bool takeover;
+    struct ballot ballot;
+    instant started, sent;
+    instant backoff;          /* no new attempt before */
+    struct record want;       /* not a takeover: the change */
+    uint8_t n_promises;
+    struct promise promises[VOTERS_MAX];
+    bool found;               /* an accepted record above the decided one in a promise */
+    struct proposal highest;
+    bool found_paused;
+    uint8_t n_seals;
+    struct sealed_statement seals[DATABASES_MAX];
+    instant enough;           /* since when the seals suffice */
+    bool has_command;
+    struct command command;
+    struct proposal proposal; /* PROPOSER_ACCEPT */
+};
+
+/* The primary's side of its lease. */
+struct hold {
+    uint64_t term;                 /* what `until` counts for */
+    bool confirmed;                /* the record was decided, or read through a quorum, in this start */
+    instant granted[VOTERS_MAX];   /* by position in the decided record's voters */
+    instant granted_own[VOTERS_MAX]; /* by position in disk.own's voters */
+    instant until;                 /* of the lease; instant_never() without one */
+    instant told;                  /* what the guard was last told */
+    bool asking;
+    uint32_t ask_ms;               /* length asked for */
+    instant fine;                  /* PostgreSQL last answered, or was last given a new task */
+    instant reproposed;
+    instant release_sent;
+    bool ready, ever_ready;        /* in this term and start */
+    bool seen_up;                  /* PostgreSQL was writable in this term and start */
+    bool restarted;                /* this term was served before this start: readiness waits for the sync set */
+    lsn_t recovered;               /* where its WAL ended when it was first seen writable in this start */
+    lsn_t standbys;                /* the furthest that a standby of this term was before that */
+    const char *failing;           /* why PostgreSQL is being killed and the term given up; NULL: it is not */
+};
+
+enum operation_phase { OPERATION_NONE, OPERATION_RECORD, OPERATION_STOP, OPERATION_HANDOVER, OPERATION_UNDO,
+                       OPERATION_RELEASED, OPERATION_WAIT_RECORD };
+struct operation {
+    enum operation_phase phase;
+    struct command command;
+    member_id reply_to; /* the link it came from */
+    instant started;
+    uint64_t version;   /* of the record that fulfils it */
+    lsn_t stop_lsn;
+};
+
+struct upkeep {
+    struct sync_set in_pg;   /* the last set PostgreSQL was told */
+    bool known;              /* in_pg is what it runs with, in force at in_force */
+    lsn_t in_force;
+    bool running;            /* an order is under way */
+    instant ordered;
+    instant since[DATABASES_MAX]; /* by position in record.databases: streaming since / gone since */
+    bool up[DATABASES_MAX];
+    bool backwards;          /* leaving the joint towards the old set */
+};
+
+struct sealing {
+    bool active;
+    struct ballot ballot;
+    member_id asked_by;
+};
+
+struct core {
+    /* given at the start */
+    struct cluster_id cluster;
+    member_id self;
+    int self_index;
+    enum role role;
+    struct secret_key secret;
+    int n_members;
+    struct member members[MEMBERS_MAX];
+    struct core_settings set;
+    uint64_t nonce;
+    instant started;
+    instant votes_from; /* quarantine: no takeover is promised or accepted, nothing sealed before */
+
+    struct durable disk; /* as last stored */
+
+    /* memory */
+    instant now;          /* of the running step */
+    uint64_t entropy;
+    uint64_t seq;
+    instant sent_at[SENT_RING]; /* by seq % SENT_RING */
+    instant next_beat;
+    bool beat_now;
+    uint32_t answer;      /* members that get a heartbeat at the end of this step */
+    instant stepped;      /* the last step */
+    instant tilt;         /* after an unexplained gap: start nothing before */
+    bool twin;
+    struct peer peers[MEMBERS_MAX];
+    struct grant grant;
+    instant watch;        /* since when the decided record's primary is being waited for */
+    bool learnt;          /* its term was decided in this start */
+    enum verdict verdict;
+    const char *rule;
+    uint32_t silent_ms;
+    instant unfenced;     /* since when proof of life holds a takeover up */
+    instant quorum_since; /* since when a quorum's verdicts would promise */
+    struct tally tallies[TALLIES];
+    struct proposer proposer;
+    struct hold hold;
+    struct upkeep upkeep;
+    struct operation operation;
+    struct sealing sealing;
+    bool failover_armed;  /* an operator's command waits to ride on a takeover */
+    struct command failover_command;
+    member_id failover_reply;
+
+    struct pg_sample sample;
+    instant sampled;
+    struct pg_goal goal;
+    instant goal_set;
+    bool reclone;          /* an operator asked for a fresh copy, or a rewind failed */
+    int follow_failures;
+    struct pg_sync_order sync_order;
+    member_id route;
+    uint64_t route_term;
+
+    uint64_t rejected[REJECT_COUNT];
+    uint64_t refused_nack[16];
+    struct effects *out; /* of the running step */
+};
+
+/* ---- core.c: effects, looking up ------------------------------------------------------------------------------ */
+int member_index(const struct core *c, member_id id);
+const struct member *member_of(const struct core *c, member_id id);
+const char *member_name(const struct core *c, member_id id);
+static inline const struct record *decided(const struct core *c) { return &c->disk.decided.proposal.record; }
+static inline struct ballot decided_ballot(const struct core *c) { return c->disk.decided.proposal.ballot; }
+bool is_primary(const struct core *c);   /* the decided record names me, with any directory */
+bool may_vote(const struct core *c);
+bool in_quarantine(const struct core *c);
+span beat_interval(const struct core *c);
+struct effect *effect_add(struct core *c, enum effect_kind kind);
+void store(struct core *c);
+void event_say(struct core *c, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void reject(struct core *c, enum reject r);
+/* Room for a body at the end of the arena; then send it. */
+uint8_t *body_room(struct core *c);
+uint32_t mask_of(const struct core *c, member_id id);
+uint32_t mask_core(const struct core *c); /* all members with a process, observers included, but not self */
+/* To one member (with copies by way of others when its link is bad), or to all of a mask. */
+void send_to(struct core *c, enum frame_kind kind, member_id to, size_t body_len);
+void send_all(struct core *c, enum frame_kind kind, uint32_t to, size_t body_len);
+
+/* ---- members.c ------------------------------------------------------------------------------------------------- */
+/* Is this frame of the origin's newest known start?  Learns a newer one. */
+enum reject members_incarnation(struct core *c, const struct frame *f);
+enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *bytes, size_t n, member_id from);
+bool peer_fresh(const struct core *c, int index, span within);
+void beat(struct core *c, uint32_t to);
+void heartbeat_fill(struct core *c, struct heartbeat *h);
+bool link_bad(const struct core *c, int index);
+void lost_store(struct core *c, uint64_t at_least, const char *why);
+/* The database reports itself fit to be promoted. */
+bool database_eligible(const struct core *c, int index);
+
+/* ---- acceptor.c ------------------------------------------------------------------------------------------------ */
+void grant_consider(struct core *c, const struct frame *f, const struct heartbeat *h);
+enum reject on_prepare(struct core *c, const struct prepare *p, member_id origin);
+enum reject on_accept(struct core *c, const struct accept *a, member_id origin);
+enum reject on_accepted(struct core *c, const struct accepted *a);
+enum reject on_decided(struct core *c, const struct certificate *cert);
+enum reject on_release(struct core *c, const struct release *r);
+void verdict_update(struct core *c);
+void round_see(struct core *c, struct ballot b);
+void push_decided(struct core *c, int index);
+
+/* ---- proposer.c ------------------------------------------------------------------------------------------------ */
+bool propose_change(struct core *c, const struct record *want);
+void propose_takeover(struct core *c, const struct command *command);
+enum reject on_promise(struct core *c, const struct promised *p);
+enum reject on_nack(struct core *c, const struct nack *n, member_id origin);
+enum reject on_sealed(struct core *c, const struct sealed_statement *s);
+void proposer_drive(struct core *c);
+void proposer_stop(struct core *c, bool backoff);
+
+/* ---- takeover.c ------------------------------------------------------------------------------------------------ */
+void takeover_consider(struct core *c);
+instant takeover_deadline(const struct core *c);
+
+/* ---- certify.c ------------------------------------------------------------------------------------------------- */
+bool command_holds(const struct core *c, const struct command *m);
+bool promise_holds(const struct core *c, const struct promise *p);
+bool sealed_holds(const struct core *c, const struct sealed_statement *s);
+bool accepted_holds(const struct core *c, const struct accepted *a);
+bool release_holds(const struct core *c, const struct release *r);
+bool takeover_justified(const struct core *c, const struct proposal *p, const char **why);
+bool certificate_holds(const struct core *c, const struct certificate *cert);
+
+/* ---- sealing.c ------------------------------------------------------------------------------------------------- */
+enum reject on_seal(struct core *c, const struct seal *s, member_id origin);
+void sealing_drive(struct core *c);
+
+/* ---- primary.c ------------------------------------------------------------------------------------------------- */
+bool lease_held(const struct core *c);
+void hold_reset(struct core *c, bool confirmed);
+void hold_granted(struct core *c, member_id voter, const struct heartbeat *h);
+void primary_drive(struct core *c);
+void release_term(struct core *c, member_id successor, const char *reason);
+
+/* ---- syncset.c ------------------------------------------------------------------------------------------------- */
+void syncset_drive(struct core *c);
+void syncset_sampled(struct core *c);
+
+/* ---- operate.c ------------------------------------------------------------------------------------------------- */
+enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n, member_id from);
+enum reject on_answer(struct core *c, const struct answer *a);
+void operate_drive(struct core *c);
+void operate_decided(struct core *c);
+/* The running switchover wants PostgreSQL stopped cleanly. */
+bool operate_stopping(const struct core *c);
+
+/* ---- goals.c --------------------------------------------------------------------------------------------------- */
+void on_sample(struct core *c, const struct pg_sample *s);
+void goals_drive(struct core *c);
+
+#endif

@@ -1,0 +1,200 @@
+/* goals.c: what PostgreSQL should be doing, out of the decided record and what the hand reports (docs/protocol.md,
+ * "Fencing the primary", last part, and "Takeover", steps 6 and 7).
+ *
+ * Nobody acts on a record before it is decided.  The goals in order of precedence, for a database:
+ *   the record's primary:  given up or failing -> DOWN; switching over -> SHUTDOWN; no lease -> KEEP (the guard holds the
+ *                          deadline); INIT, PRIMARY or PROMOTE by what the record and the data directory say
+ *   any other:             sealed for a ballot above the record -> SEAL; still a primary -> DOWN; then by lineage FOLLOW,
+ *                          REWIND or CLONE; where the end of the local WAL is not known, SEAL first to learn it */
+#include "mesh/core_state.h"
+
+#include <string.h>
+
+enum { RETRY_MS = 2000 };
+
+/* ---- samples ----------------------------------------------------------------------------------------------------------- */
+
+static dir_id draw(const struct core *c, uint64_t salt) {
+    dir_id d = (c->entropy + salt) * 0x9E3779B97F4A7C15u;
+    d ^= d >> 29;
+    return d ? d : 1;
+}
+
+/* A copy or rewind has finished: its directory gets the id that was drawn for it.  One that failed is copied whole. */
+static void rebuilt(struct core *c) {
+    bool building = c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE;
+    if (!building || c->sample.goal_seq != c->goal.seq || c->disk.dir_next == 0) return;
+    if (c->sample.progress == PG_GOAL_REACHED) {
+        c->disk.dir = c->disk.dir_next;
+        c->disk.dir_next = 0;
+        c->reclone = false;
+        store(c);
+    } else if (c->sample.progress == PG_GOAL_FAILED && c->goal.kind == GOAL_REWIND) {
+        c->reclone = true;
+    }
+}
+
+/* Data of this cluster that has no id yet: an adopted standby, or one whose store was lost.  It gets a new one, and so
+ * counts in no sync set until a change has admitted it. */
+static void adopt(struct core *c) {
+    const struct pg_sample *s = &c->sample;
+    if (c->disk.dir != 0 || c->disk.dir_next != 0 || c->reclone || is_primary(c)) return;
+    if (decided(c)->system_id == 0 || s->system_id != decided(c)->system_id) return;
+    if (s->phase != PG_DOWN && s->phase != PG_RECOVERY) return;
+    c->disk.dir = draw(c, 1);
+    store(c);
+}
+
+void on_sample(struct core *c, const struct pg_sample *s) {
+    enum pg_phase before = c->sample.phase;
+    c->sample = *s;
+    c->sampled = c->now;
+    if (before != s->phase) {
+        if (is_primary(c) && before != PG_NONE) c->hold.fine = c->now;
+        c->beat_now = true;
+    }
+    if (c->role != ROLE_DATABASE) return;
+    rebuilt(c);
+    adopt(c);
+    if (is_primary(c)) syncset_sampled(c);
+}
+
+/* ---- the goal ------------------------------------------------------------------------------------------------------------ */
+
+/* The record that may be acted on. */
+static const struct record *acting(const struct core *c) {
+    if (MUTANT(PROMOTE_UNDECIDED) || MUTANT(FOLLOW_UNDECIDED)) return &c->disk.accepted.record;
+    return decided(c);
+}
+
+static bool sealed_above(const struct core *c) {
+    if (MUTANT(FOLLOW_UNDECIDED)) return c->sealing.active && ballot_cmp(c->disk.accepted.ballot, c->sealing.ballot) < 0;
+    return c->sealing.active || ballot_cmp(c->disk.sealed_for, decided_ballot(c)) > 0;
+}
+
+static void goal_primary(struct core *c, const struct record *r, struct pg_goal *g) {
+    bool allowed = lease_held(c) || (MUTANT(PROMOTE_UNDECIDED) && r != decided(c));
+    bool own = c->disk.dir == r->primary_dir || MUTANT(SERVE_OTHER_DIR);
+    g->upstream = MEMBER_NONE;
+    g->term = r->term;
+    g->timeline = r->timeline;
+    g->not_after = c->hold.until;
+    g->sync = r->joint && !c->upkeep.backwards ? r->sync[1] : r->sync[0];
+    for (int i = 0; i < r->n_databases; i++)
+        if (r->databases[i] != c->self) g->slots[g->n_slots++] = r->databases[i];
+    if (c->disk.released_term >= r->term) g->kind = sealed_above(c) ? GOAL_SEAL : GOAL_DOWN;
+    else if (c->hold.failing || !own) g->kind = GOAL_DOWN;
+    else if (operate_stopping(c)) g->kind = GOAL_SHUTDOWN;
+    else if (!allowed) g->kind = GOAL_KEEP;
+    else if (r->system_id == 0) g->kind = GOAL_INIT;
+    else if (c->disk.served_term == r->term || (c->sample.timeline == r->timeline && c->sample.phase != PG_RECOVERY))
+        g->kind = GOAL_PRIMARY;
+    else g->kind = GOAL_PROMOTE;
+}
+
+static bool upstream_ready(const struct core *c, const struct record *r) {
+    int i = member_index(c, r->primary);
+    return i >= 0 && peer_fresh(c, i, span_ms(4 * (int64_t)c->set.lease_ms)) && c->peers[i].beat.pg.ready &&
+           c->peers[i].beat.decided_term == r->term;
+}
+
+/* Under a new id, drawn and stored before the old contents are touched. */
+static void rebuild(struct core *c, struct pg_goal *g, enum pg_goal_kind kind) {
+    if (c->disk.dir_next == 0) {
+        c->disk.dir_next = draw(c, 2);
+        if (MUTANT(RECLONED_COUNTS) && c->disk.dir) c->disk.dir_next = c->disk.dir;
+        c->disk.dir = 0;
+        store(c);
+    }
+    g->kind = kind;
+    g->dir = c->disk.dir_next;
+}
+
+/* Is the end of the local WAL known?  A stopped server that was not shut down cleanly knows it only after replay; on the
+ * record's newest timeline it does not matter. */
+static bool end_known(const struct core *c, const struct record *r) {
+    const struct pg_sample *s = &c->sample;
+    if (s->timeline == r->timeline && s->timeline != 0) return true;
+    if (s->phase == PG_RECOVERY) return c->goal.kind != GOAL_SEAL || (s->goal_seq == c->goal.seq && s->sealed);
+    return s->phase == PG_DOWN && s->clean && s->lsn != 0;
+}
+
+static void goal_standby(struct core *c, const struct record *r, struct pg_goal *g) {
+    const struct pg_sample *s = &c->sample;
+    bool rebuilding = (c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE) && c->goal.upstream == r->primary &&
+                      c->goal.term == r->term && c->disk.dir_next != 0;
+    g->term = r->term;
+    g->timeline = r->timeline;
+    g->upstream = r->primary;
+    if (s->phase == PG_NONE || r->primary == MEMBER_NONE || r->system_id == 0) {
+        g->kind = GOAL_KEEP;
+    } else if (s->phase == PG_PRIMARY || s->phase == PG_PROMOTING ||
+               (c->goal.kind == GOAL_DOWN && !s->confirmed_dead && s->phase != PG_RECOVERY)) {
+        g->kind = GOAL_DOWN; /* a primary of another term: before anything else */
+    } else if (c->disk.dir != 0 && sealed_above(c) && s->phase != PG_ABSENT) {
+        g->kind = GOAL_SEAL;
+    } else if (rebuilding && !(c->reclone && c->goal.kind == GOAL_REWIND)) {
+        g->kind = c->goal.kind;
+        g->dir = c->disk.dir_next;
+    } else if (s->phase == PG_ABSENT || c->reclone || c->disk.dir == 0) {
+        g->kind = GOAL_KEEP;
+        if (upstream_ready(c, r) && (s->phase == PG_ABSENT || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
+    } else if (s->system_id != r->system_id) {
+        g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
+    } else if (!end_known(c, r)) {
+        g->kind = GOAL_SEAL;
+    } else {
+        switch (lineage_join(r, s->timeline, s->lsn)) {
+        case JOIN_FOLLOW: g->kind = GOAL_FOLLOW; break;
+        case JOIN_REWIND:
+        case JOIN_CLONE:
+            g->kind = GOAL_SEAL;
+            if (upstream_ready(c, r)) rebuild(c, g, lineage_join(r, s->timeline, s->lsn) == JOIN_REWIND ? GOAL_REWIND : GOAL_CLONE);
+            break;
+        }
+    }
+}
+
+static bool same_goal(const struct pg_goal *a, const struct pg_goal *b) {
+    return a->kind == b->kind && a->term == b->term && a->timeline == b->timeline && a->dir == b->dir &&
+           a->upstream == b->upstream && a->n_slots == b->n_slots &&
+           memcmp(a->slots, b->slots, sizeof a->slots) == 0;
+}
+
+static void goal_update(struct core *c) {
+    struct pg_goal g = {.dir = c->disk.dir};
+    const struct record *r = acting(c);
+    if (c->role != ROLE_DATABASE) return;
+    if (c->twin) g.kind = GOAL_DOWN;
+    else if (r->primary == c->self) goal_primary(c, r, &g);
+    else goal_standby(c, r, &g);
+    bool failed = c->sample.goal_seq == c->goal.seq && c->sample.progress == PG_GOAL_FAILED && c->goal.seq != 0;
+    bool again = failed && instant_elapsed_least(c->now, c->goal_set).ns > span_ms(RETRY_MS).ns;
+    if (same_goal(&g, &c->goal) && !again) return;
+    if (again && g.kind == GOAL_FOLLOW && ++c->follow_failures >= 5) c->reclone = true;
+    if (g.kind != GOAL_FOLLOW) c->follow_failures = 0;
+    g.seq = c->goal.seq + 1;
+    if (g.kind != c->goal.kind && c->sample.phase != PG_NONE)
+        event_say(c, "+goal", "PostgreSQL: %s (it is \"%s\" on timeline %u)", pg_goal_name(g.kind),
+                  pg_phase_name(c->sample.phase), c->sample.timeline);
+    c->goal = g;
+    c->goal_set = c->now;
+    effect_add(c, EFFECT_GOAL)->goal = g;
+}
+
+/* The primary that applications should use: the decided one, once it says that it is ready; else the last one known. */
+static void route_update(struct core *c) {
+    const struct record *r = decided(c);
+    bool ready = is_primary(c) ? c->hold.ready : upstream_ready(c, r);
+    if (!ready || (c->route == r->primary && c->route_term == r->term)) return;
+    c->route = r->primary;
+    c->route_term = r->term;
+    struct effect *e = effect_add(c, EFFECT_ROUTE);
+    e->member = r->primary;
+    e->term = r->term;
+}
+
+void goals_drive(struct core *c) {
+    goal_update(c);
+    route_update(c);
+}

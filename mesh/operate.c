@@ -1,0 +1,306 @@
+/* operate.c: operators' signed commands, and the planned switchover (docs/protocol.md, section 7).
+ *
+ * A command names the decided record that the operator saw and is valid on no other, so a replayed one does nothing.
+ * Any member takes it and carries it to the one that executes: the primary, or for failover and reinit the target.
+ *
+ *   switchover:  NONE -> RECORD (the record says so: poolers pause) -> STOP (CHECKPOINT, clean stop) -> HANDOVER (the
+ *                target has all WAL) -> RELEASE -> RELEASED (the target is ready) -> NONE
+ *                a deadline missed before the RELEASE: UNDO (start again, clear the record) -> NONE */
+#include "mesh/core_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- answers ------------------------------------------------------------------------------------------------------- */
+
+static void answer(struct core *c, member_id to, const struct command *m, bool final, bool done, const char *text,
+                   const char *detail, const char *hint) {
+    struct answer a = {.id = m->id, .done = done, .final = final};
+    snprintf(a.text, sizeof a.text, "%s", text);
+    snprintf(a.detail, sizeof a.detail, "%s", detail);
+    snprintf(a.hint, sizeof a.hint, "%s", hint);
+    if (to == c->self) effect_add(c, EFFECT_ANSWER)->answer = a;
+    else send_to(c, FRAME_ANSWER, to, wire_put_answer(body_room(c), &a));
+}
+
+static void refuse(struct core *c, member_id to, const struct command *m, const char *text, const char *detail,
+                   const char *hint) {
+    event_say(c, "-command", "refused: %s", text);
+    answer(c, to, m, true, false, text, detail, hint);
+}
+
+enum reject on_answer(struct core *c, const struct answer *a) {
+    effect_add(c, EFFECT_ANSWER)->answer = *a;
+    return REJECT_NONE;
+}
+
+/* ---- changes of the record ------------------------------------------------------------------------------------------- */
+
+static void begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from) {
+    memset(&c->operation, 0, sizeof c->operation);
+    c->operation.phase = phase;
+    c->operation.command = *m;
+    c->operation.reply_to = from;
+    c->operation.started = c->now;
+}
+
+static void finish(struct core *c, bool done, const char *text, const char *detail, const char *hint) {
+    struct operation o = c->operation;
+    memset(&c->operation, 0, sizeof c->operation);
+    event_say(c, done ? "+command" : "-command", "%s", text);
+    answer(c, o.reply_to, &o.command, true, done, text, detail, hint);
+}
+
+static void change(struct core *c, const struct command *m, member_id from) {
+    struct record want = *decided(c);
+    want.version++;
+    if (m->kind == COMMAND_READMIT) {
+        int i = record_voter_index(&want, m->target);
+        if (i < 0) {
+            refuse(c, from, m, "not a voter", "Only a voter of the record can be admitted again.", "");
+            return;
+        }
+        want.voters.v[i].epoch++;
+    } else {
+        want.paused = m->kind == COMMAND_PAUSE;
+        memset(want.paused_why, 0, sizeof want.paused_why);
+        if (want.paused) snprintf(want.paused_why, sizeof want.paused_why, "%s", m->why);
+    }
+    if (!propose_change(c, &want)) {
+        refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
+        return;
+    }
+    begin(c, OPERATION_WAIT_RECORD, m, from);
+    c->operation.version = want.version;
+}
+
+/* ---- planned switchover ------------------------------------------------------------------------------------------------ */
+
+/* Why the target does not qualify, or NULL. */
+static const char *unfit(const struct core *c, member_id target, char *detail, size_t size) {
+    int i = member_index(c, target);
+    snprintf(detail, size, "%s", "");
+    if (i < 0 || !record_is_database(decided(c), target)) return "the target is not a database of this cluster";
+    if (target == c->self) return "the target is the primary already";
+    if (!peer_fresh(c, i, span_ms(c->set.lease_ms))) return "the target is not heard";
+    const struct pg_report *g = &c->peers[i].beat.pg;
+    snprintf(detail, size, "It is \"%s\"%s, %llu kB behind, pre-flight flags 0x%x.", pg_phase_name(g->phase),
+             g->streaming ? ", streaming" : ", not streaming",
+             (unsigned long long)(c->sample.lsn > g->lsn ? (c->sample.lsn - g->lsn) / 1024 : 0), (unsigned)g->preflight);
+    if (!database_eligible(c, i) || !g->streaming) return "the target does not qualify";
+    if (g->lsn + (16u << 20) < c->sample.lsn) return "the target is too far behind";
+    struct sealed alive[DATABASES_MAX];
+    size_t n = 0;
+    for (int k = 0; k < c->n_members && n < DATABASES_MAX; k++)
+        if (k != c->self_index && database_eligible(c, k))
+            alive[n++] = (struct sealed){.id = c->members[k].id, .dir = c->peers[k].beat.pg.dir};
+    if (!seals_suffice(decided(c), alive, n)) return "too few standbys of the sync set are alive to take over";
+    return NULL;
+}
+
+static void switchover(struct core *c, const struct command *m, member_id from) {
+    char detail[TEXT_SIZE * 2];
+    const char *why = unfit(c, m->target, detail, sizeof detail);
+    if (why) {
+        refuse(c, from, m, why, detail, "\"pgmesh status\" shows who qualifies.");
+        return;
+    }
+    struct record want = *decided(c);
+    if (want.joint || c->sample.phase != PG_PRIMARY || !c->hold.ready) {
+        refuse(c, from, m, "the primary is busy", "The sync set is changing, or the primary is not ready yet.",
+               "Try again in a moment.");
+        return;
+    }
+    want.version++;
+    want.switchover_from = c->self;
+    want.switchover_to = m->target;
+    want.switchover_deadline_ms = c->set.switchover_timeout_ms;
+    if (!propose_change(c, &want)) {
+        refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
+        return;
+    }
+    begin(c, OPERATION_RECORD, m, from);
+    c->operation.version = want.version;
+    event_say(c, "+switchover", "switching over to %s", member_name(c, m->target));
+}
+
+bool operate_stopping(const struct core *c) {
+    return c->operation.phase == OPERATION_STOP || c->operation.phase == OPERATION_HANDOVER;
+}
+
+static void undo(struct core *c, const char *text, const char *detail) {
+    struct operation o = c->operation;
+    event_say(c, "-switchover", "%s", text);
+    answer(c, o.reply_to, &o.command, true, false, text, detail, "The old primary goes on.");
+    c->operation.phase = OPERATION_UNDO;
+    c->hold.restarted = true;
+    c->hold.fine = c->now;
+}
+
+static void handover(struct core *c) {
+    int i = member_index(c, c->operation.command.target);
+    if (!c->peers[i].heard || c->peers[i].beat.pg.lsn < c->operation.stop_lsn) return;
+    c->operation.phase = OPERATION_RELEASED;
+    release_term(c, c->operation.command.target, "planned switchover");
+}
+
+/* The record says "switchover" though none is under way here: clear it, once PostgreSQL runs. */
+static void clear(struct core *c) {
+    struct record want = *decided(c);
+    if (want.switchover_to == MEMBER_NONE || !lease_held(c) || c->sample.phase != PG_PRIMARY) return;
+    want.version++;
+    want.switchover_from = want.switchover_to = MEMBER_NONE;
+    want.switchover_deadline_ms = 0;
+    propose_change(c, &want);
+}
+
+static void drive_switchover(struct core *c) {
+    struct operation *o = &c->operation;
+    bool late = instant_elapsed_most(c->now, o->started).ns > span_ms(c->set.switchover_timeout_ms).ns;
+    if (o->phase == OPERATION_RELEASED) {
+        int i = member_index(c, o->command.target);
+        if (decided(c)->primary == o->command.target && c->peers[i].beat.pg.ready &&
+            c->peers[i].beat.decided_term == decided(c)->term)
+            finish(c, true, "switched over", "", "");
+        else if (decided(c)->term > o->command.term && decided(c)->primary != o->command.target)
+            finish(c, false, "another member took over", "", "\"pgmesh why\" tells the reason.");
+        else if (instant_elapsed_most(c->now, o->started).ns > span_ms(2 * (int64_t)c->set.switchover_timeout_ms).ns)
+            finish(c, false, "the target has not become ready in time", "", "\"pgmesh status\" shows the state.");
+        return;
+    }
+    if (!is_primary(c) || !lease_held(c) || late) {
+        undo(c, "the switchover did not finish in time", "It was undone before the primary gave its term up.");
+        return;
+    }
+    if (o->phase == OPERATION_STOP && c->sample.phase == PG_DOWN && c->sample.goal_seq == c->goal.seq) {
+        if (!c->sample.clean) {
+            undo(c, "PostgreSQL did not stop cleanly", "");
+            return;
+        }
+        o->stop_lsn = c->sample.lsn;
+        o->phase = OPERATION_HANDOVER;
+    }
+    if (o->phase == OPERATION_HANDOVER) handover(c);
+}
+
+void operate_decided(struct core *c) {
+    struct operation *o = &c->operation;
+    if (o->phase == OPERATION_NONE || decided(c)->version < o->version || decided(c)->term != o->command.term) return;
+    if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target) o->phase = OPERATION_STOP;
+    else if (o->phase == OPERATION_WAIT_RECORD) finish(c, true, "done", "", "");
+}
+
+/* ---- failover by an operator, when there is no primary ------------------------------------------------------------------ */
+
+static void failover(struct core *c, const struct command *m, member_id from) {
+    verdict_update(c);
+    if (!verdict_promises(c->verdict, decided(c)->durability)) {
+        refuse(c, from, m, "the primary is not gone",
+               c->verdict == VERDICT_ALIVE ? "This member granted it a lease that still runs." : "Its state is not known here.",
+               "Use \"pgmesh switchover\" to move a primary that is alive.");
+        return;
+    }
+    c->failover_armed = true;
+    c->failover_command = *m;
+    c->failover_reply = from;
+    begin(c, OPERATION_NONE, m, from);
+    event_say(c, "+failover", "an operator asks for a failover%s", m->allow_data_loss ? ", accepting the loss of data" : "");
+}
+
+static void drive_failover(struct core *c) {
+    const struct command *m = &c->failover_command;
+    if (!c->failover_armed) return;
+    bool over = decided(c)->term > m->term;
+    bool late = instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns;
+    if (!over && !late) return;
+    c->failover_armed = false;
+    answer(c, c->failover_reply, m, true, over, over ? "failed over" : "the takeover was not decided in time",
+           over ? "" : "Too few voters agree, or too few databases of the sync set could be sealed.",
+           over ? "" : "\"pgmesh why\" and the log name what is missing; --allow-data-loss accepts the loss.");
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------------------------------------ */
+
+static member_id executor(const struct core *c, const struct command *m) {
+    if ((m->kind == COMMAND_FAILOVER || m->kind == COMMAND_REINIT) && m->target != MEMBER_NONE) return m->target;
+    int i = member_index(c, decided(c)->primary);
+    bool primary = is_primary(c) ? lease_held(c) : i >= 0 && peer_fresh(c, i, span_ms(2 * (int64_t)c->set.lease_ms));
+    if (primary && m->kind != COMMAND_FAILOVER) return decided(c)->primary;
+    if (m->kind != COMMAND_FAILOVER && m->kind != COMMAND_RESUME) return MEMBER_NONE;
+    if (c->role == ROLE_DATABASE && c->sample.phase == PG_RECOVERY) return c->self;
+    for (int k = 0; k < c->n_members; k++)
+        if (k != c->self_index && database_eligible(c, k)) return c->members[k].id;
+    return MEMBER_NONE;
+}
+
+static void reinit(struct core *c, const struct command *m, member_id from) {
+    if (c->role != ROLE_DATABASE || is_primary(c)) {
+        refuse(c, from, m, "only a standby can be copied anew", "", "");
+        return;
+    }
+    c->reclone = true;
+    event_say(c, "+reinit", "an operator asks for a fresh copy");
+    answer(c, from, m, true, true, "the standby is being copied anew", "", "\"pgmesh status\" shows the progress.");
+}
+
+static void execute(struct core *c, const struct command *m, member_id from) {
+    if (ballot_cmp(m->base, decided_ballot(c)) != 0 || m->term != decided(c)->term) {
+        refuse(c, from, m, "the record has changed", "The command was signed for another version of the record.",
+               "Look at the status and try again.");
+        return;
+    }
+    if (c->operation.phase != OPERATION_NONE || c->failover_armed) {
+        refuse(c, from, m, "another operation is under way", "", "Wait for it to finish.");
+        return;
+    }
+    switch (m->kind) {
+    case COMMAND_SWITCHOVER: switchover(c, m, from); break;
+    case COMMAND_PAUSE:
+    case COMMAND_READMIT: change(c, m, from); break;
+    case COMMAND_RESUME:
+        if (is_primary(c)) change(c, m, from);
+        else failover(c, m, from);
+        break;
+    case COMMAND_FAILOVER: failover(c, m, from); break;
+    case COMMAND_REINIT: reinit(c, m, from); break;
+    }
+}
+
+static void carry(struct core *c, member_id to, const uint8_t *bytes, size_t n) {
+    uint8_t *copy = body_room(c) - FRAME_HEADER;
+    memcpy(copy, bytes, n);
+    c->out->used += (n + 15) & ~(size_t)15;
+    struct effect *e = effect_add(c, EFFECT_SEND);
+    e->bytes = copy;
+    e->len = n;
+    e->to = mask_of(c, to);
+}
+
+enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n, member_id from) {
+    if (!command_holds(c, m)) return REJECT_STATEMENT;
+    member_id to = executor(c, m);
+    if (to == c->self) execute(c, m, from);
+    else if (to == MEMBER_NONE || from != c->self)
+        refuse(c, from, m, "no member can execute this command now", "There is no primary that is heard from here.",
+               "\"pgmesh status\" shows who is alive.");
+    else carry(c, to, bytes, n);
+    return REJECT_NONE;
+}
+
+void operate_drive(struct core *c) {
+    drive_failover(c);
+    switch (c->operation.phase) {
+    case OPERATION_NONE: clear(c); break;
+    case OPERATION_RECORD:
+    case OPERATION_STOP:
+    case OPERATION_HANDOVER:
+    case OPERATION_RELEASED: drive_switchover(c); break;
+    case OPERATION_UNDO:
+        if (!is_primary(c) || c->sample.phase == PG_PRIMARY) memset(&c->operation, 0, sizeof c->operation);
+        break;
+    case OPERATION_WAIT_RECORD:
+        if (instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns)
+            finish(c, false, "the change was not decided in time", "Too few voters answer.", "\"pgmesh status\" shows them.");
+        break;
+    }
+}
