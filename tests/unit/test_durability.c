@@ -36,6 +36,7 @@ static const struct missing_row {
     {"no data directory matches none", {.k = 1, .n = 1, .m = {{2, 0}}}, {SEAL(2, 0)}, 1, 1},
     {"both directories of one member sworn", SET(1, B), {SEAL(2, 999), SEAL(2, 102)}, 2, 0},
     {"a stranger does not count", SET(1, B), {SEAL(9, 109)}, 1, 1},
+    {"what lies behind the count means nothing", {.k = 1, .n = 1, .m = {B, C}}, {SEAL(3, 103)}, 1, 1},
     {"k above n never wants less than one", {.k = 3, .n = 1, .m = {B}}, {{0}}, 0, 1},
 };
 

@@ -96,6 +96,23 @@ START_TEST(first_takeover_keeps_the_parent)
 }
 END_TEST
 
+START_TEST(first_takeover_on_its_own_timeline_has_no_parent)
+{
+    struct record r = {.term = 1};
+    lineage_append(&r, 2, (struct history_row){2, 0x200, 2});
+    ck_assert_str_eq(timelines_of(&r), "2");
+}
+END_TEST
+
+START_TEST(what_lies_behind_the_count_means_nothing)
+{
+    struct record r = history;
+    r.history[r.n_history] = (struct history_row){7, 0x700, 10};
+    ck_assert_int_eq(lineage_join(&r, 7, 0x700), JOIN_REWIND);
+    ck_assert_int_eq(lineage_join(&r, 6, 0x900), JOIN_FOLLOW);
+}
+END_TEST
+
 START_TEST(first_takeover_from_nothing_known)
 {
     struct record r = {.term = 1};
@@ -128,6 +145,8 @@ int main(void)
     tcase_add_test(tcase, first_record_is_followed_from_any_timeline);
     tcase_add_test(tcase, first_takeover_keeps_the_parent);
     tcase_add_test(tcase, first_takeover_from_nothing_known);
+    tcase_add_test(tcase, first_takeover_on_its_own_timeline_has_no_parent);
+    tcase_add_test(tcase, what_lies_behind_the_count_means_nothing);
     tcase_add_test(tcase, full_history_drops_its_oldest);
     return suite_run(suite);
 }

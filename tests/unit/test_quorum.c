@@ -46,6 +46,29 @@ START_TEST(reached)
 }
 END_TEST
 
+START_TEST(what_lies_behind_the_count_means_nothing)
+{
+    for (int rule = RULE_MAJORITY; rule <= RULE_SITES; rule++) {
+        struct voters voters = property_voters(rule, "AABC");
+        voters.n = 2;
+        ck_assert(quorum_reached(&voters, 3));
+        ck_assert(!quorum_reached(&voters, 1 | 4 | 8));
+        const instant until[VOTERS_MAX] = {{9, 90}, {5, 50}, {7, 70}, {8, 80}};
+        ck_assert_int_eq(quorum_until(&voters, until).boot_ns, 5);
+        struct voters light = property_voters(rule, "AABBCA"); /* two of five in a site; the sixth is none */
+        light.n = 5;
+        ck_assert_int_eq(quorum_default_rule(&light), RULE_MAJORITY);
+    }
+}
+END_TEST
+
+START_TEST(an_unknown_rule_decides_nothing)
+{
+    struct voters voters = property_voters((enum voter_rule)9, "ABC");
+    ck_assert(!quorum_reached(&voters, 7));
+}
+END_TEST
+
 START_TEST(any_two_meet_in_all_layouts_of_up_to_seven)
 {
     ck_assert(property_quorums_meet());
@@ -248,6 +271,8 @@ int main(void)
     tcase_add_loop_test(tcase, until, 0, ROWS(until_rows));
     tcase_add_loop_test(tcase, one_step, 0, ROWS(step_rows));
     tcase_add_loop_test(tcase, default_rule, 0, ROWS(rule_rows));
+    tcase_add_test(tcase, what_lies_behind_the_count_means_nothing);
+    tcase_add_test(tcase, an_unknown_rule_decides_nothing);
     tcase_add_test(tcase, any_two_meet_in_all_layouts_of_up_to_seven);
     tcase_add_test(tcase, until_is_the_last_moment_of_a_quorum);
     tcase_add_test(tcase, quorums_one_step_apart_meet);
