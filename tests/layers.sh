@@ -75,7 +75,7 @@ includes() {
                 wrong("only node/pg_* may name libpq")
             else if (sodium && FILENAME !~ /^mesh\/sign\.[ch]$/ && here != "mesh/io")
                 wrong("only mesh/sign.* and mesh/io/ may name libsodium")
-            else if (msgpack && FILENAME !~ /^mesh\/wire\.[ch]$/ && here != "mesh/io")
+            else if (msgpack && FILENAME !~ /^mesh\/wire(_[a-z]+)?\.[ch]$/ && here != "mesh/io")
                 wrong("only mesh/wire.* and mesh/io/ may name msgpack")
             else if ((here == "policy" || here == "mesh") && !sodium && !msgpack &&
                      index(pure, " " name " ") == 0 &&
@@ -133,7 +133,7 @@ linker() {
                 file = want[1]; name = want[2]
                 if (name in has || name in allowed) continue
                 if (file == "mesh/sign.o" && name ~ /^(crypto|sodium|randombytes)_/ && name !~ /^randombytes_/) continue
-                if (file == "mesh/wire.o" && name ~ /^msgpack_/) continue
+                if (file ~ /^mesh\/wire(_[a-z]+)?\.o$/ && name ~ /^msgpack_/) continue
                 printf "%s wants %s from the linker\n", file, name
                 bad++
             }
