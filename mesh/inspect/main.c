@@ -88,7 +88,7 @@ static const struct command_row commands[] = {
      "    pgmesh init --cluster orders --out orders --member db1,database,fra,10.0.1.1:7400 --member "
      "db2,database,fra,10.0.1.2:7400 --member wit1,witness,lux,10.0.3.1:7400",
      options_init, command_init},
-    {"config", "check FILE... | sample [ROLE]", "check configuration files, or print one with every option explained",
+    {"config", "check FILE... | sample", "check configuration files, or print one with every option explained",
      "\"check\" reads node.conf files as the daemons would (with cluster file and keys) and complains with file and\n"
      "line. \"sample\" prints every option with its default.\n"
      "\n"

@@ -1,0 +1,36 @@
+/* order.h: an operator's order: signed on the record that the member shows, carried to it, answered.
+ *
+ * A command is valid on one decided record only (wire.h, struct command).  When that was replaced between the look and
+ * the order, the order is made again on the new one, as long as the member says that this was the reason. */
+#ifndef PGMESH_INSPECT_ORDER_H
+#define PGMESH_INSPECT_ORDER_H
+
+#include "mesh/inspect/client.h"
+#include "mesh/inspect/view.h"
+#include "mesh/io/cluster.h"
+#include "mesh/wire.h"
+
+struct order {
+    struct inspect *x;
+    struct client client;
+    struct cluster cluster;
+    struct key key;
+    const struct cluster_member *who; /* the operator */
+    struct command command;           /* kind, target, allow_data_loss, why: filled by the caller */
+    json_t *status;                   /* the member's last answer; `view` points into it */
+    struct view view;
+    /* of the last conversation */
+    json_t *progress; /* the sentences that came before the final answer */
+    json_t *final;
+    bool broken; /* an answer of another shape */
+};
+
+/* Finds member, cluster file and key, and looks at the cluster.  Not EXIT_OK: complained, nothing to close. */
+int order_open(struct order *o, struct inspect *x);
+void order_close(struct order *o);
+/* The member of that name that can be meant; NULL: *code, complained.  `database`: no other will do. */
+const struct cluster_member *order_target(struct order *o, const char *name, bool database, int *code);
+/* Signs, sends, tells how it goes, and returns the exit code. */
+int order_give(struct order *o);
+
+#endif

@@ -1,0 +1,449 @@
+/* why.c: pgmesh why [TERM], pgmesh history. */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mesh/inspect/client.h"
+#include "mesh/inspect/dossier.h"
+#include "mesh/inspect/problems.h"
+#include "mesh/io/file.h"
+
+enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE };
+const struct option_row options_why[] = {
+    [WHY_CERTIFICATE] = {"certificate", "FILE", "a certificate in hex (as --output json shows it) instead of a member's journal"},
+    [WHY_CLUSTER_FILE] = {"cluster-file", "FILE", "whose keys it is verified with (beside the configuration)"},
+    {NULL, NULL, NULL},
+};
+
+struct why {
+    struct inspect *x;
+    const char *term, *certificate, *cluster_file;
+    struct cluster cluster;
+    struct dossier dossier;
+    json_t *answer; /* NULL when the certificate came from a file */
+};
+
+/* A sentence that grows. */
+struct line {
+    char s[1200];
+    size_t n;
+};
+static void add(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct line *l, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(l->s + l->n, sizeof l->s - l->n, format, args);
+    va_end(args);
+    if (n > 0 && l->n + (size_t)n < sizeof l->s)
+        l->n += (size_t)n;
+}
+
+static const char *name_of(const struct why *w, member_id id)
+{
+    return id == MEMBER_NONE ? "nobody" : cluster_member_name(&w->cluster, id);
+}
+
+/* ---- for people --------------------------------------------------------------------------------------------------- */
+
+static const char *kind_text(const struct why *w)
+{
+    const struct proposal *p = &w->dossier.certificate.proposal;
+    switch (w->dossier.kind) {
+    case DOSSIER_FIRST: return "the first record";
+    case DOSSIER_CHANGE: return "a change by the primary";
+    case DOSSIER_FAILOVER: return p->why.has_command ? "ordered failover" : "failover";
+    case DOSSIER_HANDOVER: return "handover";
+    case DOSSIER_RETURN: return "return of the same primary";
+    }
+    return "";
+}
+
+static void print_head(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct record *r = &d->certificate.proposal.record;
+    const char *at = w->answer == NULL ? "" : json_text(w->answer, "at");
+    bool takeover = d->certificate.proposal.why.takeover;
+    output_tone(&w->x->out, TONE_STRONG, 2, "%s · term %s%llu%s%s · %s%s%s", kind_text(w),
+                takeover ? text("%llu → ", (unsigned long long)r->term - 1) : "", (unsigned long long)r->term,
+                *at == '\0' ? "" : " · ", at, takeover ? name_of(w, d->certificate.proposal.why.former) : "",
+                takeover ? " → " : "primary ", name_of(w, r->primary));
+    output_blank(&w->x->out);
+}
+
+static void print_why(const struct why *w)
+{
+    const struct justification *j = &w->dossier.certificate.proposal.why;
+    unsigned longest = 0, released = 0;
+    for (int i = 0; i < j->n_promises; i++) {
+        longest = j->promises[i].silent_ms > longest ? j->promises[i].silent_ms : longest;
+        released += j->promises[i].verdict == VERDICT_RELEASED;
+    }
+    if (released > 0)
+        output_field(&w->x->out, "why", "%s gave the term up itself (RELEASE), as %u of the voters had seen",
+                     name_of(w, j->former), released);
+    else
+        output_field(&w->x->out, "why", "the lease of %s ended unrenewed at those who promised; the longest silence was %s",
+                     name_of(w, j->former), text_duration(longest));
+    if (j->has_command)
+        output_field(&w->x->out, "order", "by %s: %s%s%s%s · signature %s", name_of(w, j->command.who),
+                     j->command.kind == COMMAND_FAILOVER ? "failover" : j->command.kind == COMMAND_SWITCHOVER ? "switchover" : "resume",
+                     j->command.target == MEMBER_NONE ? "" : text(" to %s", name_of(w, j->command.target)),
+                     j->command.allow_data_loss ? ", loss of data allowed" : "",
+                     *j->command.why == '\0' ? "" : text(" (%s)", j->command.why),
+                     w->dossier.command_holds ? "valid" : "NOT VALID");
+}
+
+static void print_who(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct justification *j = &d->certificate.proposal.why;
+    const struct voters *voters = &d->certificate.proposal.record.voters;
+    struct line l = {0}, silent = {0};
+    for (int i = 0; i < j->n_promises; i++)
+        add(&l, "%s%s %s%s", i == 0 ? "" : ", ", name_of(w, j->promises[i].who), verdict_name(j->promises[i].verdict),
+            d->promise_holds[i] ? text(" (silent for %s)", text_duration(j->promises[i].silent_ms)) : " (SIGNATURE NOT VALID)");
+    for (int i = 0; i < voters->n; i++)
+        if ((d->promised & 1u << i) == 0)
+            add(&silent, "%s%s", silent.n == 0 ? "" : ", ", name_of(w, voters->v[i].id));
+    output_field(&w->x->out, "who", "promised: %s%s%s", l.s, silent.n == 0 ? "" : " · not heard or not asked: ", silent.s);
+}
+
+static void print_data(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct proposal *p = &d->certificate.proposal;
+    struct line l = {0};
+    for (int i = 0; i < p->why.n_seals; i++)
+        add(&l, "%s%s %s on timeline %u%s", i == 0 ? "" : ", ", name_of(w, p->why.seals[i].sealed.id),
+            text_lsn(p->why.seals[i].sealed.lsn), p->why.seals[i].sealed.timeline,
+            d->seal_holds[i] ? "" : " (SIGNATURE NOT VALID)");
+    if (p->record.durability == DURABILITY_ASYNC)
+        add(&l, " · async: what had not arrived there is lost");
+    else if (d->former_sealed)
+        add(&l, " · %s itself is among them: nothing can be missing", name_of(w, p->why.former));
+    else if (d->seals_enough)
+        add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0], p->record.sync[0].n,
+            d->seals_needed[1] > 0 ? text(", and %u of %u", d->seals_needed[1], p->record.sync[1].n) : "");
+    else
+        add(&l, " · NOT ENOUGH of them to prove that no acknowledged commit is missing");
+    output_field(&w->x->out, "data", "sealed: %s", l.s);
+}
+
+static const char *because_text(const struct why *w, int i)
+{
+    const struct dossier *d = &w->dossier;
+    const struct sealed_statement *seals = d->certificate.proposal.why.seals;
+    const char *step = dossier_because(d, i, &w->cluster);
+    const char *chosen = name_of(w, d->certificate.proposal.record.primary);
+    lsn_t ahead = seals[d->chosen].sealed.lsn, behind = seals[i].sealed.lsn;
+    if (strcmp(step, "wal") == 0 && seals[i].sealed.wal_term == seals[d->chosen].sealed.wal_term && ahead >= behind)
+        return text("%s behind %s", text_bytes(ahead - behind), chosen);
+    if (strcmp(step, "wal") == 0)
+        return text("its WAL is of an older term than that of %s", chosen);
+    if (strcmp(step, "backlog") == 0)
+        return text("more WAL to replay than %s (%s against %s)", chosen, text_bytes(seals[i].backlog_bytes),
+                    text_bytes(seals[d->chosen].backlog_bytes));
+    if (strcmp(step, "site") == 0)
+        return "in another site than the former primary";
+    if (strcmp(step, "named") == 0)
+        return text("equal by its data; %s was named, or preferred by priority", chosen);
+    return text("equal in all that the certificate tells; %s has the lower number or the higher priority", chosen);
+}
+
+static void print_not(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct justification *j = &d->certificate.proposal.why;
+    if (d->chosen >= 0 && j->n_seals == 1)
+        output_field(&w->x->out, "chosen", "%s was the only one sealed", name_of(w, j->seals[0].sealed.id));
+    for (int i = 0; i < j->n_seals && d->chosen >= 0; i++)
+        if (i != d->chosen)
+            output_field(&w->x->out, "not", "%s: %s", name_of(w, j->seals[i].sealed.id), because_text(w, i));
+}
+
+static void print_proof(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct record *r = &d->certificate.proposal.record;
+    struct line l = {0};
+    if (d->kind == DOSSIER_FIRST) {
+        output_field(&w->x->out, "proof", "signed by the cluster's root key");
+        return;
+    }
+    for (int i = 0; i < d->certificate.n_accepted; i++)
+        add(&l, "%s%s", i == 0 ? "" : ", ", name_of(w, d->certificate.accepted[i].who));
+    output_field(&w->x->out, "proof", "certificate %s: accepted by %s (%d of %d voters, rule %s)%s%s",
+                 d->valid ? "valid" : "NOT VALID", l.s, __builtin_popcount(d->accepted), r->voters.n,
+                 r->voters.rule == RULE_SITES ? "sites" : "majority", d->valid ? "" : " · ", d->wrong);
+}
+
+static long long at_ms(const char *iso)
+{
+    struct tm tm = {0};
+    int ms = 0, used = 0;
+    if (sscanf(iso, "%d-%d-%dT%d:%d:%d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6)
+        return -1;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    sscanf(iso + used, ".%3d", &ms);
+    return (long long)timegm(&tm) * 1000 + ms;
+}
+
+/* Each event by the seconds since the first of them. */
+static void print_events(const struct why *w)
+{
+    static const struct column columns[] = {{"SECONDS", 0, true}, {"EVENT", 0, false}, {"", 1, false}};
+    const json_t *events = json_object_get(w->answer, "events");
+    struct table t;
+    size_t i;
+    json_t *one;
+    long long first = -1;
+    if (json_array_size(events) == 0)
+        return;
+    table_open(&t, columns, 3);
+    json_array_foreach((json_t *)events, i, one) {
+        long long at = at_ms(json_text(one, "at"));
+        first = first < 0 ? at : first;
+        table_cell(&t, TONE_PLAIN, "%s", at < 0 ? "?" : text("%.3f", (double)(at - first) / 1000));
+        table_cell(&t, TONE_STRONG, "%s", json_text(one, "name"));
+        table_cell(&t, TONE_PLAIN, "%s", json_text(one, "text"));
+    }
+    output_blank(&w->x->out);
+    table_print(&w->x->out, &t);
+    table_close(&t);
+}
+
+static void print_text(const struct why *w)
+{
+    print_head(w);
+    if (w->dossier.certificate.proposal.why.takeover && w->dossier.kind != DOSSIER_FIRST) {
+        print_why(w);
+        print_who(w);
+        print_data(w);
+        print_not(w);
+    }
+    print_proof(w);
+    print_events(w);
+}
+
+/* ---- for programs ------------------------------------------------------------------------------------------------- */
+
+static json_t *promises_json(const struct why *w)
+{
+    const struct justification *j = &w->dossier.certificate.proposal.why;
+    json_t *list = json_array();
+    for (int i = 0; i < j->n_promises; i++)
+        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:b}", "member", name_of(w, j->promises[i].who), "verdict",
+                                              verdict_name(j->promises[i].verdict), "silent_ms",
+                                              (json_int_t)j->promises[i].silent_ms, "valid", w->dossier.promise_holds[i]));
+    return list;
+}
+
+static json_t *seals_json(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct justification *j = &d->certificate.proposal.why;
+    json_t *list = json_array();
+    for (int i = 0; i < j->n_seals; i++) {
+        const struct sealed_statement *s = &j->seals[i];
+        const char *because = dossier_because(d, i, &w->cluster);
+        json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:I,s:I,s:b,s:b,s:s?}", "member", name_of(w, s->sealed.id), "lsn",
+                                              text_lsn(s->sealed.lsn), "timeline", (int)s->sealed.timeline, "wal_term",
+                                              (json_int_t)s->sealed.wal_term, "backlog_bytes", (json_int_t)s->backlog_bytes,
+                                              "valid", d->seal_holds[i], "chosen", i == d->chosen, "not_chosen_because",
+                                              *because == '\0' ? NULL : because));
+    }
+    return list;
+}
+
+static json_t *accepted_json(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    json_t *list = json_array();
+    for (int i = 0; i < d->certificate.n_accepted; i++)
+        json_array_append_new(list, json_pack("{s:s,s:b}", "member", name_of(w, d->certificate.accepted[i].who), "valid",
+                                              d->accepted_holds[i]));
+    return list;
+}
+
+static json_t *command_json(const struct why *w)
+{
+    const struct justification *j = &w->dossier.certificate.proposal.why;
+    if (!j->has_command)
+        return json_null();
+    return json_pack("{s:s,s:s?,s:b,s:s,s:b}", "operator", name_of(w, j->command.who), "target",
+                     j->command.target == MEMBER_NONE ? NULL : name_of(w, j->command.target), "allow_data_loss",
+                     j->command.allow_data_loss, "why", j->command.why, "valid", w->dossier.command_holds);
+}
+
+static void print_json(const struct why *w)
+{
+    const struct dossier *d = &w->dossier;
+    const struct proposal *p = &d->certificate.proposal;
+    const json_t *events = json_object_get(w->answer, "events");
+    const char *at = json_text(w->answer, "at");
+    json_t *j = json_pack("{s:s,s:s,s:I,s:I,s:i,s:s?,s:s?,s:s?}", "cluster", w->cluster.name, "kind",
+                          dossier_kind_name(d->kind), "term", (json_int_t)p->record.term, "version",
+                          (json_int_t)p->record.version, "timeline", (int)p->record.timeline, "primary",
+                          p->record.primary == MEMBER_NONE ? NULL : name_of(w, p->record.primary), "from",
+                          !p->why.takeover || p->why.former == MEMBER_NONE ? NULL : name_of(w, p->why.former), "at",
+                          *at == '\0' ? NULL : at);
+    json_object_set_new(j, "valid", json_boolean(d->valid));
+    json_object_set_new(j, "wrong", d->wrong[0] == '\0' ? json_null() : json_string(d->wrong));
+    json_object_set_new(j, "rule", json_string(p->record.voters.rule == RULE_SITES ? "sites" : "majority"));
+    json_object_set_new(j, "voters", json_integer(p->record.voters.n));
+    json_object_set_new(j, "promises", promises_json(w));
+    json_object_set_new(j, "seals", seals_json(w));
+    json_object_set_new(j, "seals_needed", json_integer(d->seals_needed[0] + d->seals_needed[1]));
+    json_object_set_new(j, "seals_enough", json_boolean(d->seals_enough));
+    json_object_set_new(j, "accepted", accepted_json(w));
+    json_object_set_new(j, "order", command_json(w));
+    json_object_set_new(j, "events", events == NULL ? json_array() : json_deep_copy(events));
+    json_object_set_new(j, "certificate", json_string(json_text(w->answer, "certificate")));
+    output_json(&w->x->out, j);
+}
+
+/* ---- where it comes from ------------------------------------------------------------------------------------------ */
+
+static int not_a_certificate(struct why *w)
+{
+    return output_fail(&w->x->out, EXIT_REFUSED, "this is no certificate", "It is not hex, or not what a certificate is made of.",
+                       "\"pgmesh why --output json | jq -r .certificate\" prints one.");
+}
+
+static int read_hex(struct why *w, const char *hex)
+{
+    static uint8_t bytes[FRAME_BODY_MAX];
+    size_t length = strcspn(hex, " \t\r\n");
+    if (length == 0 || length % 2 != 0 || length / 2 > sizeof bytes || !hex_get(bytes, length / 2, hex, length) ||
+        !dossier_read(&w->dossier, bytes, length / 2, &w->cluster))
+        return not_a_certificate(w);
+    return EXIT_OK;
+}
+
+static int load_cluster(struct why *w, const char *path)
+{
+    struct problem problem = {0};
+    keys_begin();
+    return cluster_load(path, &w->cluster, &problem) ? EXIT_OK : output_problem(&w->x->out, EXIT_REFUSED, &problem);
+}
+
+static int from_file(struct why *w)
+{
+    struct problem problem = {0};
+    size_t n;
+    if (w->cluster_file == NULL)
+        return usage(w->x, "no cluster file is named", "A certificate is verified with --cluster-file FILE.");
+    int code = load_cluster(w, w->cluster_file);
+    if (code != EXIT_OK)
+        return code;
+    char *hex = file_read(w->certificate, FILE_TEXT, FILE_TEXT_MAX, &n, &problem);
+    code = hex == NULL ? output_problem(&w->x->out, EXIT_REFUSED, &problem) : read_hex(w, hex);
+    if (code == EXIT_OK)
+        w->answer = json_pack("{s:s%}", "certificate", hex, strcspn(hex, " \t\r\n"));
+    free(hex);
+    return code;
+}
+
+static int from_member(struct why *w)
+{
+    static struct client client;
+    json_t *request = json_pack("{s:s}", "command", "why");
+    char *end = NULL;
+    unsigned long long term = w->term == NULL ? 0 : strtoull(w->term, &end, 10);
+    json_object_set_new(request, "term", w->term == NULL ? json_null() : json_integer((json_int_t)term));
+    if (w->term != NULL && (*w->term < '0' || *w->term > '9' || *end != '\0' || term == 0)) {
+        json_decref(request);
+        return usage(w->x, text("\"%s\" is no term", w->term), "A term is a number from 1 on; \"pgmesh history\" lists them.");
+    }
+    int code = client_open(&client, w->x);
+    if (code == EXIT_OK)
+        code = load_cluster(w, w->cluster_file != NULL ? w->cluster_file : client.cluster_file);
+    if (code != EXIT_OK) {
+        json_decref(request);
+        return code;
+    }
+    code = client_ask(&client, request, &w->answer);
+    if (code != EXIT_OK)
+        return code;
+    if (*json_text(w->answer, "certificate") != '\0')
+        return read_hex(w, json_text(w->answer, "certificate"));
+    return output_fail(&w->x->out, EXIT_REFUSED,
+                       w->term == NULL ? "there was no failover yet" : text("the member knows no certificate of term %s", w->term),
+                       w->term == NULL ? NULL : "Its journal does not reach back that far, or the term never was.",
+                       w->term == NULL ? "\"pgmesh why 1\" shows the first record." : "Ask another member; \"pgmesh history\" lists the terms.");
+}
+
+int command_why(struct inspect *x)
+{
+    static struct why w;
+    const char *value;
+    int code = EXIT_OK, option;
+    w = (struct why){.x = x};
+    while ((option = args_next(x, &value, &code)) >= 0 || option == ARGS_WORD) {
+        if (option == WHY_CERTIFICATE)
+            w.certificate = value;
+        else if (option == WHY_CLUSTER_FILE)
+            w.cluster_file = value;
+        else if (w.term == NULL)
+            w.term = value;
+        else
+            return usage(x, text("unexpected word \"%s\"", value), "One term is named, or none.");
+    }
+    if (option == ARGS_STOP)
+        return code;
+    code = w.certificate != NULL ? from_file(&w) : from_member(&w);
+    if (code == EXIT_OK) {
+        code = w.dossier.valid ? EXIT_OK : EXIT_REFUSED;
+        if (x->out.json)
+            print_json(&w);
+        else
+            print_text(&w);
+    }
+    json_decref(w.answer);
+    return code;
+}
+
+/* ---- history ------------------------------------------------------------------------------------------------------ */
+
+static void history_row(struct table *t, const json_t *one)
+{
+    long long silence = json_number(one, "outage_ms", -1);
+    const char *from = json_text(one, "from"), *to = json_text(one, "primary");
+    table_cell(t, TONE_STRONG, "%lld", json_number(one, "term", 0));
+    table_cell(t, TONE_PLAIN, "%s", json_text(one, "at"));
+    table_cell(t, TONE_PLAIN, "%s", json_text(one, "kind"));
+    table_cell(t, TONE_PLAIN, "%s%s%s", from, *from == '\0' ? "" : " → ", *to == '\0' ? "nobody" : to);
+    table_cell(t, TONE_PLAIN, "%lld", json_number(one, "timeline", 0));
+    table_cell(t, TONE_PLAIN, "%s", silence < 0 ? "–" : text_duration((unsigned long long)silence));
+}
+
+int command_history(struct inspect *x)
+{
+    static struct client client;
+    static const struct column columns[] = {{"TERM", 0, true}, {"AT", 1, false}, {"KIND", 2, false},
+                                            {"PRIMARY", 0, false}, {"TL", 4, true}, {"OUTAGE", 3, true}};
+    json_t *answer, *list, *one;
+    struct table t;
+    size_t i;
+    int code = EXIT_OK;
+    if (!args_none(x, &code) || (code = client_open(&client, x)) != EXIT_OK)
+        return code;
+    if ((code = client_ask(&client, json_pack("{s:s}", "command", "history"), &answer)) != EXIT_OK)
+        return code;
+    if (x->out.json) {
+        output_json(&x->out, answer);
+        return EXIT_OK;
+    }
+    list = json_object_get(answer, "history");
+    table_open(&t, columns, 6);
+    json_array_foreach(list, i, one)
+        history_row(&t, one);
+    table_print(&x->out, &t);
+    table_close(&t);
+    json_decref(answer);
+    return EXIT_OK;
+}
