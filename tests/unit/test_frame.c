@@ -244,6 +244,18 @@ START_TEST(forgeries)
 }
 END_TEST
 
+/* Well signed, but no frame: too short to have a header, too long to be one. */
+START_TEST(only_frames_verify)
+{
+    static const size_t covered[] = {0, 1, FRAME_HEADER - 1, FRAME_MAX - SIGNATURE_SIZE + 1};
+    for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) {
+        static uint8_t text[FRAME_MAX + 1];
+        sign_make(text + covered[i], &secret, text, covered[i]);
+        ck_assert_msg(!frame_verify(text, covered[i] + SIGNATURE_SIZE, key), "%zu bytes", covered[i]);
+    }
+}
+END_TEST
+
 START_TEST(reject_names)
 {
     for (int a = 0; a < REJECT_COUNT; a++) {
@@ -286,6 +298,7 @@ int main(void)
     tcase_add_test(t, too_long);
     tcase_add_test(t, random_garbage);
     tcase_add_test(t, forgeries);
+    tcase_add_test(t, only_frames_verify);
     tcase_add_test(t, reject_names);
     tcase_add_test_raise_signal(t, bug_body_too_long, SIGABRT);
     tcase_add_test_raise_signal(t, bug_no_kind, SIGABRT);
