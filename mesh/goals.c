@@ -119,6 +119,13 @@ static bool end_known(const struct core *c, const struct record *r) {
     return s->phase == PG_DOWN && s->clean && s->lsn != 0;
 }
 
+/* A receiver connected to the record's primary, by the goal in force, proves the lineage; a sample taken in the middle
+ * of the switch from one timeline to the next does not disprove it. */
+static bool streams_already(const struct core *c, const struct record *r) {
+    return c->goal.kind == GOAL_FOLLOW && c->goal.term == r->term && c->goal.upstream == r->primary &&
+           c->sample.goal_seq == c->goal.seq && c->sample.phase == PG_RECOVERY && c->sample.upstream == r->primary;
+}
+
 static void goal_standby(struct core *c, const struct record *r, struct pg_goal *g) {
     const struct pg_sample *s = &c->sample;
     bool rebuilding = (c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE) && c->goal.upstream == r->primary &&
@@ -141,6 +148,8 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         if (upstream_ready(c, r) && (s->phase == PG_ABSENT || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
     } else if (s->system_id != r->system_id) {
         g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
+    } else if (streams_already(c, r)) {
+        g->kind = GOAL_FOLLOW;
     } else if (!end_known(c, r)) {
         g->kind = GOAL_SEAL;
     } else {

@@ -52,12 +52,18 @@ static struct candidate candidate_of(const struct core *c, int i) {
     return k;
 }
 
+/* Who asks first is a courtesy: what others say of their WAL is a heartbeat old, so a small lead does not count here.
+ * Who is proposed is decided by the seals. */
+enum { LEAD_SHIFT = 20 };
+
 static int rank_of_self(const struct core *c) {
     struct candidate self = candidate_of(c, c->self_index);
+    self.sealed.lsn >>= LEAD_SHIFT;
     int rank = self.eligible ? 0 : 1;
     for (int i = 0; i < c->n_members; i++) {
         if (i == c->self_index || !database_eligible(c, i)) continue;
         struct candidate other = candidate_of(c, i);
+        other.sealed.lsn >>= LEAD_SHIFT;
         if (other.named && !self.named) rank += 4;
         else if (!self.named && candidate_cmp(&other, &self, NULL) < 0) rank++;
     }
