@@ -1,0 +1,254 @@
+/* status_past.c: the past: what the journal holds. */
+#include "mesh/io/status.h"
+
+#include "mesh/io/clock.h"
+#include "mesh/io/journal.h"
+#include "mesh/io/status_text.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CERTIFICATE_MAX = FRAME_BODY_MAX, EVENTS_MAX = 500 };
+
+const char *status_lsn(char out[static STATUS_LSN_SIZE], lsn_t lsn)
+{
+    snprintf(out, STATUS_LSN_SIZE, "%X/%08X", (unsigned)(lsn >> 32), (unsigned)lsn);
+    return out;
+}
+
+static json_t *textn(const char *text, size_t n)
+{
+    json_t *out = json_stringn(text, n);
+    char plain[1024];
+    if (out)
+        return out;
+    if (n >= sizeof plain)
+        n = sizeof plain - 1;
+    for (size_t i = 0; i < n; i++)
+        plain[i] = (unsigned char)text[i] < 128 && text[i] ? text[i] : '?';
+    return json_stringn(plain, n);
+}
+
+json_t *status_text(const char *text)
+{
+    return textn(text, strlen(text));
+}
+
+static json_t *when_json(int64_t at_us)
+{
+    char when[CLOCK_TEXT_SIZE];
+    return json_string(clock_print(when, at_us));
+}
+
+static json_t *event_json(const struct journal_line *line)
+{
+    return json_pack("{s:o, s:I, s:I, s:s, s:o}", "at", when_json(line->at_us), "at_us", (json_int_t)line->at_us,
+                     "term", (json_int_t)line->term, "name", line->name, "text", textn(line->text, line->text_len));
+}
+
+/* ---- events ---------------------------------------------------------------------------------------------------------- */
+
+struct gathering {
+    int64_t since_us;
+    uint64_t term; /* 0: any */
+    json_t *list;
+};
+
+static bool gather(void *arg, const struct journal_line *line)
+{
+    struct gathering *g = arg;
+    /* A takeover begins under the term that it ends, so that term's last events belong to the story. */
+    if (line->at_us <= g->since_us || (g->term && line->term != g->term && line->term + 1 != g->term))
+        return true;
+    if (json_array_size(g->list) == EVENTS_MAX)
+        json_array_remove(g->list, 0);
+    json_array_append_new(g->list, event_json(line));
+    return true;
+}
+
+static json_t *events_of(const struct status_view *v, int64_t since_us, uint64_t term)
+{
+    struct gathering g = {.since_us = since_us, .term = term, .list = json_array()};
+    journal_read(v->state_dir, JOURNAL_EVENT, gather, &g);
+    return g.list;
+}
+
+json_t *status_events(const struct status_view *v, int64_t since_us)
+{
+    return json_pack("{s:o}", "events", events_of(v, since_us, 0));
+}
+
+/* ---- certificates ----------------------------------------------------------------------------------------------------- */
+
+static bool read_certificate(struct certificate *cert, uint8_t *bytes, const struct journal_line *line)
+{
+    size_t n = line->hex_len / 2;
+    return n <= CERTIFICATE_MAX && hex_get(bytes, n, line->hex, line->hex_len) && wire_get_decided(cert, bytes, n);
+}
+
+static const char *kind_of(const struct proposal *p)
+{
+    int released = 0;
+    if (!p->why.takeover)
+        return "change";
+    if (p->why.former == p->record.primary)
+        return "return";
+    for (int i = 0; i < p->why.n_promises; i++)
+        released += p->why.promises[i].verdict == VERDICT_RELEASED;
+    if (released == 0)
+        return "failover";
+    return p->record.switchover_to != MEMBER_NONE ? "switchover" : "handover";
+}
+
+struct telling {
+    const struct status_view *v;
+    json_t *list, *last; /* last: the newest row */
+    uint64_t term;
+    int64_t decided_us;
+    struct certificate cert;
+    uint8_t bytes[CERTIFICATE_MAX];
+};
+
+static void tell_certificate(struct telling *t, const struct journal_line *line)
+{
+    const struct record *r = &t->cert.proposal.record;
+    member_id former = t->cert.proposal.why.takeover ? t->cert.proposal.why.former : MEMBER_NONE;
+    t->term = line->term;
+    t->decided_us = line->at_us;
+    t->last = json_pack("{s:I, s:o, s:i, s:o, s:o, s:I, s:s, s:i}", "term", (json_int_t)r->term, "primary",
+                        status_text(cluster_member_name(t->v->cluster, r->primary)), "timeline", (int)r->timeline,
+                        "from", former ? status_text(cluster_member_name(t->v->cluster, former)) : json_null(), "at",
+                        when_json(line->at_us), "at_us", (json_int_t)line->at_us, "kind", kind_of(&t->cert.proposal),
+                        "voters_agreed", (int)t->cert.n_accepted);
+    json_array_append_new(t->list, t->last);
+}
+
+static bool tell(void *arg, const struct journal_line *line)
+{
+    struct telling *t = arg;
+    if (line->kind == JOURNAL_DECIDED && line->term > t->term && read_certificate(&t->cert, t->bytes, line))
+        tell_certificate(t, line);
+    if (line->kind == JOURNAL_EVENT && line->term == t->term && t->last && strcmp(line->name, "+ready") == 0 &&
+        json_object_get(t->last, "ready_ms") == NULL)
+        json_object_set_new(t->last, "ready_ms", json_integer((line->at_us - t->decided_us) / 1000));
+    return true;
+}
+
+json_t *status_history(const struct status_view *v)
+{
+    const struct record *first = &v->cluster->first;
+    struct telling *t = calloc(1, sizeof *t);
+    json_t *list = json_array();
+    if (t == NULL)
+        return json_pack("{s:o}", "history", list);
+    *t = (struct telling){.v = v, .list = list, .term = first->term};
+    json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:n, s:n, s:s}", "term", (json_int_t)first->term, "primary",
+                                          cluster_member_name(v->cluster, first->primary), "timeline",
+                                          (int)first->timeline, "from", "at", "kind", "first"));
+    journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, tell, t);
+    free(t);
+    return json_pack("{s:o}", "history", list);
+}
+
+/* ---- why -------------------------------------------------------------------------------------------------------------- */
+
+struct search {
+    uint64_t term, last_term; /* wanted (0: the newest takeover); seen before */
+    bool found;
+    int64_t at_us;
+    struct certificate cert, candidate;
+    uint8_t bytes[CERTIFICATE_MAX];
+    char hex[2 * CERTIFICATE_MAX + 1];
+};
+
+/* The first certificate of a term is the one that opened it; later ones of that term are changes. */
+static bool look(void *arg, const struct journal_line *line)
+{
+    struct search *s = arg;
+    bool opens = line->term > s->last_term;
+    if (opens)
+        s->last_term = line->term;
+    if (!opens || (s->term && line->term != s->term) || !read_certificate(&s->candidate, s->bytes, line))
+        return true;
+    if (!s->term && !s->candidate.proposal.why.takeover)
+        return true;
+    s->found = true;
+    s->at_us = line->at_us;
+    s->cert = s->candidate;
+    memcpy(s->hex, line->hex, line->hex_len);
+    s->hex[line->hex_len] = '\0';
+    return s->term == 0;
+}
+
+static json_t *promises_json(const struct cluster *c, const struct justification *why)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < why->n_promises; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "who", cluster_member_name(c, why->promises[i].who),
+                                              "verdict", verdict_name(why->promises[i].verdict), "silent_ms",
+                                              (json_int_t)why->promises[i].silent_ms));
+    return list;
+}
+
+static json_t *seals_json(const struct cluster *c, const struct justification *why)
+{
+    char lsn[STATUS_LSN_SIZE];
+    json_t *list = json_array();
+    for (int i = 0; i < why->n_seals; i++) {
+        const struct sealed_statement *s = &why->seals[i];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:I, s:I}", "who", cluster_member_name(c, s->sealed.id),
+                                              "lsn", status_lsn(lsn, s->sealed.lsn), "timeline",
+                                              (int)s->sealed.timeline, "wal_term", (json_int_t)s->sealed.wal_term,
+                                              "backlog_bytes", (json_int_t)s->backlog_bytes));
+    }
+    return list;
+}
+
+static json_t *accepted_json(const struct cluster *c, const struct certificate *cert)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < cert->n_accepted; i++)
+        json_array_append_new(list, json_string(cluster_member_name(c, cert->accepted[i].who)));
+    return list;
+}
+
+static json_t *found_json(const struct status_view *v, const struct search *s)
+{
+    const struct proposal *p = &s->cert.proposal;
+    member_id former = p->why.takeover ? p->why.former : MEMBER_NONE;
+    json_t *out = json_pack("{s:I, s:s, s:i, s:o, s:o, s:I, s:s, s:s}", "term", (json_int_t)p->record.term, "primary",
+                            cluster_member_name(v->cluster, p->record.primary), "timeline", (int)p->record.timeline,
+                            "from", former ? status_text(cluster_member_name(v->cluster, former)) : json_null(), "at",
+                            when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p), "certificate",
+                            s->hex);
+    json_object_set_new(out, "promises", promises_json(v->cluster, &p->why));
+    json_object_set_new(out, "seals", seals_json(v->cluster, &p->why));
+    json_object_set_new(out, "accepted", accepted_json(v->cluster, &s->cert));
+    if (p->why.has_command)
+        json_object_set_new(out, "command", json_pack("{s:s, s:b, s:o}", "by",
+                                                      cluster_member_name(v->cluster, p->why.command.who),
+                                                      "allow_data_loss", (int)p->why.command.allow_data_loss, "why",
+                                                      status_text(p->why.command.why)));
+    json_object_set_new(out, "events", events_of(v, 0, p->record.term));
+    return out;
+}
+
+json_t *status_why(const struct status_view *v, uint64_t term)
+{
+    struct search *s = calloc(1, sizeof *s);
+    json_t *out = NULL;
+    if (s) {
+        s->term = term;
+        journal_read(v->state_dir, JOURNAL_DECIDED, look, s);
+        if (s->found)
+            out = found_json(v, s);
+    }
+    free(s);
+    if (out)
+        return out;
+    return term ? json_pack("{s:s, s:I}", "error", "the journal of this member does not hold that term", "term",
+                            (json_int_t)term)
+                : json_pack("{s:s}", "error", "the journal of this member holds no failover");
+}
