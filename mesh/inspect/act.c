@@ -26,10 +26,12 @@ const struct option_row options_reason[] = {
 
 static struct order order;
 
-static int give(struct order *o, enum command_kind kind, member_id target)
+static int give(struct order *o, enum command_kind kind, const char *deed, member_id target)
 {
     o->command.kind = kind;
     o->command.target = target;
+    snprintf(o->deed, sizeof o->deed, "%s%s%s", deed, target == MEMBER_NONE ? "" : " ",
+             target == MEMBER_NONE ? "" : cluster_member_name(&o->cluster, target));
     int code = order_give(o);
     order_close(o);
     return code;
@@ -77,7 +79,7 @@ int command_switchover(struct inspect *x)
         order_close(&order);
         return code;
     }
-    return give(&order, COMMAND_SWITCHOVER, m->member.id);
+    return give(&order, COMMAND_SWITCHOVER, "switch over to", m->member.id);
 }
 
 /* ---- failover ----------------------------------------------------------------------------------------------------- */
@@ -140,7 +142,7 @@ int command_failover(struct inspect *x)
         return code;
     }
     order.command.allow_data_loss = f.loss;
-    return give(&order, COMMAND_FAILOVER, m->member.id);
+    return give(&order, COMMAND_FAILOVER, "fail over to", m->member.id);
 }
 
 /* ---- the rest ----------------------------------------------------------------------------------------------------- */
@@ -160,7 +162,7 @@ int command_pause(struct inspect *x)
     if ((code = order_open(&order, x)) != EXIT_OK)
         return code;
     snprintf(order.command.why, sizeof order.command.why, "%s", reason);
-    return give(&order, COMMAND_PAUSE, MEMBER_NONE);
+    return give(&order, COMMAND_PAUSE, "pause", MEMBER_NONE);
 }
 
 int command_resume(struct inspect *x)
@@ -168,7 +170,7 @@ int command_resume(struct inspect *x)
     int code = EXIT_OK;
     if (!args_none(x, &code) || (code = order_open(&order, x)) != EXIT_OK)
         return code;
-    return give(&order, COMMAND_RESUME, MEMBER_NONE);
+    return give(&order, COMMAND_RESUME, "resume", MEMBER_NONE);
 }
 
 /* readmit MEMBER, reinit MEMBER */
@@ -192,7 +194,7 @@ static int command_on_member(struct inspect *x, enum command_kind kind)
         order_close(&order);
         return code;
     }
-    return give(&order, kind, m->member.id);
+    return give(&order, kind, kind == COMMAND_REINIT ? "clone anew" : "readmit", m->member.id);
 }
 
 int command_readmit(struct inspect *x)

@@ -32,6 +32,34 @@ static void help_options(struct output *o, const char *title, const struct optio
     }
 }
 
+/* Lines of one paragraph flow together; an empty line parts them, an indented one stands as it is. */
+static void help_paragraphs(struct output *o, const char *line)
+{
+    char paragraph[2048] = "";
+    for (;; line++) {
+        size_t n = strcspn(line, "\n"), used = strlen(paragraph);
+        bool flows = n > 0 && line[0] != ' ';
+        if (!flows && used > 0) {
+            output_text(o, 0, "%s", paragraph);
+            paragraph[0] = '\0';
+        }
+        if (flows)
+            snprintf(paragraph + used, sizeof paragraph - used, "%s%.*s", used == 0 ? "" : " ", (int)n, line);
+        else if (n > 0)
+            fprintf(o->to, "%.*s\n", (int)n, line);
+        else if (*line != '\0')
+            output_blank(o);
+        if (*line == '\0')
+            return;
+        line += n;
+        if (*line == '\0') {
+            if (flows)
+                output_text(o, 0, "%s", paragraph);
+            return;
+        }
+    }
+}
+
 void help_command(struct inspect *x, const struct command_row *command)
 {
     struct output o = x->out;
@@ -39,14 +67,7 @@ void help_command(struct inspect *x, const struct command_row *command)
     output_text(&o, 15, "usage: pgmesh %s%s%s [OPTIONS]", command->name, *command->synopsis == '\0' ? "" : " ",
                 command->synopsis);
     output_blank(&o);
-    for (const char *line = command->help; *line != '\0';) {
-        size_t n = strcspn(line, "\n");
-        if (n == 0)
-            output_blank(&o);
-        else
-            output_text(&o, (int)strspn(line, " "), "%.*s", (int)n, line);
-        line += n + (line[n] == '\n');
-    }
+    help_paragraphs(&o, command->help);
     output_blank(&o);
     if (command->options[0].name != NULL)
         help_options(&o, "Options:", command->options);

@@ -76,7 +76,7 @@ static const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh reinit db3",
      options_none, command_reinit},
-    {"init", "--cluster NAME --out FOLDER --member ... ", "make keys, certificates and one ready folder per member",
+    {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
      "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"
      "\n"
@@ -85,8 +85,9 @@ static const struct command_row commands[] = {
      "OPTION: any option of node.conf, see \"pgmesh config sample\"; a VALUE with commas stands in '...'.\n"
      "\n"
      "Example:\n"
-     "    pgmesh init --cluster orders --out orders --member db1,database,fra,10.0.1.1:7400 --member "
-     "db2,database,fra,10.0.1.2:7400 --member wit1,witness,lux,10.0.3.1:7400",
+     "    pgmesh init --cluster orders --out orders \\\n"
+     "        --member db1,database,fra,10.0.1.1:7400 --member db2,database,ams,10.0.2.1:7400 \\\n"
+     "        --member wit1,witness,lux,10.0.3.1:7400",
      options_init, command_init},
     {"config", "check FILE... | sample", "check configuration files, or print one with every option explained",
      "\"check\" reads node.conf files as the daemons would (with cluster file and keys) and complains with file and\n"

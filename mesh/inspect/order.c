@@ -173,8 +173,7 @@ static int send_once(struct order *o)
 static bool came_late(const struct order *o)
 {
     return !json_flag(o->final, "done") && json_array_size(o->progress) == 0 &&
-           (json_flag(o->final, "stale") || strcasestr(json_text(o->final, "text"), "another record") != NULL ||
-            strcasestr(json_text(o->final, "text"), "record has changed") != NULL);
+           strstr(json_text(o->final, "text"), "the record has changed") != NULL;
 }
 
 static int tell(struct order *o)
@@ -184,9 +183,9 @@ static int tell(struct order *o)
     int code = client_refused(o->x, o->final);
     if (code != EXIT_OK)
         return code;
-    if (!json_flag(o->final, "done"))
-        return output_fail(&o->x->out, EXIT_REFUSED, *sentence == '\0' ? "the command was refused" : sentence,
-                           *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
+    if (!json_flag(o->final, "done")) /* the word of a member that hears no primary: operate.c */
+        return output_fail(&o->x->out, strstr(sentence, "no member can execute") == NULL ? EXIT_REFUSED : EXIT_NO_PRIMARY,
+                           text("cannot %s: %s", o->deed, *sentence == '\0' ? "refused" : sentence), *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
     if (o->x->out.json)
         output_json(&o->x->out, json_pack("{s:s,s:s,s:I,s:b,s:s,s:s?,s:O}", "cluster", o->cluster.name, "command",
                                           o->x->command->name, "term", (json_int_t)o->command.term, "done", 1, "text",

@@ -16,6 +16,7 @@ struct order {
     struct cluster cluster;
     struct key key;
     const struct cluster_member *who; /* the operator */
+    char deed[96];                    /* "switch over to db2": for complaints; filled by the caller */
     struct command command;           /* kind, target, allow_data_loss, why: filled by the caller */
     json_t *status;                   /* the member's last answer; `view` points into it */
     struct view view;

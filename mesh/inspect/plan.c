@@ -130,7 +130,7 @@ static bool field_take(struct plan_member *m, int number, const char *field, str
     static const char *const roles[] = {"database", "witness", "observer"};
     switch (number) {
     case 0:
-        snprintf(m->name, sizeof m->name, "%s", field);
+        snprintf(m->name, sizeof m->name, "%.*s", NAME_SIZE - 1, field);
         if (cluster_name_valid(field))
             return true;
         problem_fact(err, "%s: \"%s\" is no name for a member", m->where, field);
@@ -145,7 +145,7 @@ static bool field_take(struct plan_member *m, int number, const char *field, str
                    ? false
                    : problem_hint(err, "Perhaps \"%s\" was meant.", text_nearest(field, roles, 3));
     case 2:
-        snprintf(m->site, sizeof m->site, "%s", field);
+        snprintf(m->site, sizeof m->site, "%.*s", NAME_SIZE - 1, field);
         if (cluster_name_valid(field))
             return true;
         problem_fact(err, "%s: \"%s\" is no name for a site", m->where, field);

@@ -231,9 +231,14 @@ static void notice_sites(struct plan *p, const struct voters *v)
         return;
     }
     for (int i = 0; i < v->n; i++) {
-        int j = 0;
+        int j = 0, there = 0;
         while (j < i && strcmp(v->v[j].site, v->v[i].site) != 0)
             j++;
+        for (int k = 0; k < v->n; k++)
+            there += strcmp(v->v[k].site, v->v[i].site) == 0;
+        if (j == i && v->rule == RULE_SITES && there % 2 == 0)
+            notice(p, text("site \"%s\" has an even number of voters (%d): its say is lost with half of them", v->v[i].site, there),
+                   "Add a voter there, or take the vote from one member with --no-vote NAME.");
         if (j == i && !survives_site(v, v->v[i].site))
             notice(p, text("without site \"%s\" nothing can be decided: too many of the voters are there", v->v[i].site),
                    "Put a witness into a third site.");
@@ -258,7 +263,7 @@ static void notices(struct plan *p)
         notice(p, "there is only one database", "Nobody can take over from it.");
     if (v.n == 1)
         notice(p, "there is only one voter", "When it is lost, nothing can be decided. Three voters survive the loss of one.");
-    else if (v.n % 2 == 0)
+    else if (v.n % 2 == 0 && v.rule == RULE_MAJORITY)
         notice(p, text("an even number of voters (%d) survives no more losses than %d would", v.n, v.n - 1),
                v.n == 2 ? "Add a witness: of three voters any one may be lost."
                         : "Add a witness, or take the vote from one member with --no-vote NAME.");

@@ -12,7 +12,7 @@ static const char *join(const json_t *list, const char *empty)
     size_t i, used = 0;
     json_t *one;
     json_array_foreach((json_t *)list, i, one) {
-        const char *s = json_is_string(one) ? json_string_value(one) : json_text(one, "name");
+        const char *s = json_is_string(one) ? json_string_value(one) : "?";
         int n = snprintf(joined + used, sizeof joined - used, "%s%s", used == 0 ? "" : ", ", s);
         used += n > 0 && used + (size_t)n < sizeof joined ? (size_t)n : 0;
     }
@@ -60,9 +60,10 @@ static const char *postgres_text(const struct view *v, const struct view_member 
 {
     if (strcmp(m->role, "database") != 0)
         return *m->postgres == '\0' || strcmp(m->postgres, "none") == 0 ? "–" : m->postgres;
-    if (strcmp(m->postgres, "recovery") != 0 && strcmp(m->postgres, "standby") != 0)
-        return *m->postgres == '\0' ? "?" : m->is_primary && strcmp(m->postgres, "primary") == 0 && !m->ready
-                                                ? "primary, not ready" : m->postgres;
+    if (strcmp(m->postgres, "primary") == 0)
+        return !m->is_primary ? "primary, NOT NAMED" : m->ready ? "primary" : "primary, not ready";
+    if (strcmp(m->postgres, "recovery") != 0)
+        return *m->postgres == '\0' ? "?" : m->postgres;
     if (!m->streaming)
         return "standby, not streaming";
     return strcmp(v->durability, "async") == 0 ? "standby" : m->in_sync ? "standby · sync" : "standby · async";

@@ -10,18 +10,13 @@
 #include "policy/candidate.h"
 #include "policy/quorum.h"
 
-/* A member in a list may be a name, an id, or an object with both. */
+/* Is the member's name in the list? */
 static bool lists(const json_t *list, const struct view_member *m)
 {
     size_t i;
     json_t *one;
     json_array_foreach((json_t *)list, i, one) {
         if (json_is_string(one) && strcmp(json_string_value(one), m->name) == 0)
-            return true;
-        if (json_is_integer(one) && json_integer_value(one) == m->id)
-            return true;
-        if (json_is_object(one) && (strcmp(json_text(one, "name"), m->name) == 0 ||
-                                    strcmp(json_text(one, "member"), m->name) == 0))
             return true;
     }
     return false;
@@ -57,12 +52,13 @@ static void member_read(struct view_member *m, const json_t *j, const struct vie
     m->addresses = json_object_get(j, "addresses");
     m->is_primary = *m->name != '\0' && strcmp(m->name, v->primary) == 0;
     m->is_self = strcmp(m->name, v->self) == 0;
-    m->in_sync = lists(json_object_get(sync, "members"), m) || lists(json_object_get(json_object_get(v->json, "joint"), "members"), m);
+    m->in_sync = lists(json_object_get(sync, "members"), m) ||
+                 lists(json_object_get(json_object_get(v->json, "joint"), "members"), m);
 }
 
 void view_read(struct view *v, const json_t *answer)
 {
-    json_t *members = json_object_get(answer, "members"), *one, *paused = json_object_get(answer, "paused");
+    json_t *members = json_object_get(answer, "members"), *one;
     size_t i;
     memset(v, 0, sizeof *v);
     v->json = answer;
@@ -73,11 +69,10 @@ void view_read(struct view *v, const json_t *answer)
     v->self = json_text(answer, "self");
     v->verdict = json_text(answer, "verdict");
     v->term = (unsigned long long)json_number(answer, "term", 0);
-    v->joint = json_is_object(json_object_get(answer, "joint")) || json_flag(answer, "joint");
+    v->joint = json_is_object(json_object_get(answer, "joint"));
     v->healthy = json_flag(answer, "healthy");
-    v->paused = json_is_true(paused) || json_is_object(paused) || json_is_string(paused);
-    v->paused_why = json_is_string(paused) ? json_string_value(paused)
-                    : json_is_object(paused) ? json_text(paused, "why") : json_text(answer, "paused_why");
+    v->paused = json_flag(answer, "paused");
+    v->paused_why = json_text(answer, "paused_why");
     v->lease_ms = json_number(answer, "lease_ms", -1);
     v->lease_left_ms = json_number(answer, "lease_left_ms", -1);
     v->sync_k = json_number(json_object_get(answer, "sync"), "k", 0);
@@ -111,7 +106,7 @@ const char *view_barred(const struct view_member *m)
 
 static bool up(const struct view_member *m)
 {
-    return m->is_self || strcmp(m->state, "up") == 0;
+    return m->is_self || strcmp(m->state, "up") == 0 || strcmp(m->state, "late") == 0;
 }
 
 static bool others_are_quorum(const struct view *v)
@@ -164,8 +159,7 @@ static struct candidate candidate_of(const struct view *v, const struct view_mem
 static bool may_take_over(const struct view_member *m)
 {
     return !m->is_primary && strcmp(m->role, "database") == 0 && up(m) && *view_barred(m) == '\0' &&
-           (m->streaming || strcmp(m->postgres, "recovery") == 0 || strcmp(m->postgres, "standby") == 0) &&
-           json_object_get(m->json, "candidate") != json_false();
+           strcmp(m->postgres, "recovery") == 0;
 }
 
 void view_estimate(const struct view *v, struct view_estimate *e)

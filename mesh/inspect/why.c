@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/inspect/client.h"
 #include "mesh/inspect/dossier.h"
@@ -180,39 +179,75 @@ static void print_proof(const struct why *w)
                  r->voters.rule == RULE_SITES ? "sites" : "majority", d->valid ? "" : " · ", d->wrong);
 }
 
-static long long at_ms(const char *iso)
+/* ---- the times ---- */
+
+enum { STORY_BEFORE_US = 15000000, STORY_AFTER_US = 60000000 };
+
+/* Events around the decision: the journal also holds what happened long before and after. */
+static bool of_story(const struct why *w, const json_t *event)
 {
-    struct tm tm = {0};
-    int ms = 0, used = 0;
-    if (sscanf(iso, "%d-%d-%dT%d:%d:%d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6)
-        return -1;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    sscanf(iso + used, ".%3d", &ms);
-    return (long long)timegm(&tm) * 1000 + ms;
+    long long decided = json_number(w->answer, "at_us", -1), at = json_number(event, "at_us", -1);
+    return decided < 0 || (at >= decided - STORY_BEFORE_US && at <= decided + STORY_AFTER_US);
 }
 
-/* Each event by the seconds since the first of them. */
+/* When the event of that name came last before the decision, or first after it; -1 never. */
+static long long event_at(const struct why *w, const char *name, bool before)
+{
+    const json_t *events = json_object_get(w->answer, "events");
+    long long decided = json_number(w->answer, "at_us", -1), found = -1;
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)events, i, one) {
+        long long at = json_number(one, "at_us", -1);
+        if (strcmp(json_text(one, "name"), name) != 0 || !of_story(w, one) || (at <= decided) != before)
+            continue;
+        if (before || found < 0)
+            found = at;
+    }
+    return found;
+}
+
+/* The phases, as far as the member asked has seen them: each knows its own part best, the new primary most. */
+static void print_times(const struct why *w)
+{
+    const struct justification *j = &w->dossier.certificate.proposal.why;
+    long long decided = json_number(w->answer, "at_us", -1), began = event_at(w, "+takeover", true),
+              ready = event_at(w, "+ready", false);
+    uint32_t silence = 0;
+    struct line l = {0};
+    for (int i = 0; i < j->n_promises; i++)
+        silence = j->promises[i].silent_ms > silence ? j->promises[i].silent_ms : silence;
+    if (silence > 0)
+        add(&l, "waited %.3f s after the last grant's end", (double)silence / 1000);
+    if (began >= 0)
+        add(&l, "%sdecide and seal %.3f", l.n == 0 ? "" : " | ", (double)(decided - began) / 1e6);
+    if (ready >= 0)
+        add(&l, "%sready %.3f", l.n == 0 ? "" : " | ", (double)(ready - decided) / 1e6);
+    if (l.n > 0)
+        output_field(&w->x->out, "time", "%s", l.s);
+}
+
+/* Each event by its seconds before and after the decision. */
 static void print_events(const struct why *w)
 {
     static const struct column columns[] = {{"SECONDS", 0, true}, {"EVENT", 0, false}, {"", 1, false}};
     const json_t *events = json_object_get(w->answer, "events");
+    long long decided = json_number(w->answer, "at_us", -1);
     struct table t;
     size_t i;
     json_t *one;
-    long long first = -1;
-    if (json_array_size(events) == 0)
-        return;
     table_open(&t, columns, 3);
     json_array_foreach((json_t *)events, i, one) {
-        long long at = at_ms(json_text(one, "at"));
-        first = first < 0 ? at : first;
-        table_cell(&t, TONE_PLAIN, "%s", at < 0 ? "?" : text("%.3f", (double)(at - first) / 1000));
+        if (!of_story(w, one) || decided < 0)
+            continue;
+        table_cell(&t, TONE_PLAIN, "%+.3f", (double)(json_number(one, "at_us", -1) - decided) / 1e6);
         table_cell(&t, TONE_STRONG, "%s", json_text(one, "name"));
         table_cell(&t, TONE_PLAIN, "%s", json_text(one, "text"));
     }
-    output_blank(&w->x->out);
-    table_print(&w->x->out, &t);
+    if (t.n_cells > 0) {
+        output_blank(&w->x->out);
+        table_print(&w->x->out, &t);
+    }
     table_close(&t);
 }
 
@@ -226,6 +261,8 @@ static void print_text(const struct why *w)
         print_not(w);
     }
     print_proof(w);
+    if (w->dossier.certificate.proposal.why.takeover)
+        print_times(w);
     print_events(w);
 }
 
@@ -366,15 +403,16 @@ static int from_member(struct why *w)
         json_decref(request);
         return code;
     }
+    if (term == 1) { /* nobody voted on it: the cluster file has it, and the root's word for it */
+        json_decref(request);
+        w->dossier.certificate.proposal.record = w->cluster.first;
+        dossier_verify(&w->dossier, &w->cluster);
+        return EXIT_OK;
+    }
     code = client_ask(&client, request, &w->answer);
     if (code != EXIT_OK)
         return code;
-    if (*json_text(w->answer, "certificate") != '\0')
-        return read_hex(w, json_text(w->answer, "certificate"));
-    return output_fail(&w->x->out, EXIT_REFUSED,
-                       w->term == NULL ? "there was no failover yet" : text("the member knows no certificate of term %s", w->term),
-                       w->term == NULL ? NULL : "Its journal does not reach back that far, or the term never was.",
-                       w->term == NULL ? "\"pgmesh why 1\" shows the first record." : "Ask another member; \"pgmesh history\" lists the terms.");
+    return read_hex(w, json_text(w->answer, "certificate"));
 }
 
 int command_why(struct inspect *x)
@@ -411,21 +449,21 @@ int command_why(struct inspect *x)
 
 static void history_row(struct table *t, const json_t *one)
 {
-    long long silence = json_number(one, "outage_ms", -1);
+    long long ready = json_number(one, "ready_ms", -1);
     const char *from = json_text(one, "from"), *to = json_text(one, "primary");
     table_cell(t, TONE_STRONG, "%lld", json_number(one, "term", 0));
     table_cell(t, TONE_PLAIN, "%s", json_text(one, "at"));
     table_cell(t, TONE_PLAIN, "%s", json_text(one, "kind"));
     table_cell(t, TONE_PLAIN, "%s%s%s", from, *from == '\0' ? "" : " → ", *to == '\0' ? "nobody" : to);
     table_cell(t, TONE_PLAIN, "%lld", json_number(one, "timeline", 0));
-    table_cell(t, TONE_PLAIN, "%s", silence < 0 ? "–" : text_duration((unsigned long long)silence));
+    table_cell(t, TONE_PLAIN, "%s", ready < 0 ? "–" : text_duration((unsigned long long)ready));
 }
 
 int command_history(struct inspect *x)
 {
     static struct client client;
     static const struct column columns[] = {{"TERM", 0, true}, {"AT", 1, false}, {"KIND", 2, false},
-                                            {"PRIMARY", 0, false}, {"TL", 4, true}, {"OUTAGE", 3, true}};
+                                            {"PRIMARY", 0, false}, {"TL", 4, true}, {"READY AFTER", 3, true}};
     json_t *answer, *list, *one;
     struct table t;
     size_t i;
