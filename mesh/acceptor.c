@@ -49,7 +49,7 @@ void verdict_update(struct core *c) {
                                    .sealing = r->durability != DURABILITY_ASYNC};
     struct evidence e = {.has_primary = r->primary != MEMBER_NONE};
     e.released = c->disk.has_release && c->disk.release.term == r->term;
-    e.grant_runs = c->grant.term == r->term && grant_runs(&c->grant, c->now);
+    e.grant_runs = c->grant.term >= r->term && grant_runs(&c->grant, c->now); /* also to one not yet known to be decided */
     e.granted_since_start = (c->grant.given && c->grant.term == r->term) || c->learnt;
     e.silent_ms = silent ? (uint32_t)span_to_ms(instant_elapsed_least(c->now, since)) + 1 : 0;
     e.uptime_ms = (uint32_t)span_to_ms(instant_elapsed_least(c->now, c->started));
@@ -175,7 +175,7 @@ static enum nack_reason accept_illegal(const struct core *c, const struct propos
     }
     enum record_change change = record_classify(now, &p->record, &why);
     if (change == CHANGE_NONE) return 0;
-    return change == CHANGE_KEEP && (origin == now->primary || p->why.takeover) ? 0 : NACK_ILLEGAL;
+    return change == CHANGE_KEEP && origin == now->primary ? 0 : NACK_ILLEGAL;
 }
 
 static enum nack_reason accept_barred(struct core *c, const struct accept *a, member_id origin) {
@@ -246,8 +246,9 @@ static void decide(struct core *c, const struct certificate *cert) {
         c->watch = c->now;
         c->learnt = true;
         hold_reset(c, p->record.primary == c->self);
-    } else if (is_primary(c) && mine) {
-        c->hold.confirmed = true; /* read through a quorum in this start, or a later change of ours */
+    } else if (is_primary(c)) {
+        hold_voters(c, &before.voters);
+        if (mine) c->hold.confirmed = true; /* read through a quorum in this start, or a later change of ours */
     }
     if (c->proposer.phase != PROPOSER_IDLE && ballot_cmp(c->proposer.ballot, p->ballot) <= 0) proposer_stop(c, false);
     store(c);

@@ -143,6 +143,7 @@ struct core {
     instant stepped;      /* the last step */
     instant tilt;         /* after an unexplained gap: start nothing before */
     bool twin;
+    int losses;           /* how often others have known a newer generation of our store */
     struct peer peers[MEMBERS_MAX];
     struct grant grant;
     instant watch;        /* since when the decided record's primary is being waited for */
@@ -252,6 +253,9 @@ void sealing_drive(struct core *c);
 bool lease_held(const struct core *c);
 void hold_reset(struct core *c, bool confirmed);
 void hold_granted(struct core *c, member_id voter, const struct heartbeat *h);
+/* The voters changed from `before`, or a proposal of ours would change them: grants are kept by voter, not by place. */
+void hold_voters(struct core *c, const struct voters *before);
+void hold_own(struct core *c);
 void primary_drive(struct core *c);
 void release_term(struct core *c, member_id successor, const char *reason);
 

@@ -4,7 +4,10 @@
  * frame from another start with a counter at or below one already heard is an echo, a twin, or a store rolled back. */
 #include "mesh/core_state.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { TWIN_LOSSES = 5 }; /* a store is rolled back once; two processes overtake each other again and again */
 
 /* ---- incarnations ---------------------------------------------------------------------------------------------- */
 
@@ -16,6 +19,10 @@ void lost_store(struct core *c, uint64_t at_least, const char *why) {
         c->disk.lost = true;
         c->disk.epoch = EPOCH_UNKNOWN;
         if (c->role == ROLE_DATABASE) c->disk.dir = 0;
+    }
+    if (++c->losses == TWIN_LOSSES) {
+        c->twin = true;
+        snprintf(effect_add(c, EFFECT_FATAL)->text, TEXT_SIZE, "another process runs under this member's identity");
     }
     if (c->disk.counter <= at_least) c->disk.counter = at_least + 1;
     proposer_stop(c, true);
@@ -201,7 +208,7 @@ void heartbeat_fill(struct core *c, struct heartbeat *h) {
     h->promised = c->disk.promised_takeover;
     h->sealed_for = c->disk.sealed_for;
     h->votes = may_vote(c);
-    h->verdict = c->verdict;
+    h->verdict = in_quarantine(c) && verdict_promises(c->verdict, decided(c)->durability) ? VERDICT_UNKNOWN : c->verdict;
     h->silent_ms = c->silent_ms;
     h->sql_seen_ms = EVIDENCE_NEVER;
     fill_lease(c, h);

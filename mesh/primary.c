@@ -43,6 +43,23 @@ void hold_granted(struct core *c, member_id voter, const struct heartbeat *h) {
     if (i >= 0) c->hold.granted_own[i] = instant_max(c->hold.granted_own[i], until);
 }
 
+static void by_voter(instant to[static VOTERS_MAX], const struct voters *now, const instant from[static VOTERS_MAX],
+                     const struct voters *before) {
+    instant moved[VOTERS_MAX] = {{0, 0}};
+    for (int i = 0; i < now->n; i++)
+        for (int k = 0; k < before->n; k++)
+            if (now->v[i].id == before->v[k].id && now->v[i].epoch == before->v[k].epoch) moved[i] = from[k];
+    memcpy(to, moved, sizeof moved);
+}
+
+void hold_voters(struct core *c, const struct voters *before) {
+    by_voter(c->hold.granted, &decided(c)->voters, c->hold.granted, before);
+}
+
+void hold_own(struct core *c) {
+    by_voter(c->hold.granted_own, &c->disk.own.record.voters, c->hold.granted, &decided(c)->voters);
+}
+
 static void lease_count(struct core *c) {
     struct hold *h = &c->hold;
     if (!is_primary(c) || !h->confirmed || released(c)) {
@@ -270,6 +287,7 @@ void primary_drive(struct core *c) {
         if (!MUTANT(RELEASE_NOT_FINAL)) return;
     }
     if (!own_directory(c) && c->hold.term == decided(c)->term) {
+        c->hold.asking = c->hold.ready = false;
         if (c->sample.confirmed_dead || c->sample.phase == PG_RECOVERY)
             release_term(c, MEMBER_NONE, "the data directory is not the one that the record names");
         return;

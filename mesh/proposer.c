@@ -190,10 +190,7 @@ static void change_accept(struct core *c) {
         c->disk.has_own = true;
         c->disk.own = p->proposal;
         c->disk.own.ballot = p->ballot;
-        memset(c->hold.granted_own, 0, sizeof c->hold.granted_own);
-        memcpy(c->hold.granted_own, c->hold.granted, sizeof c->hold.granted_own);
-        if (memcmp(&p->proposal.record.voters, &decided(c)->voters, sizeof(struct voters)) != 0)
-            memset(c->hold.granted_own, 0, sizeof c->hold.granted_own);
+        hold_own(c);
         store(c);
     }
     accept_begin(c);
