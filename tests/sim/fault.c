@@ -1,0 +1,365 @@
+/* fault.c: what goes wrong, begun and healed. */
+#include <string.h>
+
+#include "sim.h"
+
+static const char *const names[] = {
+#define X(name, text) text,
+    FAULT_LIST(X)
+#undef X
+};
+
+const char *fault_name(enum fault_kind k)
+{
+    return names[k];
+}
+
+bool fault_parse(const char *text, enum fault_kind *k)
+{
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (strcmp(names[i], text) == 0) {
+            *k = (enum fault_kind)i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- whom it hits ----------------------------------------------------------------------------------------------------- */
+
+static int draw_target(struct world *w, const struct fault *f, int moment)
+{
+    int primary = world_primary(w);
+    switch (f->target) {
+    case TARGET_MEMBER: return (int)rng_below(&w->rng, (uint32_t)w->n);
+    case TARGET_PRIMARY: return primary >= 0 ? primary : 0;
+    case TARGET_STANDBY: {
+        int i = (int)rng_below(&w->rng, (uint32_t)w->n_databases);
+        return i != primary ? i : (i + 1) % w->n_databases;
+    }
+    case TARGET_VOTER: return (int)rng_below(&w->rng, (uint32_t)(w->n_databases + w->n_witnesses));
+    case TARGET_PROPOSER: return moment >= 0 ? moment : (int)rng_below(&w->rng, (uint32_t)w->n_databases);
+    }
+    return 0;
+}
+
+/* ---- links -------------------------------------------------------------------------------------------------------------- */
+
+static void cut_pair(struct world *w, int a, int b, int by, bool repl)
+{
+    net_cut(w, a, b, by, repl);
+    net_cut(w, b, a, by, repl);
+}
+
+static void cut(struct world *w, const struct fault *f, int by)
+{
+    bool repl_too = f->arg & 1;
+    struct rng subset = {f->links};
+    for (int x = 0; x < w->n; x++) {
+        bool in = x == f->who;
+        switch (f->kind) {
+        case FAULT_CUT_MEMBER:
+            if (!in)
+                cut_pair(w, f->who, x, by, false);
+            if (!in && repl_too)
+                cut_pair(w, f->who, x, by, true);
+            break;
+        case FAULT_CUT_OUT:
+            if (!in)
+                net_cut(w, f->who, x, by, false);
+            break;
+        case FAULT_CUT_IN:
+            if (!in)
+                net_cut(w, x, f->who, by, false);
+            break;
+        case FAULT_CUT_REPLICATION:
+            if (!in)
+                cut_pair(w, f->who, x, by, true);
+            break;
+        case FAULT_CUT_SITE:
+            for (int y = 0; y < w->n; y++)
+                if (w->m[x].site == w->m[f->who].site && w->m[y].site != w->m[x].site) {
+                    cut_pair(w, x, y, by, false);
+                    if (repl_too)
+                        cut_pair(w, x, y, by, true);
+                }
+            break;
+        case FAULT_CUT_SOME:
+            for (int y = 0; y < x; y++)
+                if (rng_chance(&subset, 400))
+                    cut_pair(w, x, y, by, false);
+            break;
+        case FAULT_CUT_PAIR:
+            if (in && f->other != f->who)
+                cut_pair(w, f->who, f->other, by, false);
+            if (in && f->other != f->who && repl_too)
+                cut_pair(w, f->who, f->other, by, true);
+            break;
+        case FAULT_CUT_ONE_WAY:
+            if (in && f->other != f->who)
+                net_cut(w, f->who, f->other, by, false);
+            break;
+        default: break; /* only those that cut come here */
+        }
+    }
+}
+
+static void weather(struct world *w, const struct fault *f, bool on)
+{
+    struct rng subset = {f->links};
+    for (int x = 0; x < w->n; x++)
+        for (int y = 0; y < w->n; y++) {
+            if (x == y || (!rng_chance(&subset, 600) && x != f->who && y != f->who))
+                continue;
+            struct link *l = &w->mesh[x][y];
+            if (f->kind == FAULT_LOSS)
+                l->loss = w->repl[x][y].loss = on ? (uint16_t)f->arg : 0;
+            if (f->kind == FAULT_DUPLICATES)
+                l->dup = on ? (uint16_t)f->arg : 0;
+            if (f->kind == FAULT_SLOW_NET)
+                l->delay_us += on ? f->arg * 1000 : -(f->arg * 1000);
+        }
+    w->link_dirty = true;
+}
+
+/* ---- members --------------------------------------------------------------------------------------------------------------- */
+
+static void pause_vm(struct world *w, int i, ns_t lasts)
+{
+    struct sim_member *m = &w->m[i];
+    if (m->vm_until || !m->host_up)
+        return;
+    m->vm_until = w->now + lasts;
+    clocks_stop(w, i);
+    world_push(w, m->vm_until, EV_RESUME, i, 0, 0, 0);
+    w->i1_dirty = w->link_dirty = true;
+}
+
+static void pause_agent(struct world *w, int i, ns_t lasts)
+{
+    struct sim_member *m = &w->m[i];
+    if (m->paused_until || !m->up)
+        return;
+    m->paused_until = w->now + lasts;
+    world_push(w, m->paused_until, EV_RESUME, i, 0, 0, 0);
+    w->link_dirty = true;
+}
+
+/* The disk comes back as it once was: the store, and with it the data directory as far as anybody can tell. */
+static void roll_back(struct world *w, int i)
+{
+    struct sim_member *m = &w->m[i];
+    static struct durable d;
+    if (!disk_roll_back(w, i) || !wire_get_durable(&d, m->disk.bytes, m->disk.len))
+        return;
+    m->rolled_back = d.counter + 1 <= m->heard_counter;
+    m->lost_epoch = d.epoch;
+    TELL(w, "the store of %s is an older copy", world_name(w, i));
+}
+
+static void lose_data(struct world *w, int i)
+{
+    struct sim_member *m = &w->m[i];
+    if (m->role != ROLE_DATABASE)
+        return;
+    pg_kill(w, i);
+    m->pg.exists = false;
+    m->pg.torn = false;
+    m->dir_lost = m->ever_lost = true;
+    pg_set_phase(w, i, PG_ABSENT);
+}
+
+static void lose_store(struct world *w, int i)
+{
+    struct sim_member *m = &w->m[i];
+    const struct voter *v = record_voter(world_record(w), m->id);
+    m->lost_epoch = v ? v->epoch : 0;
+    m->amnesiac = true;
+    disk_lose(w, i);
+}
+
+static bool command(struct world *w, const struct fault *f)
+{
+    int via = (int)rng_below(&w->rng, (uint32_t)w->n);
+    member_id target = f->who >= 0 && f->who < w->n ? w->m[f->who].id : MEMBER_NONE;
+    switch (f->kind) {
+    case FAULT_CMD_PAUSE: operator_command(w, via, COMMAND_PAUSE, MEMBER_NONE, false); return true;
+    case FAULT_CMD_RESUME: operator_command(w, via, COMMAND_RESUME, MEMBER_NONE, false); return true;
+    case FAULT_CMD_SWITCHOVER: operator_command(w, via, COMMAND_SWITCHOVER, target, false); return true;
+    case FAULT_CMD_FAILOVER: operator_command(w, via, COMMAND_FAILOVER, target, false); return true;
+    case FAULT_CMD_FAILOVER_LOSS: operator_command(w, via, COMMAND_FAILOVER, target, true); return true;
+    case FAULT_CMD_READMIT: operator_command(w, via, COMMAND_READMIT, target, false); return true;
+    default: return false;
+    }
+}
+
+/* ---- begin and heal ------------------------------------------------------------------------------------------------------------ */
+
+static void begin(struct world *w, int index, int moment)
+{
+    struct fault *f = &w->fault[index];
+    f->begun = true;
+    if (f->who < 0)
+        f->who = draw_target(w, f, moment);
+    if (f->other < 0)
+        f->other = (int)rng_below(&w->rng, (uint32_t)w->n);
+    struct sim_member *m = &w->m[f->who];
+    TELL(w, "FAULT %s %s", fault_name(f->kind), world_name(w, f->who));
+    if (command(w, f))
+        return;
+    switch (f->kind) {
+    case FAULT_AGENT_CRASH: agent_die(w, f->who, f->lasts ? f->lasts : MS(40)); break;
+    case FAULT_AGENT_CRASH_MID:
+        m->crash_after = (int)(f->arg % 8);
+        m->crash_dark = f->lasts ? f->lasts : MS(40);
+        break;
+    case FAULT_HOST_CRASH: host_die(w, f->who); break;
+    case FAULT_CLUSTER_RESTART:
+        for (int i = 0; i < w->n; i++)
+            host_die(w, i);
+        break;
+    case FAULT_AGENTS_RESTART:
+        for (int i = 0; i < w->n; i++)
+            if (rng_chance(&w->rng, 700))
+                agent_die(w, i, MS(rng_range(&w->rng, 5, 120)));
+        break;
+    case FAULT_PG_CRASH:
+        if (m->role == ROLE_DATABASE)
+            pg_crash(w, f->who);
+        break;
+    case FAULT_PG_HANG:
+        m->pg.hung = true;
+        w->link_dirty = true;
+        hand_changed(w, f->who);
+        break;
+    case FAULT_CUT_MEMBER:
+    case FAULT_CUT_PAIR:
+    case FAULT_CUT_ONE_WAY:
+    case FAULT_CUT_OUT:
+    case FAULT_CUT_IN:
+    case FAULT_CUT_SITE:
+    case FAULT_CUT_SOME:
+    case FAULT_CUT_REPLICATION: cut(w, f, 1); break;
+    case FAULT_LOSS:
+    case FAULT_SLOW_NET:
+    case FAULT_DUPLICATES: weather(w, f, true); break;
+    case FAULT_PAUSE_AGENT: pause_agent(w, f->who, f->lasts); break;
+    case FAULT_PAUSE_VM: pause_vm(w, f->who, f->lasts); break;
+    case FAULT_STORE_LOST:
+        agent_die(w, f->who, f->lasts ? f->lasts : MS(40));
+        lose_store(w, f->who);
+        break;
+    case FAULT_DISK_LOST:
+        host_die(w, f->who);
+        lose_store(w, f->who);
+        lose_data(w, f->who);
+        break;
+    case FAULT_DATA_LOST: lose_data(w, f->who); break;
+    case FAULT_ROLLBACK:
+        agent_die(w, f->who, f->lasts ? f->lasts : MS(40));
+        roll_back(w, f->who);
+        break;
+    case FAULT_SLOW_PROMOTE: m->pg.promote_ns = MS(f->arg); break;
+    case FAULT_SLOW_REPLAY: m->pg.replay_ns = MS(f->arg); break;
+    case FAULT_SLOW_DISK: m->disk.write_ns = MS(f->arg); break;
+    case FAULT_ENEMY: w->enemy_rate = 40; break;
+    case FAULT_STRAY_TIMELINE:
+        if (m->role == ROLE_DATABASE && m->pg.exists)
+            m->pg.history_max += 1 + f->arg % 2;
+        break;
+    case FAULT_TWIN: /* a second process with the same store: what it would say arrives as if it were the first */
+    case FAULT_CMD_PAUSE:
+    case FAULT_CMD_RESUME:
+    case FAULT_CMD_SWITCHOVER:
+    case FAULT_CMD_FAILOVER:
+    case FAULT_CMD_FAILOVER_LOSS:
+    case FAULT_CMD_READMIT:
+    case FAULT_COUNT: break;
+    }
+}
+
+void fault_begin(struct world *w, int index)
+{
+    struct fault *f = &w->fault[index];
+    if (f->when == WHEN_NOW)
+        begin(w, index, -1);
+    else
+        f->armed = true;
+}
+
+/* A moment inside a takeover has come: what waited for it begins. */
+void fault_moment(struct world *w, enum when when, int who)
+{
+    for (int i = 0; i < w->n_faults && w->now + MS(40) < w->healed_at; i++) {
+        struct fault *f = &w->fault[i];
+        if (!f->armed || f->begun || f->when != when)
+            continue;
+        f->armed = false;
+        f->when = WHEN_NOW;
+        if (f->target == TARGET_PROPOSER && f->who < 0)
+            f->who = who;
+        if (w->now + f->lasts > w->healed_at)
+            f->lasts = w->healed_at > w->now ? w->healed_at - w->now : 0;
+        ns_t at = w->now + US(rng_below(&w->rng, rng_chance(&w->rng, 500) ? 500 : 20000));
+        world_push(w, at, EV_FAULT, 0, 0, (uint32_t)i, 0);
+        if (f->lasts)
+            world_push(w, at + f->lasts, EV_HEAL, 0, 0, (uint32_t)i, 0);
+    }
+}
+
+void fault_heal(struct world *w, int index)
+{
+    struct fault *f = &w->fault[index];
+    if (!f->begun || f->healed) {
+        f->armed = false;
+        return;
+    }
+    f->healed = true;
+    struct sim_member *m = &w->m[f->who];
+    switch (f->kind) {
+    case FAULT_HOST_CRASH:
+    case FAULT_DISK_LOST: host_boot(w, f->who); break;
+    case FAULT_CLUSTER_RESTART:
+        for (int i = 0; i < w->n; i++)
+            host_boot(w, i);
+        break;
+    case FAULT_AGENT_CRASH_MID: m->crash_after = -1; break;
+    case FAULT_PG_HANG:
+        m->pg.hung = false;
+        w->link_dirty = true;
+        hand_changed(w, f->who);
+        break;
+    case FAULT_CUT_MEMBER:
+    case FAULT_CUT_PAIR:
+    case FAULT_CUT_ONE_WAY:
+    case FAULT_CUT_OUT:
+    case FAULT_CUT_IN:
+    case FAULT_CUT_SITE:
+    case FAULT_CUT_SOME:
+    case FAULT_CUT_REPLICATION: cut(w, f, -1); break;
+    case FAULT_LOSS:
+    case FAULT_SLOW_NET:
+    case FAULT_DUPLICATES: weather(w, f, false); break;
+    case FAULT_SLOW_PROMOTE: m->pg.promote_ns = MS(60); break;
+    case FAULT_SLOW_REPLAY: m->pg.replay_ns = MS(2); break;
+    case FAULT_SLOW_DISK: m->disk.write_ns = MS(1); break;
+    case FAULT_ENEMY: w->enemy_rate = 0; break;
+    case FAULT_AGENT_CRASH:
+    case FAULT_AGENTS_RESTART:
+    case FAULT_PG_CRASH:
+    case FAULT_PAUSE_AGENT:
+    case FAULT_PAUSE_VM:
+    case FAULT_STORE_LOST:
+    case FAULT_DATA_LOST:
+    case FAULT_ROLLBACK:
+    case FAULT_STRAY_TIMELINE:
+    case FAULT_TWIN:
+    case FAULT_CMD_PAUSE:
+    case FAULT_CMD_RESUME:
+    case FAULT_CMD_SWITCHOVER:
+    case FAULT_CMD_FAILOVER:
+    case FAULT_CMD_FAILOVER_LOSS:
+    case FAULT_CMD_READMIT:
+    case FAULT_COUNT: return;
+    }
+    TELL(w, "HEALED %s %s", fault_name(f->kind), world_name(w, f->who));
+}

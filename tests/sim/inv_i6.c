@@ -1,0 +1,68 @@
+#include "policy/durability.h"
+#include "policy/quorum.h"
+
+#include "sim.h"
+
+enum { BOUND_S = 20, GOOD_MS = 300 };
+
+/* Is a recovery without a hand possible at all?  A quorum of voters remembers, and either the recorded primary still has
+ * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover", step 4). */
+bool inv_i6_recoverable(struct world *w)
+{
+    const struct record *r = world_record(w);
+    uint32_t have = 0;
+    for (int v = 0; v < r->voters.n; v++) {
+        int i = world_index(w, r->voters.v[v].id);
+        if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back)
+            have |= 1u << v;
+    }
+    if (!quorum_reached(&r->voters, have))
+        return false;
+    for (int i = 0; i < w->n_databases; i++)
+        if (w->m[i].dir_lost || w->m[i].ever_lost)
+            return false; /* then who can come back depends on when it was lost */
+    return !r->paused && !w->lossy_command;
+}
+
+static bool alive(const struct world *w)
+{
+    int p = world_primary(w);
+    if (p < 0)
+        return false;
+    const struct sim_member *m = &w->m[p];
+    return m->up && m->ready && m->ready_term == world_record(w)->term && m->pg.phase == PG_PRIMARY &&
+           !m->pg.frozen && guard_holds(w, p);
+}
+
+static void hands(struct world *w)
+{
+    if (world_record(w)->paused && w->now - w->command_at > SECONDS(1)) {
+        w->command_at = w->now;
+        operator_command(w, (int)rng_below(&w->rng, (uint32_t)w->n), COMMAND_RESUME, MEMBER_NONE, false);
+    }
+}
+
+/* I6  after the last fault heals, a primary serves again within a bounded time, without a hand. */
+void inv_i6_alive(struct world *w)
+{
+    hands(w);
+    if (!alive(w)) {
+        w->good_since = 0;
+    } else if (!w->good_since) {
+        w->good_since = w->now;
+        w->good_acks = w->acks;
+    }
+    bool writes = w->acks > w->good_acks || world_record(w)->durability == DURABILITY_STRICT;
+    if (w->good_since && w->now - w->good_since > MS(GOOD_MS) && writes &&
+        w->now - w->healed_at > MS(GOOD_MS)) {
+        w->done = true;
+        return;
+    }
+    ns_t bound = SECONDS(BOUND_S);
+    if (w->now - w->healed_at < (inv_i6_recoverable(w) ? bound : SECONDS(3)))
+        return;
+    if (inv_i6_recoverable(w))
+        violate(w, "I6", "%d s after the last fault was healed nobody serves (record: term %llu, primary %s)",
+                BOUND_S, (unsigned long long)world_record(w)->term, world_name(w, world_primary(w)));
+    w->done = true;
+}
