@@ -1,0 +1,71 @@
+#include "mesh/io/folder.h"
+
+#include "mesh/io/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool check_role(const struct folder *f, unsigned roles, struct problem *err)
+{
+    enum role role = f->self->member.role;
+    if (roles & 1u << role)
+        return true;
+    problem_fact(err, "\"%s\" is %s %s", f->config.member, role == ROLE_OBSERVER || role == ROLE_OPERATOR ? "an" : "a",
+                 cluster_role_name(role));
+    problem_detail(err, "This program does not serve that role.");
+    return problem_hint(err, role == ROLE_WITNESS ? "Start it with pgmesh-witness."
+                             : role == ROLE_OPERATOR ? "An operator has a key and no process; use the command pgmesh."
+                                                     : "Start it with pgmesh-node.");
+}
+
+static bool check_certificate(const struct folder *f, struct problem *err)
+{
+    char when[CLOCK_TEXT_SIZE];
+    int64_t now = clock_wall_us() / 1000000;
+    const struct cluster_member *m = f->self;
+    if (memcmp(m->member.key, f->key.public, KEY_SIZE) != 0) {
+        problem_fact(err, "\"%s\" is not the key of \"%s\"", f->config.key_file, f->config.member);
+        problem_detail(err, "The certificate of \"%s\" in \"%s\" names another key.", f->config.member,
+                       f->config.cluster_file);
+        return problem_hint(err, "Each member has a key of its own: use the folder that \"pgmesh init\" made for it.");
+    }
+    if (m->from && now < m->from) {
+        problem_fact(err, "the certificate of \"%s\" is not valid yet", f->config.member);
+        problem_detail(err, "It begins at %s; this host's clock says %s.", clock_print(when, m->from * 1000000),
+                       clock_print((char[CLOCK_TEXT_SIZE]){0}, now * 1000000));
+        return problem_hint(err, "Set the clock.");
+    }
+    if (m->until && now >= m->until) {
+        problem_fact(err, "the certificate of \"%s\" has expired", f->config.member);
+        problem_detail(err, "It ended at %s.", clock_print(when, m->until * 1000000));
+        return problem_hint(err, "Have the holder of the root key certify the member again.");
+    }
+    return true;
+}
+
+struct folder *folder_open(const char *config_path, unsigned roles, struct problem *err)
+{
+    struct folder *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        problem_fact(err, "out of memory");
+        return NULL;
+    }
+    bool good = config_load(config_path, &f->config, err) &&
+                cluster_load(f->config.cluster_file, &f->cluster, err) &&
+                config_check_cluster(&f->config, &f->cluster, err);
+    f->self = good ? cluster_find(&f->cluster, f->config.member) : NULL;
+    good = good && check_role(f, roles, err) && keys_read(f->config.key_file, &f->key, err) &&
+           check_certificate(f, err);
+    if (!good)
+        folder_close(&f);
+    return f;
+}
+
+void folder_close(struct folder **f)
+{
+    if (*f == NULL)
+        return;
+    keys_wipe(&(*f)->key, sizeof (*f)->key);
+    free(*f);
+    *f = NULL;
+}
