@@ -14,7 +14,8 @@
 #include "mesh/io/folder.h"
 
 /* The hand on PostgreSQL and on routes.  Called on the loop's thread, in the order of the effects; must not block.
- * Each may be NULL.  `self` may be used before loop_run() returns only. */
+ * Each may be NULL.  The first calls come out of loop_open() already: a hand with threads of its own starts those that
+ * post samples when loop_open() has returned. */
 struct loop_hand {
     void *arg;
     void (*lease)(void *arg, instant until, uint64_t term); /* instant_never(): no lease is held */

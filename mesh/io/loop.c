@@ -1,0 +1,265 @@
+/* loop.c: waiting, and the order of a turn. */
+#include "mesh/io/loop.h"
+
+#include "mesh/io/clock.h"
+#include "mesh/io/log.h"
+#include "mesh/io/loop_state.h"
+#include "mesh/io/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { WAIT_MAX_MS = 1000, RETRY_MS = 10000, WINDOW_MS = 10000, FIXED_ITEMS = 2 };
+
+/* ---- opening and closing --------------------------------------------------------------------------------------------- */
+
+static bool open_stations(struct loop *l, const struct loop_options *o, struct problem *err)
+{
+    for (int i = 0; i < o->n; i++) {
+        struct station *s = &l->stations[i];
+        s->loop = l;
+        s->folder = o->folders[i];
+        s->hand = o->hands[i];
+        s->store = (struct store){.dir_fd = -1, .lock_fd = -1};
+        s->journal = (struct journal){.fd = -1};
+    }
+    for (l->n = 0; l->n < o->n; l->n++) {
+        struct station *s = &l->stations[l->n];
+        log_as(s->folder->cluster.name, s->folder->config.member);
+        if (!station_start(s, err))
+            return false;
+    }
+    return true;
+}
+
+struct loop *loop_open(const struct loop_options *o, struct problem *err)
+{
+    struct loop *l = calloc(1, sizeof *l);
+    const char *watchdog = getenv("WATCHDOG_USEC");
+    if (l == NULL || o->n < 1 || o->n > LOOP_CLUSTERS_MAX) {
+        free(l);
+        problem_fact(err, "one to %d clusters fit in one process", LOOP_CLUSTERS_MAX);
+        return NULL;
+    }
+    pthread_mutex_init(&l->lock, NULL);
+    l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    l->effects = malloc(sizeof *l->effects);
+    l->stations = calloc((size_t)o->n, sizeof *l->stations);
+    l->hub = transport_hub_open(o->realtime, err);
+    l->window = clock_now();
+    l->notify_ms = watchdog ? atoll(watchdog) / 1000 / 3 : 0;
+    if (l->wake_fd < 0 || l->effects == NULL || l->stations == NULL)
+        problem_fact(err, "could not start: %s", strerror(errno));
+    else if (l->hub && open_stations(l, o, err))
+        return l;
+    loop_close(&l);
+    return NULL;
+}
+
+void loop_close(struct loop **at)
+{
+    struct loop *l = *at;
+    if (l == NULL)
+        return;
+    for (int i = 0; i < l->n; i++)
+        station_stop(&l->stations[i]);
+    transport_hub_close(&l->hub);
+    if (l->wake_fd >= 0)
+        close(l->wake_fd);
+    pthread_mutex_destroy(&l->lock);
+    free(l->stations);
+    free(l->effects);
+    free(l);
+    *at = NULL;
+}
+
+/* ---- from other threads ----------------------------------------------------------------------------------------------- */
+
+static void wake(struct loop *l)
+{
+    uint64_t one = 1;
+    int kept = errno;
+    if (write(l->wake_fd, &one, sizeof one) < 0)
+        errno = kept; /* full: it is awake already */
+}
+
+void loop_post_sample(struct loop *l, int cluster, const struct pg_sample *sample)
+{
+    pthread_mutex_lock(&l->lock);
+    l->stations[cluster].sample = *sample;
+    l->stations[cluster].posted = true;
+    pthread_mutex_unlock(&l->lock);
+    wake(l);
+}
+
+void loop_stop(struct loop *l)
+{
+    atomic_store(&l->stop, true);
+    wake(l);
+}
+
+/* ---- a turn -------------------------------------------------------------------------------------------------------------- */
+
+static void speak_for(const struct loop *l, const struct station *s)
+{
+    if (l->n > 1)
+        log_as(s->folder->cluster.name, s->folder->config.member);
+}
+
+static int64_t wait_ms(const struct loop *l, instant now)
+{
+    int64_t least = WAIT_MAX_MS * (int64_t)1000000;
+    for (int i = 0; i < l->n; i++) {
+        const struct station *s = &l->stations[i];
+        if (!s->running)
+            continue;
+        int64_t left = -instant_elapsed_most(now, station_wake(s)).ns;
+        if (left < least)
+            least = left;
+    }
+    return least <= 0 ? 0 : (least + 999999) / 1000000;
+}
+
+/* Fills items: the ZAP socket, the wake-up, then each station's mesh socket and control descriptors. */
+static int gather(const struct loop *l, zmq_pollitem_t *items, int *control_from)
+{
+    struct pollfd fds[CONTROL_CLIENTS_MAX + 1];
+    int n = 0;
+    items[n++] = (zmq_pollitem_t){.socket = transport_hub_zap(l->hub), .events = ZMQ_POLLIN};
+    items[n++] = (zmq_pollitem_t){.fd = l->wake_fd, .events = ZMQ_POLLIN};
+    for (int i = 0; i < l->n; i++)
+        if (l->stations[i].running)
+            items[n++] = (zmq_pollitem_t){.socket = transport_socket(l->stations[i].transport), .events = ZMQ_POLLIN};
+    for (int i = 0; i < l->n; i++) {
+        control_from[i] = n;
+        int more = l->stations[i].running ? control_poll(l->stations[i].control, fds, CONTROL_CLIENTS_MAX + 1) : 0;
+        for (int k = 0; k < more; k++)
+            items[n++] = (zmq_pollitem_t){.fd = fds[k].fd,
+                                          .events = (short)((fds[k].events & POLLIN ? ZMQ_POLLIN : 0) |
+                                                            (fds[k].events & POLLOUT ? ZMQ_POLLOUT : 0))};
+    }
+    control_from[l->n] = n;
+    return n;
+}
+
+/* Own lateness, for status; no deadline is judged by it. */
+static void measure(struct loop *l, instant wanted, instant now)
+{
+    int64_t late = span_to_us(instant_elapsed_least(now, wanted));
+    if (instant_elapsed_least(now, l->window).ns > span_ms(WINDOW_MS).ns) {
+        l->late_before_us = l->late_us;
+        l->late_us = 0;
+        l->window = now;
+    }
+    if (late > 0 && (uint64_t)late > l->late_us)
+        l->late_us = (uint64_t)late;
+}
+
+static void drain(struct loop *l)
+{
+    uint64_t count;
+    if (read(l->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
+        log_event(LOG_LEVEL_WARNING, "loop", "eventfd: %s", strerror(errno));
+    transport_hub_serve(l->hub);
+    for (int i = 0; i < l->n; i++)
+        if (l->stations[i].running) {
+            speak_for(l, &l->stations[i]);
+            station_drain(&l->stations[i]);
+        }
+}
+
+static void serve_control(struct loop *l, const zmq_pollitem_t *items, const int *control_from)
+{
+    instant now = clock_now();
+    for (int i = 0; i < l->n; i++) {
+        struct station *s = &l->stations[i];
+        bool ready = !instant_is_never(s->control_wake) && instant_due_any(now, s->control_wake);
+        for (int k = control_from[i]; k < control_from[i + 1]; k++)
+            ready = ready || items[k].revents;
+        if (!ready || !s->running)
+            continue;
+        speak_for(l, s);
+        station_control(s, now);
+    }
+}
+
+static void tick(struct loop *l)
+{
+    for (int i = 0; i < l->n; i++)
+        if (l->stations[i].running) {
+            speak_for(l, &l->stations[i]);
+            station_tick(&l->stations[i], clock_now());
+        }
+}
+
+/* Closes what has halted; with several clusters, starts it anew after a while. */
+static void mend(struct loop *l, instant now)
+{
+    struct problem problem;
+    for (int i = 0; i < l->n; i++) {
+        struct station *s = &l->stations[i];
+        if (s->running)
+            continue;
+        speak_for(l, s);
+        if (s->core) {
+            station_stop(s);
+            s->retry = instant_add(now, span_ms(RETRY_MS));
+        } else if (l->n > 1 && s->end == LOOP_FAILED && instant_due_any(now, s->retry)) {
+            if (!station_start(s, &problem)) {
+                log_problem(LOG_LEVEL_ERROR, "restart-failed", &problem);
+                s->retry = instant_add(now, span_ms(RETRY_MS));
+            }
+        }
+    }
+}
+
+static void notify(struct loop *l, instant now)
+{
+    if (l->notify_ms == 0 || (!instant_is_never(l->notified) &&
+                              instant_elapsed_least(now, l->notified).ns < span_ms(l->notify_ms).ns))
+        return;
+    l->notified = now;
+    process_notify("WATCHDOG=1");
+}
+
+/* Whether any cluster runs, or will be tried again; if not, why the last one stopped. */
+static bool any_left(const struct loop *l, enum loop_end *end)
+{
+    bool left = false;
+    for (int i = 0; i < l->n; i++) {
+        const struct station *s = &l->stations[i];
+        left = left || s->running || (l->n > 1 && s->end == LOOP_FAILED);
+        if (!s->running)
+            *end = s->end;
+    }
+    return left;
+}
+
+enum loop_end loop_run(struct loop *l)
+{
+    enum { ITEMS_MAX = FIXED_ITEMS + LOOP_CLUSTERS_MAX * (CONTROL_CLIENTS_MAX + 2) };
+    zmq_pollitem_t *items = calloc(ITEMS_MAX, sizeof *items);
+    int control_from[LOOP_CLUSTERS_MAX + 1];
+    enum loop_end end = LOOP_FAILED;
+    process_notify("READY=1");
+    while (items && !atomic_load(&l->stop) && any_left(l, &end)) {
+        instant before = clock_now();
+        int64_t wait = wait_ms(l, before);
+        int n = gather(l, items, control_from);
+        if (zmq_poll(items, n, (long)wait) < 0 && errno != EINTR)
+            log_event(LOG_LEVEL_ERROR, "loop", "zmq_poll: %s", zmq_strerror(errno));
+        instant now = clock_now();
+        measure(l, instant_add(before, span_ms(wait)), now);
+        drain(l);
+        tick(l);
+        serve_control(l, items, control_from);
+        mend(l, now);
+        notify(l, now);
+    }
+    free(items);
+    return atomic_load(&l->stop) ? LOOP_STOPPED : end;
+}

@@ -1,0 +1,72 @@
+/* loop_state.h: what loop.c (waiting) and station.c (one cluster at work) share. */
+#ifndef PGMESH_MESH_IO_LOOP_STATE_H
+#define PGMESH_MESH_IO_LOOP_STATE_H
+
+#include "mesh/io/control.h"
+#include "mesh/io/journal.h"
+#include "mesh/io/loop.h"
+#include "mesh/io/store.h"
+#include "mesh/io/transport.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* An operator's command whose answers a control client waits for. */
+struct awaited {
+    uint64_t id;
+    control_client client; /* 0: free */
+};
+
+/* One cluster's member at work.
+ *   running      everything below is open, the core takes events
+ *   not running  everything is closed; `end` says why; with several clusters it starts anew at `retry` */
+struct station {
+    struct loop *loop;
+    struct folder *folder;
+    struct loop_hand hand;
+    bool running;
+    enum loop_end end;
+    instant retry;
+
+    struct store store;
+    struct journal journal;
+    struct transport *transport;
+    struct control *control;
+    struct core *core;
+    instant tend, control_wake; /* when those two want to be called again */
+    struct awaited awaited[CONTROL_CLIENTS_MAX];
+    uint64_t refused_logged;
+    instant refused_at;
+
+    bool posted; /* under loop->lock, as is: */
+    struct pg_sample sample;
+};
+
+struct loop {
+    int n;
+    bool realtime;
+    struct transport_hub *hub;
+    struct effects *effects; /* of the running step, whichever cluster's */
+    struct station *stations;
+    pthread_mutex_t lock;
+    int wake_fd;
+    atomic_bool stop;
+    /* own lateness: the worst of this window and of the one before */
+    uint64_t late_us, late_before_us;
+    instant window;
+    int64_t notify_ms; /* systemd's watchdog, 0 without one */
+    instant notified;
+};
+
+/* Opens everything and starts the core; its first effects are performed. */
+bool station_start(struct station *s, struct problem *err);
+void station_stop(struct station *s);
+/* Everything that waits: packets, then the sample. */
+void station_drain(struct station *s);
+/* Deadlines: the core's, the links'. */
+void station_tick(struct station *s, instant now);
+void station_control(struct station *s, instant now);
+/* The next instant at which something is due. */
+instant station_wake(const struct station *s);
+
+#endif

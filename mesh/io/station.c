@@ -1,0 +1,391 @@
+/* station.c: one cluster at work: events into its core, effects out of it. */
+#include "mesh/core_state.h"
+#include "mesh/io/clock.h"
+#include "mesh/io/log.h"
+#include "mesh/io/loop_state.h"
+#include "mesh/io/status.h"
+#include "mesh/io/status_text.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PACKETS_PER_TURN = 512, HEARTBEATS_PER_LEASE = 12, SILENT_HEARTBEATS = 4, SILENT_MIN_MS = 200,
+       REFUSED_LOG_MS = 60000 };
+
+static instant earlier(instant a, instant b)
+{
+    return instant_is_never(a) ? b : instant_is_never(b) ? a : instant_min(a, b);
+}
+
+/* ---- effects ----------------------------------------------------------------------------------------------------------- */
+
+static void halt(struct station *s, enum loop_end end)
+{
+    s->running = false;
+    s->end = end;
+}
+
+static void send_effect(struct station *s, const struct effect *e, instant now)
+{
+    for (int i = 0; i < s->folder->cluster.n; i++)
+        if (e->to & 1u << i)
+            transport_send(s->transport, s->folder->cluster.members[i].member.id, e->bytes, e->len, now);
+}
+
+static void decided_effect(struct station *s, const struct effect *e)
+{
+    struct certificate *cert = malloc(sizeof *cert);
+    uint64_t version = cert && wire_get_decided(cert, e->bytes, e->len) ? cert->proposal.record.version : 0;
+    journal_decided(&s->journal, e->term, version, e->bytes, e->len);
+    free(cert);
+}
+
+static void event_effect(struct station *s, const struct effect *e)
+{
+    static const char *const alarming[] = {"+store-lost", "+primary-failing", "+lease-longer", "+twin", "+blind",
+                                           "+unfenced", "+wait-for-seals"};
+    enum log_level level = LOG_LEVEL_INFO;
+    for (size_t i = 0; i < sizeof alarming / sizeof alarming[0]; i++)
+        if (strcmp(e->name, alarming[i]) == 0)
+            level = LOG_LEVEL_WARNING;
+    journal_event(&s->journal, e->term, e->name, e->text);
+    log_event(level, e->name, "%s", e->text);
+}
+
+static void answer_effect(struct station *s, const struct effect *e, instant now)
+{
+    for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct awaited *a = &s->awaited[i];
+        if (a->client == 0 || a->id != e->answer.id)
+            continue;
+        json_t *json = json_pack("{s:I, s:b, s:b}", "id", (json_int_t)e->answer.id, "done", (int)e->answer.done,
+                                 "final", (int)e->answer.final);
+        json_object_set_new(json, "text", status_text(e->answer.text));
+        json_object_set_new(json, "detail", status_text(e->answer.detail));
+        json_object_set_new(json, "hint", status_text(e->answer.hint));
+        control_answer(s->control, a->client, json, e->answer.final, now);
+        if (e->answer.final)
+            a->client = 0;
+    }
+}
+
+static void store_effect(struct station *s, const struct effect *e)
+{
+    struct problem problem;
+    if (store_save(&s->store, e->bytes, e->len, &problem))
+        return;
+    log_problem(LOG_LEVEL_ERROR, "store-failed", &problem);
+    halt(s, LOOP_FAILED);
+}
+
+/* In order.  Once a STORE has failed, only words are left: whatever else follows in the list may rest on it. */
+static void perform(struct station *s)
+{
+    const struct effects *out = s->loop->effects;
+    const struct loop_hand *h = &s->hand;
+    instant now = clock_now();
+    for (int i = 0; i < out->n; i++) {
+        const struct effect *e = &out->e[i];
+        bool good = s->running;
+        switch (e->kind) {
+        case EFFECT_STORE:
+            if (good)
+                store_effect(s, e);
+            now = clock_now();
+            break;
+        case EFFECT_SEND:
+            if (good)
+                send_effect(s, e, now);
+            break;
+        case EFFECT_LEASE:
+            if (good && h->lease)
+                h->lease(h->arg, e->until, e->term);
+            break;
+        case EFFECT_GOAL:
+            if (good && h->goal)
+                h->goal(h->arg, &e->goal);
+            break;
+        case EFFECT_SYNC:
+            if (good && h->sync)
+                h->sync(h->arg, &e->sync);
+            break;
+        case EFFECT_ROUTE:
+            if (good && h->route)
+                h->route(h->arg, e->member, e->term);
+            break;
+        case EFFECT_DECIDED: decided_effect(s, e); break;
+        case EFFECT_EVENT: event_effect(s, e); break;
+        case EFFECT_ANSWER: answer_effect(s, e, now); break;
+        case EFFECT_FATAL:
+            journal_event(&s->journal, e->term, "fatal", e->text);
+            log_event(LOG_LEVEL_ERROR, "fatal", "%s", e->text);
+            halt(s, LOOP_FATAL);
+            break;
+        }
+    }
+}
+
+static void step(struct station *s, struct event *e)
+{
+    e->entropy = keys_random_u64();
+    core_step(s->core, e, s->loop->effects);
+    perform(s);
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------------------------------- */
+
+static bool start_transport(struct station *s, struct problem *err)
+{
+    const struct folder *f = s->folder;
+    struct transport_options *o = calloc(1, sizeof *o);
+    int64_t silence = (int64_t)f->config.core.lease_ms * SILENT_HEARTBEATS / HEARTBEATS_PER_LEASE;
+    if (o == NULL)
+        return problem_fact(err, "out of memory");
+    o->key = &f->key;
+    o->silence = span_ms(silence > SILENT_MIN_MS ? silence : SILENT_MIN_MS);
+    o->n_listen = f->config.n_listen ? f->config.n_listen : f->self->n_mesh;
+    memcpy(o->listen, f->config.n_listen ? f->config.listen : f->self->mesh, sizeof o->listen);
+    for (int i = 0; i < f->cluster.n; i++) {
+        const struct cluster_member *m = &f->cluster.members[i];
+        if (m == f->self || m->member.role == ROLE_OPERATOR)
+            continue;
+        struct transport_peer *p = &o->peers[o->n_peers++];
+        p->id = m->member.id;
+        memcpy(p->key, m->member.key, KEY_SIZE);
+        p->n = m->n_mesh;
+        memcpy(p->addresses, m->mesh, sizeof p->addresses);
+    }
+    s->transport = transport_open(s->loop->hub, o, err);
+    free(o);
+    return s->transport != NULL;
+}
+
+static void set_up(const struct station *s, struct core_setup *setup)
+{
+    const struct folder *f = s->folder;
+    setup->cluster = f->cluster.id;
+    setup->self = f->self->member.id;
+    setup->secret = f->key.secret;
+    setup->n_members = f->cluster.n;
+    for (int i = 0; i < f->cluster.n; i++)
+        setup->members[i] = f->cluster.members[i].member;
+    setup->settings = f->config.core;
+    setup->first = f->cluster.first;
+    setup->nonce = keys_random_u64();
+    setup->now = clock_now();
+}
+
+static bool start_core(struct station *s, struct problem *err)
+{
+    struct core_setup *setup = calloc(1, sizeof *setup);
+    uint8_t *stored = malloc(DURABLE_MAX);
+    struct problem reading = {.fact = ""};
+    const char *why = "out of memory";
+    bool good = setup && stored && (s->core = malloc(core_size())) != NULL;
+    if (good) {
+        set_up(s, setup);
+        enum store_found found = store_load(&s->store, stored, DURABLE_MAX, &setup->stored_len, &reading);
+        setup->stored = found == STORE_GOOD ? stored : NULL;
+        if (found != STORE_GOOD)
+            log_problem(LOG_LEVEL_ERROR, "store-lost", &reading);
+        good = core_start(s->core, setup, s->loop->effects, &why);
+    }
+    if (setup)
+        keys_wipe(&setup->secret, sizeof setup->secret);
+    free(setup);
+    free(stored);
+    if (!good) {
+        problem_fact(err, "\"%s\" of cluster \"%s\" cannot start: %s", s->folder->config.member,
+                     s->folder->cluster.name, why);
+        return false;
+    }
+    s->running = true;
+    perform(s);
+    return s->running || problem_fact(err, "could not write the store in \"%s\"", s->folder->config.state_dir);
+}
+
+static control_handler on_request;
+
+bool station_start(struct station *s, struct problem *err)
+{
+    const struct config *c = &s->folder->config;
+    s->running = false;
+    s->store = (struct store){.dir_fd = -1, .lock_fd = -1};
+    s->journal = (struct journal){.fd = -1};
+    memset(s->awaited, 0, sizeof s->awaited);
+    s->tend = s->control_wake = instant_never();
+    bool good = store_open(&s->store, c->state_dir, err) && journal_open(&s->journal, c->state_dir, err) &&
+                (s->control = control_open(c->control_socket, on_request, s, err)) != NULL &&
+                start_transport(s, err) && start_core(s, err);
+    if (!good) {
+        station_stop(s);
+        s->end = LOOP_FAILED;
+    }
+    return good;
+}
+
+void station_stop(struct station *s)
+{
+    s->running = false;
+    transport_close(&s->transport);
+    control_close(&s->control);
+    journal_close(&s->journal);
+    store_close(&s->store);
+    if (s->core)
+        keys_wipe(s->core, core_size());
+    free(s->core);
+    s->core = NULL;
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------------------------------ */
+
+static bool take_sample(struct station *s, struct pg_sample *sample)
+{
+    pthread_mutex_lock(&s->loop->lock);
+    bool posted = s->posted;
+    if (posted)
+        *sample = s->sample;
+    s->posted = false;
+    pthread_mutex_unlock(&s->loop->lock);
+    return posted;
+}
+
+void station_drain(struct station *s)
+{
+    struct packet p;
+    struct pg_sample sample;
+    instant now = clock_now();
+    for (int i = 0; i < PACKETS_PER_TURN && s->running && transport_receive(s->transport, now, &p); i++) {
+        step(s, &(struct event){.kind = EVENT_PACKET, .now = now, .from = p.from, .bytes = p.bytes, .len = p.len});
+        now = clock_now();
+    }
+    if (s->running && take_sample(s, &sample))
+        step(s, &(struct event){.kind = EVENT_SAMPLE, .now = now, .sample = &sample});
+}
+
+/* Said once a minute: somebody with a foreign key costs the log no more than that. */
+static void mention_refused(struct station *s, instant now)
+{
+    struct transport_counters c;
+    transport_count(s->transport, &c);
+    bool quiet = !instant_is_never(s->refused_at) &&
+                 instant_elapsed_least(now, s->refused_at).ns < span_ms(REFUSED_LOG_MS).ns;
+    if (c.refused_key == s->refused_logged || quiet)
+        return;
+    log_event(LOG_LEVEL_WARNING, "refused-key", "%llu connections with a key that is in no certificate were refused",
+              (unsigned long long)(c.refused_key - s->refused_logged));
+    s->refused_logged = c.refused_key;
+    s->refused_at = now;
+}
+
+void station_tick(struct station *s, instant now)
+{
+    if (instant_due_any(now, core_deadline(s->core)))
+        step(s, &(struct event){.kind = EVENT_TICK, .now = now});
+    if (s->running && instant_due_any(now, s->tend)) {
+        s->tend = transport_tend(s->transport, now);
+        mention_refused(s, now);
+    }
+}
+
+void station_control(struct station *s, instant now)
+{
+    s->control_wake = control_serve(s->control, now);
+}
+
+instant station_wake(const struct station *s)
+{
+    return earlier(earlier(core_deadline(s->core), s->tend), s->control_wake);
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------------------------- */
+
+static void refuse(struct station *s, control_client client, const char *fact, const char *detail, instant now)
+{
+    json_t *json = json_pack("{s:b, s:b, s:s, s:s}", "final", 1, "done", 0, "error", fact, "text", fact);
+    if (detail)
+        json_object_set_new(json, "detail", json_string(detail));
+    control_answer(s->control, client, json, true, now);
+}
+
+static struct awaited *await(struct station *s, uint64_t id, control_client client)
+{
+    for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct awaited *a = &s->awaited[i];
+        if (a->client != 0 && control_waits(s->control, a->client))
+            continue;
+        *a = (struct awaited){.id = id, .client = client};
+        return a;
+    }
+    return NULL;
+}
+
+/* Which reason for refusal was counted by the last step. */
+static const char *rejected_since(const struct core *c, const uint64_t before[static REJECT_COUNT])
+{
+    for (int i = 1; i < REJECT_COUNT; i++)
+        if (c->rejected[i] != before[i])
+            return reject_name((enum reject)i);
+    return NULL;
+}
+
+/* An operator's signed command enters like any packet, over a link that ends here. */
+static void submit(struct station *s, control_client client, const char *hex, instant now)
+{
+    uint8_t bytes[FRAME_MAX];
+    uint64_t before[REJECT_COUNT];
+    struct command command;
+    struct frame f;
+    size_t digits = hex ? strlen(hex) : 0, n = digits / 2;
+    if (n == 0 || n > sizeof bytes || !hex_get(bytes, n, hex, digits)) {
+        refuse(s, client, "\"frame\" is not the hexadecimal of a frame", NULL, now);
+        return;
+    }
+    enum reject r = frame_open(&f, bytes, n, &s->folder->cluster.id);
+    if (r != REJECT_NONE || f.kind != FRAME_COMMAND || !wire_get_command(&command, f.body, f.body_len)) {
+        refuse(s, client, "the frame is not a command to this cluster", r ? reject_name(r) : NULL, now);
+        return;
+    }
+    struct awaited *a = await(s, command.id, client);
+    if (a == NULL) {
+        refuse(s, client, "too many commands are under way", NULL, now);
+        return;
+    }
+    memcpy(before, s->core->rejected, sizeof before);
+    step(s, &(struct event){.kind = EVENT_PACKET, .now = now, .from = s->folder->self->member.id, .bytes = bytes,
+                            .len = n});
+    const char *why = rejected_since(s->core, before);
+    if (why && a->client == client && control_waits(s->control, client)) {
+        a->client = 0;
+        refuse(s, client, "the command was refused", why, now);
+    }
+}
+
+static void on_request(void *arg, control_client client, struct json_t *request, instant now)
+{
+    struct station *s = arg;
+    const char *command = json_string_value(json_object_get(request, "command"));
+    const struct loop *l = s->loop;
+    struct status_view view = {.cluster = &s->folder->cluster, .core = s->core, .transport = s->transport,
+                               .state_dir = s->folder->config.state_dir, .now = now, .store_us = s->store.worst_save_us};
+    view.loop_late_us = l->late_us > l->late_before_us ? l->late_us : l->late_before_us;
+    json_t *answer = NULL;
+    if (command == NULL || !s->running)
+        answer = json_pack("{s:s}", "error", command ? "the member has stopped" : "the request names no command");
+    else if (strcmp(command, "status") == 0)
+        answer = status_json(&view);
+    else if (strcmp(command, "history") == 0)
+        answer = status_history(&view);
+    else if (strcmp(command, "why") == 0)
+        answer = status_why(&view, (uint64_t)json_integer_value(json_object_get(request, "term")));
+    else if (strcmp(command, "events") == 0)
+        answer = status_events(&view, json_integer_value(json_object_get(request, "since")));
+    else if (strcmp(command, "submit") == 0)
+        submit(s, client, json_string_value(json_object_get(request, "frame")), now);
+    else
+        answer = json_pack("{s:s, s:s}", "error", "unknown command", "hint",
+                           "Known are status, history, why, events, submit.");
+    if (answer)
+        control_answer(s->control, client, answer, true, now);
+}
