@@ -126,8 +126,11 @@ static bool node_conf_check(const struct made *made, const struct plan *p, int i
     if (config_parse(made->node_conf[i], made->node_conf_len[i], path, &config, err) &&
         config_check_cluster(&config, &made->cluster, err))
         return true;
-    if (err->hint[0] == '\0')
-        problem_hint(err, "It comes from %s, or from --set.", m->where);
+    /* There is no such file yet: the complaint names the argument in the place of file and line. */
+    const char *at = strncmp(err->fact, path, strlen(path)) == 0 ? strstr(err->fact + strlen(path), ": ") : NULL;
+    char fact[sizeof err->fact];
+    snprintf(fact, sizeof fact, "%s (or --set): %.200s", m->where, at == NULL ? err->fact : at + 2);
+    memcpy(err->fact, fact, sizeof fact);
     return false;
 }
 

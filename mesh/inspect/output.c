@@ -133,31 +133,28 @@ static void put(const struct output *o, FILE *to, enum tone tone, const char *s,
         fputs("\033[0m", to);
 }
 
-/* Wraps at spaces; `at` is the cell where the first word stands. */
+/* Wraps at spaces; `at` is the cell where the first word stands.  Spaces at a line's end are left out. */
 static void put_wrapped(const struct output *o, FILE *to, enum tone tone, int at, int hang, const char *s)
 {
-    int column = at;
-    bool first = true;
+    int column = at, owed = 0;
     if (hang > o->width / 2)
         hang = INDENT;
     while (*s != '\0') {
-        size_t n = strcspn(s, " ");
+        size_t n = strcspn(s, " "), spaces = strspn(s + n, " ");
         char word[TEXT_ROOM];
         snprintf(word, sizeof word, "%.*s", (int)n, s);
         int cells = text_cells(word);
-        if (!first && column + 1 + cells > o->width) {
+        if (owed > 0 && column + owed + cells > o->width) {
             fprintf(to, "\n%*s", hang, "");
             column = hang;
-        } else if (!first) {
-            fputc(' ', to);
-            column++;
+            owed = 0;
         }
+        fprintf(to, "%*s", owed, "");
+        column += owed;
         put(o, to, tone, word, o->width > column ? o->width - column : cells);
         column += cells;
-        first = false;
-        s += n;
-        if (*s == ' ')
-            s++;
+        owed = (int)spaces;
+        s += n + spaces;
     }
     fputc('\n', to);
 }
