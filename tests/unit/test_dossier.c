@@ -1,0 +1,304 @@
+/* A certificate verified offline: a good one holds, and every damage is named (invariant I4, as anybody can check it). */
+// LINK: mesh/inspect/dossier.c
+#include "mesh/inspect/dossier.h"
+#include "mesh/io/cluster.h"
+#include "tests/unit/suite.h"
+
+#include <string.h>
+
+enum { DB1 = 1, DB2, DB3, WIT1, OPERATOR, MEMBERS };
+
+static struct cluster cluster;
+static struct secret_key secrets[MEMBERS];
+static struct certificate made;
+static struct dossier dossier;
+
+static void member(int id, const char *name, enum role role, const char *site)
+{
+    struct cluster_member *m = &cluster.members[id - 1];
+    uint8_t seed[32] = {(uint8_t)id};
+    m->member.id = (member_id)id;
+    strcpy(m->member.name, name);
+    strcpy(m->member.site, site);
+    m->member.role = role;
+    sign_keypair(m->member.key, &secrets[id], seed);
+}
+
+static void cluster_make(void)
+{
+    struct record *r = &cluster.first;
+    memset(&cluster, 0, sizeof cluster);
+    strcpy(cluster.name, "orders");
+    cluster.n = MEMBERS - 1;
+    member(DB1, "db1", ROLE_DATABASE, "fra");
+    member(DB2, "db2", ROLE_DATABASE, "fra");
+    member(DB3, "db3", ROLE_DATABASE, "ams");
+    member(WIT1, "wit1", ROLE_WITNESS, "lux");
+    member(OPERATOR, "operator", ROLE_OPERATOR, "fra");
+    r->nonce[0] = 7;
+    r->version = r->term = 1;
+    r->primary = DB1;
+    r->primary_dir = 11;
+    r->durability = DURABILITY_SYNC;
+    r->lease_ms_max = 3000;
+    r->n_databases = 3;
+    r->voters.n = 4;
+    for (int i = 0; i < 4; i++) {
+        r->voters.v[i].id = (member_id)(i + 1);
+        memcpy(r->voters.v[i].key, cluster.members[i].member.key, KEY_SIZE);
+        strcpy(r->voters.v[i].site, cluster.members[i].member.site);
+    }
+    for (int i = 0; i < 3; i++)
+        r->databases[i] = (member_id)(i + 1);
+    record_cluster_id(&cluster.id, r);
+}
+
+/* ---- statements ---- */
+
+static void sign(uint8_t signature[static SIGNATURE_SIZE], int who, const uint8_t *bytes, size_t n)
+{
+    sign_make(signature, &secrets[who], bytes, n);
+}
+
+static void promise(int i)
+{
+    struct promise *p = &made.proposal.why.promises[i];
+    uint8_t bytes[STATEMENT_MAX];
+    sign(p->signature, p->who, bytes, promise_bytes(bytes, &cluster.id, p));
+}
+
+static void seal(int i)
+{
+    struct sealed_statement *s = &made.proposal.why.seals[i];
+    uint8_t bytes[STATEMENT_MAX];
+    sign(s->signature, s->sealed.id, bytes, sealed_bytes(bytes, &cluster.id, s));
+}
+
+static void accept_all(void)
+{
+    for (int i = 0; i < made.n_accepted; i++) {
+        struct accepted *a = &made.accepted[i];
+        uint8_t bytes[STATEMENT_MAX];
+        a->ballot = made.proposal.ballot;
+        record_hash(a->record_hash, &made.proposal.record);
+        sign(a->signature, a->who, bytes, accepted_bytes(bytes, &cluster.id, a));
+    }
+}
+
+/* db1 is lost in term 1; db2 takes over, with db3 sealed 40 bytes behind. */
+static void takeover_make(void)
+{
+    const struct ballot ballot = {.round = 5, .nonce = 77, .member = DB2};
+    struct record *r = &made.proposal.record;
+    struct justification *w = &made.proposal.why;
+    memset(&made, 0, sizeof made);
+    *r = cluster.first;
+    r->version = 3;
+    r->term = 2;
+    r->primary = DB2;
+    r->primary_dir = 22;
+    r->timeline = 2;
+    r->system_id = 1234;
+    r->n_history = 2;
+    r->history[0] = (struct history_row){1, 0, 1};
+    r->history[1] = (struct history_row){2, 5040, 2};
+    r->sync[0] = (struct sync_set){.k = 1, .n = 2, .m = {{DB2, 22}, {DB3, 33}}};
+    made.proposal.ballot = w->built = ballot;
+    w->takeover = true;
+    w->former = DB1;
+    w->former_dir = 11;
+    for (int i = 0; i < 3; i++) {
+        w->promises[w->n_promises++] = (struct promise){.who = (member_id)(DB2 + i), .ballot = ballot, .takeover = true, .term = 1,
+                                                        .verdict = VERDICT_GONE, .silent_ms = 10};
+        made.accepted[made.n_accepted++].who = (member_id)(DB2 + i);
+        promise(i);
+    }
+    for (int i = 0; i < 2; i++) {
+        w->seals[w->n_seals++] = (struct sealed_statement){.ballot = ballot,
+            .sealed = {.id = (member_id)(DB2 + i), .dir = i == 0 ? 22 : 33, .wal_term = 1, .timeline = 1,
+                       .lsn = (lsn_t)(5040 - 40 * i)}, .timeline_max = 1};
+        seal(i);
+    }
+    accept_all();
+}
+
+static void verify(void)
+{
+    static uint8_t bytes[FRAME_BODY_MAX];
+    size_t n = wire_put_decided(bytes, &made);
+    ck_assert(dossier_read(&dossier, bytes, n, &cluster));
+}
+
+static void setup(void)
+{
+    cluster_make();
+    takeover_make();
+}
+
+START_TEST(a_good_one_holds)
+{
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert_int_eq(dossier.kind, DOSSIER_FAILOVER);
+    ck_assert(dossier.accepted_quorum && dossier.promised_quorum && dossier.seals_enough);
+    ck_assert_uint_eq(dossier.seals_needed[0], 2);
+    ck_assert_uint_eq(dossier.promised, 0xE);
+    ck_assert_int_eq(dossier.chosen, 0);
+    ck_assert(!dossier.former_sealed);
+    ck_assert_str_eq(dossier_because(&dossier, 1, &cluster), "wal");
+}
+END_TEST
+
+START_TEST(the_first_record_stands_by_the_roots_word)
+{
+    memset(&made, 0, sizeof made);
+    made.proposal.record = cluster.first;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert_int_eq(dossier.kind, DOSSIER_FIRST);
+}
+END_TEST
+
+START_TEST(garbage_is_no_certificate)
+{
+    static uint8_t bytes[FRAME_BODY_MAX];
+    size_t n = wire_put_decided(bytes, &made);
+    for (size_t cut = 0; cut < n; cut++)
+        ck_assert(!dossier_read(&dossier, bytes, cut, &cluster));
+}
+END_TEST
+
+/* ---- damages: each changes one thing, signs what it may, and is named ---- */
+
+static void forged_promise(void) { made.proposal.why.promises[1].signature[5] ^= 1; }
+static void promise_of_another_ballot(void) { made.proposal.why.promises[1].ballot.round++; promise(1); }
+static void promise_on_alive(void) { made.proposal.why.promises[1].verdict = VERDICT_ALIVE; promise(1); }
+static void altered_evidence(void) { made.proposal.why.promises[1].silent_ms = 9999; }
+static void one_promise_missing(void) { made.proposal.why.n_promises = 2; }
+static void one_promise_twice(void) { made.proposal.why.promises[2] = made.proposal.why.promises[1]; }
+static void promise_of_a_stranger(void) { made.proposal.why.promises[2].who = OPERATOR; promise(2); }
+static void forged_seal(void) { made.proposal.why.seals[1].sealed.lsn = 1; }
+static void one_seal_missing(void) { made.proposal.why.n_seals = 1; }
+static void new_primary_not_sealed(void) { made.proposal.why.seals[0] = made.proposal.why.seals[1]; }
+static void better_one_passed_over(void) { made.proposal.why.seals[1].sealed.lsn = 6000; seal(1); }
+static void another_directory(void) { made.proposal.why.seals[1].sealed.dir = 34; seal(1); }
+static void one_accepted_missing(void) { made.n_accepted = 2; }
+static void accepted_another_record(void) { made.accepted[0].record_hash[0] ^= 1; }
+static void record_altered(void) { made.proposal.record.paused = true; }
+static void foreign_cluster(void) { made.proposal.record.nonce[0]++; accept_all(); }
+static void key_not_certified(void) { made.proposal.record.voters.v[3].key[0] ^= 1; accept_all(); }
+static void forged_command(void)
+{
+    made.proposal.why.has_command = true;
+    made.proposal.why.command = (struct command){.who = OPERATOR, .kind = COMMAND_FAILOVER, .target = DB2};
+}
+static void command_of_a_member(void)
+{
+    uint8_t bytes[STATEMENT_MAX];
+    struct command *m = &made.proposal.why.command;
+    forged_command();
+    m->who = WIT1;
+    sign(m->signature, WIT1, bytes, command_bytes(bytes, &cluster.id, m));
+}
+
+static const struct damage_row {
+    const char *name;
+    void (*damage)(void);
+    const char *wrong;
+} damages[] = {
+    {"forged promise", forged_promise, "the promise of db3"},
+    {"promise of another ballot", promise_of_another_ballot, "the promise of db3"},
+    {"promise on ALIVE", promise_on_alive, "the promise of db3"},
+    {"altered evidence", altered_evidence, "the promise of db3"},
+    {"one promise missing", one_promise_missing, "those who promised are no quorum"},
+    {"one promise twice", one_promise_twice, "those who promised are no quorum"},
+    {"promise of no voter", promise_of_a_stranger, "the promise of operator"},
+    {"forged seal", forged_seal, "the seal of db3"},
+    {"one seal missing", one_seal_missing, "the seals do not prove"},
+    {"new primary not sealed", new_primary_not_sealed, "the new primary is not sealed"},
+    {"better one passed over", better_one_passed_over, "db3 was sealed ahead"},
+    {"sealed with another directory", another_directory, "the seals do not prove"},
+    {"one acceptance missing", one_accepted_missing, "those who accepted are no quorum"},
+    {"accepted another record", accepted_another_record, "the acceptance of db2"},
+    {"record altered afterwards", record_altered, "the acceptance of db2"},
+    {"foreign cluster", foreign_cluster, "belongs to another cluster"},
+    {"a voter's key not certified", key_not_certified, "voter 4 has no certificate"},
+    {"forged command", forged_command, "the operator's command"},
+    {"command of a member", command_of_a_member, "the operator's command"},
+};
+
+START_TEST(a_damage_is_named)
+{
+    const struct damage_row *row = &damages[_i];
+    row->damage();
+    verify();
+    EXPECT(!dossier.valid, row);
+    ck_assert_msg(strstr(dossier.wrong, row->wrong) != NULL, "row \"%s\": it says \"%s\"", row->name, dossier.wrong);
+}
+END_TEST
+
+START_TEST(an_operator_may_accept_loss)
+{
+    uint8_t bytes[STATEMENT_MAX];
+    struct command *m = &made.proposal.why.command;
+    forged_command();
+    m->allow_data_loss = true;
+    sign(m->signature, OPERATOR, bytes, command_bytes(bytes, &cluster.id, m));
+    made.proposal.why.n_seals = 1;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(!dossier.seals_enough && dossier.command_holds);
+}
+END_TEST
+
+/* ---- why this one ---- */
+
+static const struct because_row {
+    const char *name;
+    lsn_t lsn;
+    uint64_t backlog;
+    const char *because;
+} becauses[] = {
+    {"behind", 5000, 0, "wal"},
+    {"equal, more to replay", 5040, 100, "backlog"},
+    {"equal, other site", 5040, 0, "site"},
+};
+
+START_TEST(because)
+{
+    const struct because_row *row = &becauses[_i];
+    made.proposal.why.seals[1].sealed.lsn = row->lsn;
+    made.proposal.why.seals[1].backlog_bytes = row->backlog;
+    seal(1);
+    verify();
+    EXPECT(dossier.valid, row);
+    EXPECT_TEXT(dossier_because(&dossier, 1, &cluster), row->because, row);
+}
+END_TEST
+
+START_TEST(released_is_a_handover)
+{
+    for (int i = 0; i < 3; i++) {
+        made.proposal.why.promises[i].verdict = VERDICT_RELEASED;
+        promise(i);
+    }
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert_int_eq(dossier.kind, DOSSIER_HANDOVER);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("dossier");
+    TCase *t = suite_case(suite, "dossier");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, a_good_one_holds);
+    tcase_add_test(t, the_first_record_stands_by_the_roots_word);
+    tcase_add_test(t, garbage_is_no_certificate);
+    tcase_add_loop_test(t, a_damage_is_named, 0, ROWS(damages));
+    tcase_add_test(t, an_operator_may_accept_loss);
+    tcase_add_loop_test(t, because, 0, ROWS(becauses));
+    tcase_add_test(t, released_is_a_handover);
+    return suite_run(suite);
+}
