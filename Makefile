@@ -50,6 +50,7 @@ SIM_SRC     := $(wildcard tests/sim/*.c tests/sim/*/*.c)
 SIM_CORE    := $(filter-out mesh/sign.c,$(CORE_SRC))
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
+LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c)
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -95,6 +96,7 @@ FLAGS_node         := -pthread $(IO_CFLAGS) $(PQ_CFLAGS)
 FLAGS_witness      := -pthread $(IO_CFLAGS)
 FLAGS_tests/unit   := -pthread $(MESH_CFLAGS) $(IO_CFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS)
 FLAGS_tests/fuzz   := $(MESH_CFLAGS) $(IO_CFLAGS)
+FLAGS_tests/live   := $(PQ_CFLAGS)
 
 # ---- programs -----------------------------------------------------------------------------------------------
 
@@ -241,6 +243,19 @@ fuzz: $(FUZZ)
 	$(Q)tests/run-fuzz.sh hunt $(FUZZ_SECONDS) $(FUZZ)
 endif
 
+# ---- the client of the live tests, and what checks its log --------------------------------------------------------
+
+LIVE := $(patsubst tests/live/%.c,$(B)/live/%,$(LIVE_SRC))
+$(foreach source,$(LIVE_SRC),$(eval $(call test_binary,live,$(basename $(notdir $(source))))))
+
+$(LIVE): $(B)/live/%: $(B)/flags
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(PQ_LIBS)
+
+.PHONY: live-build
+live-build: $(LIVE)
+
 # ---- the whole, and what runs real PostgreSQL -------------------------------------------------------------------
 
 .PHONY: check layers demo live bench soak
@@ -253,17 +268,17 @@ layers: ## the rings: who includes whom, and what the core wants from the linker
 # Build after the installation, in a fresh make: this one asked pkg-config before it.
 demo: ## a cluster on this machine, a failover, and the proof that nothing was lost
 	$(Q)packaging/install-deps.sh demo
-	+$(Q)$(MAKE) --no-print-directory all
+	+$(Q)$(MAKE) --no-print-directory all live-build
 	$(Q)tests/live/demo.sh
 
 live: ## tests with real PostgreSQL servers
 	$(Q)packaging/install-deps.sh test
-	+$(Q)$(MAKE) --no-print-directory all
+	+$(Q)$(MAKE) --no-print-directory all live-build
 	$(Q)tests/live/run.sh
 
 bench: ## measures failover and overhead
 	$(Q)packaging/install-deps.sh demo
-	+$(Q)$(MAKE) --no-print-directory all
+	+$(Q)$(MAKE) --no-print-directory all live-build
 	$(Q)tests/bench/run.sh
 
 soak: ## faults by the hour
@@ -290,4 +305,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 -include $(patsubst %.o,%.d,$(call object,$(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) \
-    $(INSPECT_SRC) $(UNIT_SRC) $(FUZZ_SRC) tests/fuzz/replay.c) $(SIM_OBJ))
+    $(INSPECT_SRC) $(UNIT_SRC) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ))

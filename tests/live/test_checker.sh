@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The checker itself: what is planted into its logs and tables must be reported, and nothing else. Needs no server.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+checker=${PGMESH_BUILD:-build/default}/live/checker
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+# One primary, then another: 1 to 3 on db1 (timeline 1), 4 and 5 on db2 (timeline 2); 6 went to db1 without an answer.
+sound_log() {
+    cat <<'LOG'
+start 1000
+note db1 1001 writable
+sent 1 db1 2000
+ack 1 db1 1 2000 2500
+sent 2 db1 3000
+ack 2 db1 1 3000 3500
+sent 3 db1 4000
+sent 6 db1 4600
+lost 6 db1 9000 no answer in time
+sent 4 db2 8000
+ack 4 db2 2 8000 8500
+ack 3 db1 1 4000 8600
+sent 5 db2 9000
+ack 5 db2 2 9000 9500
+end 20000
+LOG
+}
+sound_rows() { printf '%s\n' '1 db1 1' '2 db1 1' '3 db1 1' '4 db2 2' '5 db2 2'; }
+
+try() { # name, expected exit status, expected text, options...
+    local name=$1 status=$2 text=$3 got=0 said
+    shift 3
+    said=$("$checker" check "$@" --rows "$work/rows" "$work/log") || got=$?
+    if [ "$got" -eq "$status" ] && grep -q -- "$text" <<<"$said"; then
+        printf 'ok checker: %s\n' "$name"
+    else
+        printf 'not ok checker: %s\n' "$name"
+        printf '  exit status %s, wanted %s and "%s":\n%s\n' "$got" "$status" "$text" "$said"
+        failed=1
+    fi
+}
+plant() { # sed script for the log, sed script for the rows
+    sound_log | sed -e "$1" >"$work/log"
+    sound_rows | sed -e "$2" >"$work/rows"
+}
+
+plant '' ''
+try 'a sound run passes; a late acknowledgement is no second primary' 0 '5 rows acknowledged: 0 missing'
+plant '' '$a 6 db1 1'
+try 'a row of unknown outcome may be there' 0 ' 0 strangers'
+plant '' '2d'
+try 'a planted loss is reported' 1 'missing: row 2, acknowledged by db1'
+plant '' '2d'
+try 'a loss is counted and allowed in async' 0 '1 missing (allowed)' --allow-loss
+plant '/end/i sent 7 db1 9600\nack 7 db1 1 9600 9900' '$a 7 db1 1'
+try 'a planted double primary is reported' 1 'two primaries: db1 (timeline 1) acknowledged a row sent'
+plant '/end/i sent 7 db1 9600\nack 7 db1 2 9600 9900' '$a 7 db1 2'
+try 'two servers on one timeline are reported' 1 'both acknowledged on timeline 2'
+plant '' '$a 99 db1 1'
+try 'a row nobody sent is reported' 1 'stranger: nobody sent row 99'
+plant '' '$a 4 db2 2'
+try 'a row that is there twice is reported' 1 'twice: row 4'
+plant '' 's/4 db2 2/4 db3 2/'
+try 'a row with other contents is reported' 1 'changed: row 4'
+plant '/end/d' ''
+try 'a log that breaks off is reported' 1 'does not end in order'
+plant '/ack/d' ''
+try 'a log without acknowledgements proves nothing' 1 'nothing is proved'
+
+plant '' ''
+gap=$("$checker" outage 4000 9000 "$work/log")
+if [ "$gap" = '5.0 3500 8500 db1 db2' ]; then echo 'ok checker: the outage is the longest silence'; else
+    printf 'not ok checker: the outage is the longest silence\n  %s\n' "$gap"; failed=1; fi
+exit "$failed"
