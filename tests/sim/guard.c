@@ -18,10 +18,11 @@ bool guard_holds(const struct world *w, int i)
 static void look_again(struct world *w, int i, ns_t at)
 {
     struct guard *g = &w->m[i].guard;
-    if (g->event)
+    at += rng_range(&w->rng, 0, MS(1));
+    if (g->wake_at && g->wake_at <= at)
         return;
-    g->event = true;
-    world_push(w, at + rng_range(&w->rng, 0, MS(1)), EV_GUARD, i, 0, 0, 0);
+    g->wake_at = at;
+    world_push(w, at, EV_GUARD, i, 0, 0, (uint64_t)at);
 }
 
 void guard_lease(struct world *w, int i, instant until, uint64_t term)
@@ -52,10 +53,12 @@ void guard_lease(struct world *w, int i, instant until, uint64_t term)
 }
 
 /* A tick: at the deadline freeze, one lease later kill. */
-void guard_event(struct world *w, int i)
+void guard_event(struct world *w, int i, ns_t at)
 {
     struct guard *g = &w->m[i].guard;
-    g->event = false;
+    if (g->wake_at != at)
+        return;
+    g->wake_at = 0;
     if (!g->armed || MUTANT(GUARD_SLEEPS))
         return;
     if (guard_holds(w, i) && (g->term == w->m[i].pg.armed_term || !pg_primary_mode(w, i))) {

@@ -71,6 +71,7 @@ static void start_primary(struct world *w, int i)
     p->writable_once = true;
     p->armed_term = p->goal.term;
     p->upstream = -1;
+    p->flushed = p->at.lsn;
     wal_setting(w, i, &p->goal.sync, true);
     pg_set_phase(w, i, PG_STARTING);
     hand_start_op(w, i, OP_START_PRIMARY, MS(rng_range(&w->rng, 20, 150)));
@@ -90,6 +91,7 @@ static void promote(struct world *w, int i)
     p->sealed = false;
     p->promote_timeline = p->goal.timeline;
     p->promote_term = p->goal.term;
+    p->flushed = p->at.lsn;
     wal_disconnect(w, i);
     wal_setting(w, i, &p->goal.sync, true);
     p->writable_once = true;

@@ -3,25 +3,38 @@
 
 #include "sim.h"
 
+static const char *const durability_names[] = {"async", "sync", "strict"};
 enum { BOUND_S = 20, GOOD_MS = 300 };
+
+/* Could that database still be sealed?  Its directory is there, and its store knows which one it is. */
+static bool intact(const struct world *w, int i, struct sealed *out)
+{
+    static struct durable d;
+    const struct sim_member *m = &w->m[i];
+    if (!m->host_up || !m->pg.exists || m->pg.torn || !m->disk.len ||
+        !wire_get_durable(&d, m->disk.bytes, m->disk.len))
+        return false;
+    *out = (struct sealed){.id = m->id, .dir = d.dir};
+    return d.dir != 0 && m->pg.at.lsn >= m->pg.consistent;
+}
 
 /* Is a recovery without a hand possible at all?  A quorum of voters remembers, and either the recorded primary still has
  * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover", step 4). */
 bool inv_i6_recoverable(struct world *w)
 {
     const struct record *r = world_record(w);
+    struct sealed seals[SIM_MEMBERS];
     uint32_t have = 0;
+    size_t n = 0;
     for (int v = 0; v < r->voters.n; v++) {
         int i = world_index(w, r->voters.v[v].id);
         if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back)
             have |= 1u << v;
     }
-    if (!quorum_reached(&r->voters, have))
-        return false;
     for (int i = 0; i < w->n_databases; i++)
-        if (w->m[i].dir_lost || w->m[i].ever_lost)
-            return false; /* then who can come back depends on when it was lost */
-    return !r->paused && !w->lossy_command;
+        n += intact(w, i, &seals[n]);
+    return quorum_reached(&r->voters, have) && n > 0 && seals_suffice(r, seals, n) && !r->paused &&
+           !w->lossy_command;
 }
 
 static bool alive(const struct world *w)
@@ -62,7 +75,10 @@ void inv_i6_alive(struct world *w)
     if (w->now - w->healed_at < (inv_i6_recoverable(w) ? bound : SECONDS(3)))
         return;
     if (inv_i6_recoverable(w))
-        violate(w, "I6", "%d s after the last fault was healed nobody serves (record: term %llu, primary %s)",
-                BOUND_S, (unsigned long long)world_record(w)->term, world_name(w, world_primary(w)));
+        violate(w, "I6",
+                "%d s after the last fault was healed nobody serves (term %llu, primary %s, %s%s, %u of %u)",
+                BOUND_S, (unsigned long long)world_record(w)->term, world_name(w, world_primary(w)),
+                durability_names[world_record(w)->durability], world_record(w)->joint ? ", joint" : "",
+                world_record(w)->sync[0].k, world_record(w)->sync[0].n);
     w->done = true;
 }

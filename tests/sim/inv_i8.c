@@ -13,7 +13,7 @@ void inv_i8_sealed(struct world *w, int i, const struct frame *f)
 /* I8  a database never confirms WAL of a term below the ballot it sealed for, across restarts.
  *
  * Asserted when WAL from `from` has reached its disk and is about to be confirmed: some record at or above that ballot
- * is decided and names `from` for the term of that WAL. */
+ * is decided and names `from`, for the term of that WAL or a later one (then it is the tail that its promotion keeps). */
 void inv_i8_confirm(struct world *w, int standby, int from)
 {
     const struct sim_member *m = &w->m[standby];
@@ -22,7 +22,7 @@ void inv_i8_confirm(struct world *w, int standby, int from)
     uint64_t term = wal_term(w, w->m[from].pg.at);
     for (int k = w->n_decided - 1; k >= 0; k--) {
         const struct decided *d = &w->decided[k];
-        if (d->done && d->record.primary == w->m[from].id && d->record.term == term &&
+        if (d->done && d->record.primary == w->m[from].id && d->record.term >= term &&
             ballot_cmp(d->ballot, m->sealed_for) >= 0)
             return;
     }

@@ -98,8 +98,8 @@ struct clock {
 };
 
 struct guard {
-    bool armed; /* a deadline was given */
-    bool event; /* an EV_GUARD is under way */
+    bool armed;   /* a deadline was given */
+    ns_t wake_at; /* the EV_GUARD under way, 0 none */
     instant deadline;
     uint64_t term;
     ns_t froze_at;   /* 0: not frozen, nor freezing */
@@ -277,18 +277,19 @@ struct packet {
 /* ---- faults ------------------------------------------------------------------------------------------------------------- */
 #define FAULT_LIST(X) \
     X(AGENT_CRASH, "agent-crash") \
-    X(AGENT_CRASH_MID, "agent-crash-mid") X(HOST_CRASH, "host-crash") X(CLUSTER_RESTART, "cluster-restart") \
-        X(AGENTS_RESTART, "agents-restart") X(PG_CRASH, "postmaster-crash") X(PG_HANG, "disk-hang") \
-            X(CUT_MEMBER, "cut-member") X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") \
-                X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_SOME, "cut-some") \
-                    X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
-                        X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
-                            X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
-                                X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") \
-                                    X(SLOW_REPLAY, "slow-replay") X(SLOW_DISK, "slow-disk") \
-                                        X(ENEMY, "enemy") X(STRAY_TIMELINE, "stray-timeline") \
-                                            X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
-                                                X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
+    X(AGENT_CRASH_MID, "agent-crash-mid") \
+    X(HOST_CRASH, "host-crash") X(CLUSTER_RESTART, "cluster-restart") X(AGENTS_RESTART, "agents-restart") \
+        X(PG_CRASH, "postmaster-crash") X(PG_HANG, "disk-hang") X(CUT_MEMBER, "cut-member") \
+            X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") \
+                X(CUT_SITE, "cut-site") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") \
+                    X(LOSS, "loss") X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") \
+                        X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") \
+                            X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") X(ROLLBACK, "rollback") \
+                                X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
+                                    X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
+                                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") \
+                                            X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
+                                                X(CMD_FAILOVER, "failover") \
                                                     X(CMD_FAILOVER_LOSS, "failover-with-loss") \
                                                         X(CMD_READMIT, "readmit") X(TWIN, "twin")
 enum fault_kind {
@@ -487,7 +488,7 @@ bool disk_roll_back(struct world *w, int i);
 
 /* guard.c */
 void guard_lease(struct world *w, int i, instant until, uint64_t term);
-void guard_event(struct world *w, int i);
+void guard_event(struct world *w, int i, ns_t at);
 void guard_frozen(struct world *w, int i);
 void guard_reset(struct world *w, int i);
 bool guard_holds(const struct world *w, int i);

@@ -411,7 +411,7 @@ static void handle(struct world *w, const struct ev *e)
         if (w->m[e->who].life == e->a)
             agent_boot(w, e->who);
         break;
-    case EV_GUARD: guard_event(w, e->who); break;
+    case EV_GUARD: guard_event(w, e->who, (ns_t)e->b); break;
     case EV_FREEZE:
         if ((ns_t)e->b == w->m[e->who].guard.froze_at)
             guard_frozen(w, e->who);
