@@ -238,6 +238,7 @@ static void decide(struct core *c, const struct certificate *cert) {
     const struct proposal *p = &cert->proposal;
     c->disk.decided = *cert;
     if (ballot_cmp(c->disk.accepted.ballot, p->ballot) < 0) c->disk.accepted = *p;
+    if (ballot_cmp(c->disk.promised, p->ballot) < 0) c->disk.promised = p->ballot; /* or a late ACCEPT would bring it down */
     if (c->disk.has_own && ballot_cmp(c->disk.own.ballot, p->ballot) <= 0) c->disk.has_own = false;
     lease_max_see(c, &p->record);
     voter_admitted(c, &before);
