@@ -109,6 +109,16 @@ static bool caught_up(const struct core *c, const struct sync_set *set) {
     return n >= set->k;
 }
 
+/* Are k of that set here, with the directories that it lists?  Those re-cloned since are others. */
+static bool satisfiable(const struct core *c, const struct sync_set *set) {
+    int n = sync_set_find(set, c->self) ? 1 : 0;
+    for (int i = 0; i < set->n; i++) {
+        const struct pg_standby *row = standby_row(c, set->m[i].id);
+        if (row && row->dir == set->m[i].dir) n++;
+    }
+    return set->n && n >= set->k;
+}
+
 static void leave_joint(struct core *c, const struct sync_set *to) {
     struct record want = *decided(c);
     struct sync_set only = *to;
@@ -126,9 +136,8 @@ static void joint_stuck(struct core *c) {
     const struct sync_set nobody = {0};
     int64_t ms = span_to_ms(instant_elapsed_least(c->now, u->ordered));
     if (ms < 2 * (int64_t)c->set.standby_timeout_ms || MUTANT(JOINT_NO_WAY_BACK)) return;
-    bool anybody = false;
-    for (int i = 0; i < decided(c)->n_databases; i++) anybody |= standby_row(c, decided(c)->databases[i]) != NULL;
-    if (!anybody && decided(c)->durability == DURABILITY_SYNC) {
+    bool hope = satisfiable(c, &decided(c)->sync[0]) || satisfiable(c, &decided(c)->sync[1]);
+    if (!hope && decided(c)->durability == DURABILITY_SYNC) {
         event_say(c, "+sync-empty", "no standby is left: only this primary may come back by itself");
         leave_joint(c, &nobody);
     } else if (u->backwards || decided(c)->sync[0].n) {
