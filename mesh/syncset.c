@@ -134,7 +134,8 @@ static void leave_joint(struct core *c, const struct sync_set *to) {
 static void joint_stuck(struct core *c) {
     struct upkeep *u = &c->upkeep;
     const struct sync_set nobody = {0};
-    int64_t ms = span_to_ms(instant_elapsed_least(c->now, u->ordered));
+    if (instant_is_never(u->turned)) u->turned = c->now;
+    int64_t ms = span_to_ms(instant_elapsed_least(c->now, u->turned));
     if (ms < 2 * (int64_t)c->set.standby_timeout_ms || MUTANT(JOINT_NO_WAY_BACK)) return;
     bool hope = satisfiable(c, &decided(c)->sync[0]) || satisfiable(c, &decided(c)->sync[1]);
     if (!hope && decided(c)->durability == DURABILITY_SYNC) {
@@ -142,7 +143,9 @@ static void joint_stuck(struct core *c) {
         leave_joint(c, &nobody);
     } else if (u->backwards || decided(c)->sync[0].n) {
         u->backwards = !u->backwards;
-        u->ordered = c->now;
+        u->turned = c->now;
+        u->running = false;
+        order(c, target(c));
     }
 }
 
@@ -168,6 +171,8 @@ void syncset_drive(struct core *c) {
     if (r->system_id == 0 || c->sample.timeline != r->timeline) return;
     bool force = in_force(c);
     if (!r->joint) {
+        c->upkeep.turned = instant_never();
+        c->upkeep.backwards = false;
         if (force) change_set(c);
         return;
     }
