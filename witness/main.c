@@ -76,7 +76,8 @@ static bool arguments(int argc, char **argv, const char **files, int *n, bool *c
 static void on_signal(int signal)
 {
     (void)signal;
-    loop_stop(running);
+    if (running)
+        loop_stop(running);
 }
 
 static void take_signals(void)

@@ -1,4 +1,5 @@
 /* loop.c: waiting, and the order of a turn. */
+#define _GNU_SOURCE
 #include "mesh/io/loop.h"
 
 #include "mesh/io/clock.h"
@@ -11,9 +12,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
-enum { WAIT_MAX_MS = 1000, RETRY_MS = 10000, WINDOW_MS = 10000, FIXED_ITEMS = 2 };
+enum { WAIT_MAX_MS = 1000, RETRY_MS = 10000, WINDOW_MS = 10000 };
+enum { FIXED_HUB, FIXED_WAKE, FIXED }; /* the first of what is polled */
 
 /* ---- opening and closing --------------------------------------------------------------------------------------------- */
 
@@ -50,6 +51,8 @@ struct loop *loop_open(const struct loop_options *o, struct problem *err)
     l->effects = malloc(sizeof *l->effects);
     l->stations = calloc((size_t)o->n, sizeof *l->stations);
     l->hub = transport_hub_open(o->realtime, err);
+    l->hub_fd = l->hub ? transport_hub_fd(l->hub) : -1;
+    l->hub_more = true;
     l->window = clock_now();
     l->notify_ms = watchdog ? atoll(watchdog) / 1000 / 3 : 0;
     if (l->wake_fd < 0 || l->effects == NULL || l->stations == NULL)
@@ -110,40 +113,46 @@ static void speak_for(const struct loop *l, const struct station *s)
         log_as(s->folder->cluster.name, s->folder->config.member);
 }
 
-static int64_t wait_ms(const struct loop *l, instant now)
+/* How long nothing is due; at most a second. */
+static span until_due(const struct loop *l, instant now)
 {
-    int64_t least = WAIT_MAX_MS * (int64_t)1000000;
+    span least = span_ms(WAIT_MAX_MS);
     for (int i = 0; i < l->n; i++) {
         const struct station *s = &l->stations[i];
         if (!s->running)
             continue;
-        int64_t left = -instant_elapsed_most(now, station_wake(s)).ns;
-        if (left < least)
-            least = left;
+        int64_t left = s->more ? 0 : -instant_elapsed_most(now, station_wake(s)).ns;
+        if (left < least.ns)
+            least.ns = left;
     }
-    return least <= 0 ? 0 : (least + 999999) / 1000000;
+    return least.ns < 0 || l->hub_more ? (span){0} : least;
 }
 
-/* Fills items: the ZAP socket, the wake-up, then each station's mesh socket and control descriptors. */
-static int gather(const struct loop *l, zmq_pollitem_t *items, int *control_from)
+/* What is polled: the hub and the wake-up, each cluster's mesh descriptor, each cluster's control descriptors. */
+struct watched {
+    struct pollfd fds[FIXED + LOOP_CLUSTERS_MAX * (CONTROL_CLIENTS_MAX + 2)];
+    int n;
+    int mesh[LOOP_CLUSTERS_MAX];             /* -1: does not run */
+    int control_from[LOOP_CLUSTERS_MAX + 1]; /* cluster i: from [i] up to [i + 1] */
+};
+
+static void watch(const struct loop *l, struct watched *w)
 {
-    struct pollfd fds[CONTROL_CLIENTS_MAX + 1];
-    int n = 0;
-    items[n++] = (zmq_pollitem_t){.socket = transport_hub_zap(l->hub), .events = ZMQ_POLLIN};
-    items[n++] = (zmq_pollitem_t){.fd = l->wake_fd, .events = ZMQ_POLLIN};
-    for (int i = 0; i < l->n; i++)
-        if (l->stations[i].running)
-            items[n++] = (zmq_pollitem_t){.socket = transport_socket(l->stations[i].transport), .events = ZMQ_POLLIN};
+    w->n = 0;
+    w->fds[w->n++] = (struct pollfd){.fd = l->hub_fd, .events = POLLIN};
+    w->fds[w->n++] = (struct pollfd){.fd = l->wake_fd, .events = POLLIN};
     for (int i = 0; i < l->n; i++) {
-        control_from[i] = n;
-        int more = l->stations[i].running ? control_poll(l->stations[i].control, fds, CONTROL_CLIENTS_MAX + 1) : 0;
-        for (int k = 0; k < more; k++)
-            items[n++] = (zmq_pollitem_t){.fd = fds[k].fd,
-                                          .events = (short)((fds[k].events & POLLIN ? ZMQ_POLLIN : 0) |
-                                                            (fds[k].events & POLLOUT ? ZMQ_POLLOUT : 0))};
+        const struct station *s = &l->stations[i];
+        w->mesh[i] = s->running ? w->n : -1;
+        if (s->running)
+            w->fds[w->n++] = (struct pollfd){.fd = s->fd, .events = POLLIN};
     }
-    control_from[l->n] = n;
-    return n;
+    for (int i = 0; i < l->n; i++) {
+        w->control_from[i] = w->n;
+        if (l->stations[i].running)
+            w->n += control_poll(l->stations[i].control, &w->fds[w->n], CONTROL_CLIENTS_MAX + 1);
+    }
+    w->control_from[l->n] = w->n;
 }
 
 /* Own lateness, for status; no deadline is judged by it. */
@@ -159,27 +168,34 @@ static void measure(struct loop *l, instant wanted, instant now)
         l->late_us = (uint64_t)late;
 }
 
-static void drain(struct loop *l)
+/* Input first.  A cluster whose deadline has come is drained whatever its descriptor says: ZeroMQ's announces changes
+ * only, and one that went unnoticed must cost a heartbeat, never a lease. */
+static void drain(struct loop *l, const struct watched *w)
 {
     uint64_t count;
-    if (read(l->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
-        log_event(LOG_LEVEL_WARNING, "loop", "eventfd: %s", strerror(errno));
-    transport_hub_serve(l->hub);
-    for (int i = 0; i < l->n; i++)
-        if (l->stations[i].running) {
-            speak_for(l, &l->stations[i]);
-            station_drain(&l->stations[i]);
-        }
+    bool posted = w->fds[FIXED_WAKE].revents && read(l->wake_fd, &count, sizeof count) > 0;
+    if (l->hub_more || w->fds[FIXED_HUB].revents)
+        l->hub_more = transport_hub_serve(l->hub);
+    instant now = clock_now();
+    for (int i = 0; i < l->n; i++) {
+        struct station *s = &l->stations[i];
+        if (!s->running || w->mesh[i] < 0)
+            continue;
+        if (!posted && !s->more && !w->fds[w->mesh[i]].revents && !instant_due_any(now, station_wake(s)))
+            continue;
+        speak_for(l, s);
+        station_drain(s);
+    }
 }
 
-static void serve_control(struct loop *l, const zmq_pollitem_t *items, const int *control_from)
+static void serve_control(struct loop *l, const struct watched *w)
 {
     instant now = clock_now();
     for (int i = 0; i < l->n; i++) {
         struct station *s = &l->stations[i];
         bool ready = !instant_is_never(s->control_wake) && instant_due_any(now, s->control_wake);
-        for (int k = control_from[i]; k < control_from[i + 1]; k++)
-            ready = ready || items[k].revents;
+        for (int k = w->control_from[i]; k < w->control_from[i + 1]; k++)
+            ready = ready || w->fds[k].revents;
         if (!ready || !s->running)
             continue;
         speak_for(l, s);
@@ -241,25 +257,23 @@ static bool any_left(const struct loop *l, enum loop_end *end)
 
 enum loop_end loop_run(struct loop *l)
 {
-    enum { ITEMS_MAX = FIXED_ITEMS + LOOP_CLUSTERS_MAX * (CONTROL_CLIENTS_MAX + 2) };
-    zmq_pollitem_t *items = calloc(ITEMS_MAX, sizeof *items);
-    int control_from[LOOP_CLUSTERS_MAX + 1];
+    struct watched *w = calloc(1, sizeof *w);
     enum loop_end end = LOOP_FAILED;
     process_notify("READY=1");
-    while (items && !atomic_load(&l->stop) && any_left(l, &end)) {
+    while (w && !atomic_load(&l->stop) && any_left(l, &end)) {
         instant before = clock_now();
-        int64_t wait = wait_ms(l, before);
-        int n = gather(l, items, control_from);
-        if (zmq_poll(items, n, (long)wait) < 0 && errno != EINTR)
-            log_event(LOG_LEVEL_ERROR, "loop", "zmq_poll: %s", zmq_strerror(errno));
+        span wait = until_due(l, before);
+        watch(l, w);
+        if (ppoll(w->fds, (nfds_t)w->n, &(struct timespec){wait.ns / 1000000000, wait.ns % 1000000000}, NULL) < 0)
+            memset(w->fds, 0, sizeof w->fds[0] * (size_t)w->n); /* interrupted: what is ready shows the next time */
         instant now = clock_now();
-        measure(l, instant_add(before, span_ms(wait)), now);
-        drain(l);
+        measure(l, instant_add(before, wait), now);
+        drain(l, w);
         tick(l);
-        serve_control(l, items, control_from);
+        serve_control(l, w);
         mend(l, now);
         notify(l, now);
     }
-    free(items);
+    free(w);
     return atomic_load(&l->stop) ? LOOP_STOPPED : end;
 }

@@ -33,6 +33,8 @@ struct station {
     struct transport *transport;
     struct control *control;
     struct core *core;
+    int fd;                     /* of the transport */
+    bool more;                  /* packets may wait: do not */
     instant tend, control_wake; /* when those two want to be called again */
     struct awaited awaited[CONTROL_CLIENTS_MAX];
     uint64_t refused_logged;
@@ -46,6 +48,8 @@ struct loop {
     int n;
     bool realtime;
     struct transport_hub *hub;
+    int hub_fd;
+    bool hub_more;
     struct effects *effects; /* of the running step, whichever cluster's */
     struct station *stations;
     pthread_mutex_t lock;
@@ -61,7 +65,7 @@ struct loop {
 /* Opens everything and starts the core; its first effects are performed. */
 bool station_start(struct station *s, struct problem *err);
 void station_stop(struct station *s);
-/* Everything that waits: packets, then the sample. */
+/* Everything that waits: packets (a bounded number: `more`), then the sample. */
 void station_drain(struct station *s);
 /* Deadlines: the core's, the links'. */
 void station_tick(struct station *s, instant now);

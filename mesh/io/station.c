@@ -157,6 +157,7 @@ static bool start_transport(struct station *s, struct problem *err)
         memcpy(p->addresses, m->mesh, sizeof p->addresses);
     }
     s->transport = transport_open(s->loop->hub, o, err);
+    s->fd = s->transport ? transport_fd(s->transport) : -1;
     free(o);
     return s->transport != NULL;
 }
@@ -215,6 +216,7 @@ bool station_start(struct station *s, struct problem *err)
     s->journal = (struct journal){.fd = -1};
     memset(s->awaited, 0, sizeof s->awaited);
     s->tend = s->control_wake = instant_never();
+    s->more = true;
     bool good = store_open(&s->store, c->state_dir, err) && journal_open(&s->journal, c->state_dir, err) &&
                 (s->control = control_open(c->control_socket, on_request, s, err)) != NULL &&
                 start_transport(s, err) && start_core(s, err);
@@ -256,10 +258,15 @@ void station_drain(struct station *s)
     struct packet p;
     struct pg_sample sample;
     instant now = clock_now();
-    for (int i = 0; i < PACKETS_PER_TURN && s->running && transport_receive(s->transport, now, &p); i++) {
+    enum transport_got got = TRANSPORT_PACKET;
+    for (int i = 0; i < PACKETS_PER_TURN && s->running && got != TRANSPORT_NOTHING; i++) {
+        got = transport_receive(s->transport, now, &p);
+        if (got != TRANSPORT_PACKET)
+            continue;
         step(s, &(struct event){.kind = EVENT_PACKET, .now = now, .from = p.from, .bytes = p.bytes, .len = p.len});
         now = clock_now();
     }
+    s->more = s->running && got != TRANSPORT_NOTHING;
     if (s->running && take_sample(s, &sample))
         step(s, &(struct event){.kind = EVENT_SAMPLE, .now = now, .sample = &sample});
 }

@@ -14,17 +14,24 @@
 
 enum {
     ZAP_PER_TURN = 64,       /* handshakes answered before the loop looks at something else */
-    REFUSED_PER_TURN = 256,  /* frames thrown away before it does */
     DOMAIN_SIZE = 16,
     USER_SIZE = 8,
     RATE_DEFAULT = 2000,
     BURST_DEFAULT = 500,
     HUB_MAX = 64,
+    ROUTES = 2 * ADDRESSES_MAX,
+    ECHOES_PER_SILENCE = 3,
 };
 
 struct transport_hub {
     void *context, *zap;
     struct transport *clusters[HUB_MAX]; /* by number in the ZAP domain */
+};
+
+/* A connection by which a peer sends, for its share of echoes. */
+struct route {
+    uint8_t id[8], n;
+    instant echoed;
 };
 
 struct peer {
@@ -33,6 +40,7 @@ struct peer {
     double tokens;
     instant filled;
     struct link links[ADDRESSES_MAX];
+    struct route routes[ROUTES];
 };
 
 struct transport {
@@ -106,9 +114,16 @@ void transport_hub_close(struct transport_hub **at)
     *at = NULL;
 }
 
-void *transport_hub_zap(struct transport_hub *hub)
+static int descriptor(void *socket)
 {
-    return hub->zap;
+    int fd = -1;
+    size_t n = sizeof fd;
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &n) == 0 ? fd : -1;
+}
+
+int transport_hub_fd(const struct transport_hub *hub)
+{
+    return descriptor(hub->zap);
 }
 
 /* The parts of a ZAP request that matter; the others are read and forgotten. */
@@ -183,11 +198,13 @@ static const struct peer *of_curve(const struct transport *t, const uint8_t key[
     return NULL;
 }
 
-void transport_hub_serve(struct transport_hub *hub)
+bool transport_hub_serve(struct transport_hub *hub)
 {
     struct zap_request r;
     char user[USER_SIZE];
-    for (int i = 0; i < ZAP_PER_TURN && zap_receive(hub, &r); i++) {
+    for (int i = 0; i < ZAP_PER_TURN; i++) {
+        if (!zap_receive(hub, &r))
+            return false;
         struct transport *t = of_domain(hub, r.domain);
         const struct peer *peer = t && r.curve && r.has_key ? of_curve(t, r.key) : NULL;
         if (peer) {
@@ -199,6 +216,7 @@ void transport_hub_serve(struct transport_hub *hub)
             t->counters.refused_key++;
         zap_reply(hub, &r, "400", "unknown key", "");
     }
+    return true;
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------- */
@@ -299,9 +317,9 @@ void transport_close(struct transport **at)
     *at = NULL;
 }
 
-void *transport_socket(struct transport *t)
+int transport_fd(const struct transport *t)
 {
-    return t->router;
+    return descriptor(t->router);
 }
 
 uint16_t transport_port(const struct transport *t, int i)
@@ -340,9 +358,34 @@ static bool take_token(const struct transport *t, struct peer *p, instant now)
     return true;
 }
 
-static void echo(struct transport *t, zmq_msg_t *route)
+/* A few echoes per silence say as much as one for each frame. */
+static bool wants_echo(const struct transport *t, struct peer *p, zmq_msg_t *id, instant now)
+{
+    struct route *oldest = &p->routes[0];
+    size_t n = zmq_msg_size(id);
+    if (n > sizeof oldest->id)
+        return true;
+    for (struct route *r = p->routes; r < p->routes + ROUTES; r++) {
+        if (r->n == n && memcmp(r->id, zmq_msg_data(id), n) == 0) {
+            if (instant_elapsed_least(now, r->echoed).ns < t->identity.silence.ns / ECHOES_PER_SILENCE)
+                return false;
+            r->echoed = now;
+            return true;
+        }
+        if (r->echoed.boot_ns < oldest->echoed.boot_ns)
+            oldest = r;
+    }
+    memcpy(oldest->id, zmq_msg_data(id), n);
+    oldest->n = (uint8_t)n;
+    oldest->echoed = now;
+    return true;
+}
+
+static void echo(struct transport *t, struct peer *p, zmq_msg_t *route, instant now)
 {
     zmq_msg_t id;
+    if (!wants_echo(t, p, route, now))
+        return;
     zmq_msg_init(&id);
     zmq_msg_copy(&id, route);
     if (zmq_msg_send(&id, t->router, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
@@ -353,16 +396,20 @@ static void echo(struct transport *t, zmq_msg_t *route)
         t->counters.echoes++;
 }
 
-/* One message: [route, frame].  1: a frame is in t->packet, 0: it was refused, -1: nothing waits. */
-static int receive_one(struct transport *t, instant now, struct packet *out)
+/* One message: [route, frame]. */
+enum transport_got transport_receive(struct transport *t, instant now, struct packet *out)
 {
+    enum transport_got got = TRANSPORT_REFUSED;
     zmq_msg_t route;
+    if (t->packet_open)
+        zmq_msg_close(&t->packet);
+    t->packet_open = false;
     zmq_msg_init(&route);
     if (zmq_msg_recv(&route, t->router, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&route);
-        return -1;
+        return TRANSPORT_NOTHING;
     }
-    int parts = 0, taken = 0;
+    int parts = 0;
     bool more = zmq_msg_more(&route);
     zmq_msg_init(&t->packet);
     t->packet_open = true;
@@ -380,25 +427,12 @@ static int receive_one(struct transport *t, instant now, struct packet *out)
         t->counters.refused_size++;
     else {
         t->counters.received++;
-        echo(t, &route);
+        echo(t, p, &route, now);
         *out = (struct packet){.from = p->known.id, .bytes = zmq_msg_data(&t->packet), .len = n};
-        taken = 1;
+        got = TRANSPORT_PACKET;
     }
     zmq_msg_close(&route);
-    return taken;
-}
-
-bool transport_receive(struct transport *t, instant now, struct packet *out)
-{
-    for (int refused = 0; refused < REFUSED_PER_TURN; refused++) {
-        if (t->packet_open)
-            zmq_msg_close(&t->packet);
-        t->packet_open = false;
-        int got = receive_one(t, now, out);
-        if (got != 0)
-            return got > 0;
-    }
-    return false;
+    return got;
 }
 
 /* ---- sending and tending ------------------------------------------------------------------------------------------ */
@@ -413,7 +447,6 @@ void transport_send(struct transport *t, member_id to, const uint8_t *bytes, siz
         struct link *l = &p->links[i];
         if (l->socket == NULL && instant_is_never(l->opened))
             link_open(l, t->hub->context, &t->identity, p->curve, &p->known.addresses[i], now);
-        link_listen(l, now);
         if (first == NULL && link_is_up(l, &t->identity, now))
             first = l;
     }

@@ -28,9 +28,11 @@
 struct transport_hub;
 struct transport_hub *transport_hub_open(bool realtime, struct problem *err);
 void transport_hub_close(struct transport_hub **hub);
-void *transport_hub_zap(struct transport_hub *hub); /* its socket, to be polled for ZMQ_POLLIN */
-/* Answers the handshakes that wait, a bounded number. */
-void transport_hub_serve(struct transport_hub *hub);
+/* Descriptors to poll for POLLIN, here and below, are ZeroMQ's (ZMQ_FD): they announce a change, so each time, and once
+ * before the first poll, everything must be taken out (until the function says that nothing is left). */
+int transport_hub_fd(const struct transport_hub *hub);
+/* Answers the handshakes that wait; true: a bounded number was answered and more may wait. */
+bool transport_hub_serve(struct transport_hub *hub);
 
 struct transport_peer {
     member_id id;
@@ -56,15 +58,16 @@ struct transport_counters {
 struct transport;
 struct transport *transport_open(struct transport_hub *hub, const struct transport_options *options, struct problem *err);
 void transport_close(struct transport **t);
-void *transport_socket(struct transport *t); /* to be polled for ZMQ_POLLIN */
+int transport_fd(const struct transport *t); /* to poll for POLLIN, see transport_hub_fd() */
 
 struct packet {
     member_id from;
     const uint8_t *bytes; /* valid until the next transport_receive of the same transport */
     size_t len;
 };
-/* The next frame that waits; false: none (or the turn's share of refused ones is used up). */
-bool transport_receive(struct transport *t, instant now, struct packet *p);
+/* The next frame that waits; REFUSED: one was thrown away, there may be more. */
+enum transport_got { TRANSPORT_NOTHING, TRANSPORT_REFUSED, TRANSPORT_PACKET };
+enum transport_got transport_receive(struct transport *t, instant now, struct packet *p);
 /* To one peer; loss is expected. */
 void transport_send(struct transport *t, member_id to, const uint8_t *bytes, size_t n, instant now);
 /* Judges the links, rebuilds silent ones.  Returns when it wants to be called again. */
