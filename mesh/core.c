@@ -52,6 +52,7 @@ bool is_primary(const struct core *c) { return decided(c)->primary == c->self; }
 bool may_vote(const struct core *c) {
     const struct voter *v = record_voter(decided(c), c->self);
     if (MUTANT(AMNESIAC_VOTES)) return v != NULL;
+    if (!c->vouched && !MUTANT(NO_INCARNATION_CHECK)) return false;
     return v && v->epoch == c->disk.epoch && !c->disk.lost && !c->twin;
 }
 

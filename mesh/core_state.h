@@ -108,6 +108,7 @@ struct upkeep {
     instant since[DATABASES_MAX]; /* by position in record.databases: streaming since / gone since */
     bool up[DATABASES_MAX];
     bool backwards;          /* leaving the joint towards the old set */
+    instant turned;          /* when the direction in which the joint is left was last chosen */
 };
 
 struct sealing {
@@ -142,6 +143,7 @@ struct core {
     uint32_t answer;      /* members that get a heartbeat at the end of this step */
     instant stepped;      /* the last step */
     instant tilt;         /* after an unexplained gap: start nothing before */
+    bool vouched;         /* a quorum was heard in this start: none knew a newer generation of our store */
     bool twin;
     int losses;           /* how often others have known a newer generation of our store */
     struct peer peers[MEMBERS_MAX];

@@ -98,6 +98,15 @@ static bool upstream_ready(const struct core *c, const struct record *r) {
            c->peers[i].beat.decided_term == r->term;
 }
 
+/* A copy needs a primary that is writable under its lease, not one that applications may use already: a strict cluster
+ * is ready only once it has a standby. */
+static bool upstream_writable(const struct core *c, const struct record *r) {
+    int i = member_index(c, r->primary);
+    const struct heartbeat *h = i < 0 ? NULL : &c->peers[i].beat;
+    return h && peer_fresh(c, i, span_ms(4 * (int64_t)c->set.lease_ms)) && h->decided_term == r->term &&
+           h->request_term == r->term && h->pg.phase == PG_PRIMARY && h->pg.timeline == r->timeline;
+}
+
 /* Under a new id, drawn and stored before the old contents are touched. */
 static void rebuild(struct core *c, struct pg_goal *g, enum pg_goal_kind kind) {
     if (c->disk.dir_next == 0) {
@@ -145,7 +154,7 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         g->dir = c->disk.dir_next;
     } else if (s->phase == PG_ABSENT || c->reclone || c->disk.dir == 0) {
         g->kind = GOAL_KEEP;
-        if (upstream_ready(c, r) && (s->phase == PG_ABSENT || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
+        if (upstream_writable(c, r) && (s->phase == PG_ABSENT || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
     } else if (s->system_id != r->system_id) {
         g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
     } else if (streams_already(c, r)) {
@@ -158,7 +167,7 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         case JOIN_REWIND:
         case JOIN_CLONE:
             g->kind = GOAL_SEAL;
-            if (upstream_ready(c, r)) rebuild(c, g, lineage_join(r, s->timeline, s->lsn) == JOIN_REWIND ? GOAL_REWIND : GOAL_CLONE);
+            if (upstream_writable(c, r)) rebuild(c, g, lineage_join(r, s->timeline, s->lsn) == JOIN_REWIND ? GOAL_REWIND : GOAL_CLONE);
             break;
         }
     }

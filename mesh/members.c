@@ -66,6 +66,20 @@ static void heard_epoch(struct core *c, const struct heartbeat *h) {
     store(c);
 }
 
+/* A store that was rolled back looks like any other to its owner; the others know better.  So nobody votes in a new
+ * start before a quorum, itself included, was heard to know nothing newer of it. */
+static void vouch(struct core *c) {
+    const struct voters *v = &decided(c)->voters;
+    uint32_t have = 0;
+    if (c->vouched) return;
+    for (int i = 0; i < v->n; i++) {
+        int m = member_index(c, v->v[i].id);
+        if (m == c->self_index || (m >= 0 && c->peers[m].heard)) have |= 1u << i;
+    }
+    c->vouched = quorum_reached(v, have);
+    if (c->vouched) c->beat_now = true;
+}
+
 /* ---- hearing --------------------------------------------------------------------------------------------------- */
 
 bool peer_fresh(const struct core *c, int i, span within) {
@@ -154,6 +168,7 @@ enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *b
     const struct heard *self = heard_find(&h, c->self);
     if (self) heard_of_self(c, self);
     heard_epoch(c, &h);
+    vouch(c);
     round_see(c, h.promised);
     round_see(c, h.accepted);
     round_see(c, h.sealed_for);

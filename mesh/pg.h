@@ -1,5 +1,9 @@
 /* pg.h: the border between what decides and the hand on PostgreSQL: goals go out, samples come back.
  *
+ * A primary that dies after its goal (INIT, PRIMARY, PROMOTE) was reached stays down until another goal, with another
+ * seq, comes: whether to start it again or to give the term up is decided, not assumed.  A standby that dies is started
+ * again by the hand.
+ *
  * The core states a goal; the hand (node/) works towards it from whatever state it finds, in the order that
  * docs/protocol.md asks for, and reports by sampling.  A new goal replaces the old one: what was under way is
  * abandoned safely.  The simulator's model of PostgreSQL serves the same border. */

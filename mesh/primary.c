@@ -128,7 +128,8 @@ static void crash_decide(struct core *c) {
         release_term(c, MEMBER_NONE, "PostgreSQL crashed");
         return;
     }
-    c->hold.seen_up = false; /* started again in the same term, by GOAL_PRIMARY */
+    c->hold.seen_up = false;
+    c->goal.kind = GOAL_KEEP; /* so that GOAL_PRIMARY is given anew: in the same term, without a promotion */
     c->hold.restarted = true;
     c->hold.ready = false;
     c->hold.fine = c->now;
@@ -218,6 +219,7 @@ static bool overtaken(const struct core *c) {
  * record above a ballot that keeps others away. */
 static void repropose(struct core *c) {
     bool unfinished = c->hold.confirmed && c->disk.has_own;
+    if (!c->vouched) return;
     if (c->proposer.phase != PROPOSER_IDLE || (c->hold.confirmed && !unfinished && !overtaken(c))) return;
     if (!instant_is_never(c->hold.reproposed) && instant_elapsed_most(c->now, c->hold.reproposed).ns < span_ms(50).ns) return;
     const struct record own = c->disk.own.record;

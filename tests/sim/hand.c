@@ -188,6 +188,8 @@ static void work_promote(struct world *w, int i)
         progress(w, i, PG_GOAL_REACHED);
     else if (p->phase == PG_PRIMARY)
         kill_first(w, i);
+    else if (p->phase == PG_DOWN && p->progress == PG_GOAL_REACHED)
+        return;
     else if (p->phase == PG_DOWN && !p->torn)
         start_standby(w, i, -1);
     else if (p->phase == PG_RECOVERY)
@@ -204,6 +206,8 @@ static void work_primary(struct world *w, int i)
     bool same = p->goal.timeline == 0 || timeline_now(w, p) == p->goal.timeline;
     if (p->phase == PG_PRIMARY && same)
         progress(w, i, PG_GOAL_REACHED);
+    else if (p->phase == PG_DOWN && p->progress == PG_GOAL_REACHED)
+        return; /* it died: what follows is decided, not assumed (mesh/pg.h) */
     else if (p->phase == PG_DOWN && same && !p->torn)
         start_primary(w, i);
     else if (p->phase != PG_STARTING && p->phase != PG_PROMOTING && p->phase != PG_STOPPING)
