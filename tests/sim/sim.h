@@ -202,6 +202,7 @@ struct pg {
     struct sync_set setting[16]; /* by number modulo 16 */
     uint32_t setting_now;        /* newest number */
     bool waits_known;            /* do the backends know that somebody must confirm? */
+    uint32_t waits_view;         /* the newest setting that they know */
     struct sender sender[SIM_MEMBERS];
     lsn_t wait[SIM_CLIENTS]; /* commits not yet acknowledged, 0 none */
     /* order */
@@ -278,7 +279,8 @@ struct packet {
 #define FAULT_LIST(X) \
     X(AGENT_CRASH, "agent-crash") \
     X(AGENT_CRASH_MID, "agent-crash-mid") \
-    X(HOST_CRASH, "host-crash") X(CLUSTER_RESTART, "cluster-restart") X(AGENTS_RESTART, "agents-restart") \
+    X(HOST_CRASH, "host-crash") \
+    X(CLUSTER_RESTART, "cluster-restart") X(AGENTS_RESTART, "agents-restart") \
         X(PG_CRASH, "postmaster-crash") X(PG_HANG, "disk-hang") X(CUT_MEMBER, "cut-member") \
             X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") \
                 X(CUT_SITE, "cut-site") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") \
