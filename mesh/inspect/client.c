@@ -270,8 +270,9 @@ struct reader {
 /* The next line, without its end, in r->bytes (of length *n); false: closed, too long or too late. */
 static bool read_line(int fd, struct reader *r, size_t *n, long long until, const char **why)
 {
-    for (size_t seen = 0;; seen = r->used) {
+    for (size_t seen = 0;;) {
         char *end = r->used == seen ? NULL : memchr(r->bytes + seen, '\n', r->used - seen);
+        seen = r->used;
         if (end != NULL) {
             *end = '\0';
             *n = (size_t)(end - r->bytes) + 1;
@@ -357,10 +358,15 @@ int client_refused(struct inspect *x, const json_t *answer)
                        *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
 }
 
-int client_ask(struct client *c, json_t *request, json_t **answer)
+int client_ask_any(struct client *c, json_t *request, json_t **answer)
 {
     *answer = NULL;
-    int code = client_stream(c, request, 5000, take_one, answer);
+    return client_stream(c, request, 5000, take_one, answer);
+}
+
+int client_ask(struct client *c, json_t *request, json_t **answer)
+{
+    int code = client_ask_any(c, request, answer);
     if (code == EXIT_OK)
         code = client_refused(c->x, *answer);
     if (code != EXIT_OK) {

@@ -29,7 +29,8 @@ int client_open(struct client *c, struct inspect *x);
 typedef bool client_take(void *arg, json_t *answer);
 int client_stream(struct client *c, json_t *request, unsigned timeout_ms, client_take *take, void *arg);
 
-/* One answer, in *answer (a new reference), which is an object without "error". */
+/* One answer, in *answer (a new reference), an object; client_ask() complains when it says "error". */
+int client_ask_any(struct client *c, json_t *request, json_t **answer);
 int client_ask(struct client *c, json_t *request, json_t **answer);
 
 /* A member's {"error": ...} as a complaint; EXIT_OK when there is none. */

@@ -117,20 +117,30 @@ static const char *tone_code(enum tone tone)
     return "";
 }
 
+static void tone_on(const struct output *o, FILE *to, enum tone tone)
+{
+    if (o->colour && tone != TONE_PLAIN)
+        fputs(tone_code(tone), to);
+}
+
+static void tone_off(const struct output *o, FILE *to, enum tone tone)
+{
+    if (o->colour && tone != TONE_PLAIN)
+        fputs("\033[0m", to);
+}
+
 /* Writes at most `cells` characters; a longer text ends in an ellipsis. */
 static void put(const struct output *o, FILE *to, enum tone tone, const char *s, int cells)
 {
-    bool coloured = o->colour && tone != TONE_PLAIN, cut = text_cells(s) > cells;
+    bool cut = text_cells(s) > cells;
     char c[8];
-    if (coloured)
-        fputs(tone_code(tone), to);
+    tone_on(o, to, tone);
     for (int used = 0; *s != '\0' && used < cells; used++) {
         size_t n = harmless(o, cut && used == cells - 1 ? "…" : s, c);
         fputs(c, to);
         s += cut && used == cells - 1 ? 0 : n;
     }
-    if (coloured)
-        fputs("\033[0m", to);
+    tone_off(o, to, tone);
 }
 
 /* Wraps at spaces; `at` is the cell where the first word stands.  Spaces at a line's end are left out. */
@@ -139,23 +149,27 @@ static void put_wrapped(const struct output *o, FILE *to, enum tone tone, int at
     int column = at, owed = 0;
     if (hang > o->width / 2)
         hang = INDENT;
+    tone_on(o, to, tone);
     while (*s != '\0') {
         size_t n = strcspn(s, " "), spaces = strspn(s + n, " ");
         char word[TEXT_ROOM];
         snprintf(word, sizeof word, "%.*s", (int)n, s);
         int cells = text_cells(word);
         if (owed > 0 && column + owed + cells > o->width) {
+            tone_off(o, to, tone);
             fprintf(to, "\n%*s", hang, "");
+            tone_on(o, to, tone);
             column = hang;
             owed = 0;
         }
         fprintf(to, "%*s", owed, "");
         column += owed;
-        put(o, to, tone, word, o->width > column ? o->width - column : cells);
+        put(o, to, TONE_PLAIN, word, o->width > column ? o->width - column : cells);
         column += cells;
         owed = (int)spaces;
         s += n + spaces;
     }
+    tone_off(o, to, tone);
     fputc('\n', to);
 }
 
@@ -332,6 +346,10 @@ static void table_row(const struct output *o, const struct table *t, const int *
         const char *s = row == NULL ? t->columns[c].title : row[c].text;
         int cells = text_cells(s) > width[c] ? width[c] : text_cells(s), pad = width[c] - cells;
         /* padding is owed until something follows: no line ends in spaces */
+        if (cells == 0) {
+            owed += width[c] + GAP;
+            continue;
+        }
         fprintf(o->to, "%*s", owed + (t->columns[c].right ? pad : 0), "");
         put(o, o->to, row == NULL ? TONE_FAINT : row[c].tone, s, width[c]);
         owed = GAP + (t->columns[c].right ? 0 : pad);
@@ -367,7 +385,7 @@ const char *text_bytes(unsigned long long bytes)
 
 const char *text_lsn(unsigned long long lsn)
 {
-    return text("%llX/%llX", lsn >> 32, lsn & 0xFFFFFFFFu);
+    return text("%llX/%08llX", lsn >> 32, lsn & 0xFFFFFFFFu);
 }
 
 const char *text_duration(unsigned long long ms)

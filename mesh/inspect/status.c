@@ -45,8 +45,8 @@ static void headline(struct inspect *x, const struct view *v)
 {
     const struct view_member *primary = view_find(v, v->primary);
     const char *who = primary == NULL ? "no primary" : text("primary %s (%s)", v->primary, primary->site);
-    const char *state = v->healthy ? "healthy" : primary == NULL ? "NOT SERVING" : "DEGRADED";
-    enum tone tone = v->healthy ? TONE_GOOD : primary == NULL ? TONE_BAD : TONE_WARN;
+    const char *state = v->healthy ? "healthy" : !v->serving ? "NOT SERVING" : "DEGRADED";
+    enum tone tone = v->healthy ? TONE_GOOD : !v->serving ? TONE_BAD : TONE_WARN;
     output_tone(&x->out, tone, 2, "cluster %s · term %llu · %s%s · %s%s · %s", v->cluster, v->term, who, lease_text(v),
                 sync_text(v), v->paused ? " · PAUSED" : "", state);
     if (v->paused)
@@ -58,8 +58,12 @@ static void headline(struct inspect *x, const struct view *v)
 
 static const char *postgres_text(const struct view *v, const struct view_member *m)
 {
+    if (!m->is_self && m->heard_ms < 0)
+        return "?";
     if (strcmp(m->role, "database") != 0)
         return *m->postgres == '\0' || strcmp(m->postgres, "none") == 0 ? "–" : m->postgres;
+    if (!m->is_self && strcmp(m->state, "silent") == 0)
+        return text("was %s", strcmp(m->postgres, "recovery") == 0 ? "standby" : m->postgres);
     if (strcmp(m->postgres, "primary") == 0)
         return !m->is_primary ? "primary, NOT NAMED" : m->ready ? "primary" : "primary, not ready";
     if (strcmp(m->postgres, "recovery") != 0)
@@ -93,7 +97,7 @@ static void member_row(struct table *t, const struct view *v, const struct view_
     table_cell(t, TONE_PLAIN, "%s", database && m->timeline > 0 ? text("%lld", m->timeline) : "–");
     table_cell(t, TONE_PLAIN, "%s", database && m->lsn > 0 ? m->lsn_text : "–");
     table_cell(t, m->lag_bytes > 64 * 1024 * 1024 ? TONE_WARN : TONE_PLAIN, "%s", lag_text(m));
-    table_cell(t, TONE_PLAIN, "%s", m->votes ? "yes" : "–");
+    table_cell(t, m->voter && !m->votes ? TONE_WARN : TONE_PLAIN, "%s", !m->voter ? "–" : m->votes ? "yes" : "no");
     table_cell(t, TONE_PLAIN, "%s", m->is_self ? "–" : m->heard_ms < 0 ? "never"
                                                : text("%s ago", text_duration((unsigned long long)m->heard_ms)));
 }
@@ -121,7 +125,11 @@ static void estimate_text(struct inspect *x, const struct view *v, const struct 
         return;
     output_blank(&x->out);
     if (e->who == NULL)
-        output_tone(&x->out, TONE_WARN, 2, "If %s died now: nobody would take over by itself; %s.", v->primary, e->blocked);
+        output_tone(&x->out, TONE_WARN, 2, v->serving ? "If %s died now: nobody would take over by itself; %s."
+                                                      : "While %s does not serve: nobody takes over by itself; %s.",
+                    v->primary, e->blocked);
+    else if (!v->serving)
+        output_text(&x->out, 2, "While %s does not serve: %s is the next to take over.", v->primary, e->who->name);
     else
         output_text(&x->out, 2, "If %s died now: %s takes over in about %.1f s, %s at risk.", v->primary, e->who->name,
                     (double)e->ms / 1000,
@@ -141,7 +149,7 @@ static json_t *estimate_json(const struct view_estimate *e)
 
 static int status_code(const struct view *v)
 {
-    return v->healthy || view_find(v, v->primary) != NULL ? EXIT_OK : EXIT_NO_PRIMARY;
+    return v->serving ? EXIT_OK : EXIT_NO_PRIMARY;
 }
 
 static int status_ask(struct inspect *x, struct view *v, json_t **answer)
@@ -190,10 +198,11 @@ static void member_text(struct inspect *x, const struct view *v, const struct vi
     output_tone(&x->out, TONE_STRONG, 2, "%s · %s · site %s · member %u%s", m->name, m->role, m->site, m->id,
                 m->is_primary ? " · primary" : "");
     output_field(&x->out, "state", "%s · %s%s", *m->state == '\0' ? "?" : m->state, heard,
-                 *m->verdict == '\0' ? "" : text(" · says of the primary: %s", m->verdict));
-    output_field(&x->out, "votes", "%s", m->votes ? "yes" : "no");
+                 m->heard_ms < 0 || *m->verdict == '\0' ? "" : text(" · says of the primary: %s", m->verdict));
+    output_field(&x->out, "votes", "%s", m->votes ? "yes" : !m->voter ? "no, and is no voter"
+                                         : m->heard_ms < 0 ? "not known" : "NO, though a voter: its votes were lost; see \"pgmesh readmit --help\"");
     output_field(&x->out, "address", "%s", join(m->addresses, "none"));
-    if (database) {
+    if (database && (m->is_self || m->heard_ms >= 0)) {
         output_field(&x->out, "postgres", "%s · timeline %lld · %s%s", postgres_text(v, m), m->timeline < 0 ? 0 : m->timeline,
                      m->lsn > 0 ? m->lsn_text : "no WAL known", strcmp(lag_text(m), "–") == 0 ? "" : text(" · %s behind", lag_text(m)));
         const char *found = join(m->preflight, "");

@@ -46,6 +46,7 @@ static void member_read(struct view_member *m, const json_t *j, const struct vie
     m->lag_ms = json_number(j, "lag_ms", -1);
     m->heard_ms = json_number(j, "heard_ms", -1);
     m->votes = json_flag(j, "vote");
+    m->voter = lists(json_object_get(v->json, "voters"), m);
     m->streaming = json_flag(j, "streaming");
     m->ready = json_flag(j, "ready");
     m->preflight = json_object_get(j, "preflight");
@@ -54,6 +55,11 @@ static void member_read(struct view_member *m, const json_t *j, const struct vie
     m->is_self = strcmp(m->name, v->self) == 0;
     m->in_sync = lists(json_object_get(sync, "members"), m) ||
                  lists(json_object_get(json_object_get(v->json, "joint"), "members"), m);
+}
+
+static bool up(const struct view_member *m)
+{
+    return m->is_self || strcmp(m->state, "up") == 0 || strcmp(m->state, "late") == 0;
 }
 
 void view_read(struct view *v, const json_t *answer)
@@ -79,6 +85,8 @@ void view_read(struct view *v, const json_t *answer)
     json_array_foreach(members, i, one)
         if (v->n < MEMBERS_MAX)
             member_read(&v->members[v->n++], one, v);
+    const struct view_member *primary = view_find(v, v->primary);
+    v->serving = primary != NULL && up(primary) && primary->ready;
 }
 
 const struct view_member *view_find(const struct view *v, const char *name)
@@ -104,18 +112,13 @@ const char *view_barred(const struct view_member *m)
     return "";
 }
 
-static bool up(const struct view_member *m)
-{
-    return m->is_self || strcmp(m->state, "up") == 0 || strcmp(m->state, "late") == 0;
-}
-
 static bool others_are_quorum(const struct view *v)
 {
     struct voters voters = {.rule = strcmp(v->rule, "sites") == 0 ? RULE_SITES : RULE_MAJORITY};
     uint32_t have = 0;
     for (int i = 0; i < v->n && voters.n < VOTERS_MAX; i++) {
         const struct view_member *m = &v->members[i];
-        if (!lists(json_object_get(v->json, "voters"), m))
+        if (!m->voter)
             continue;
         struct voter *voter = &voters.v[voters.n];
         voter->id = m->id;

@@ -11,7 +11,7 @@
 struct view_member {
     member_id id;
     const char *name, *role, *site, *state, *postgres, *verdict, *lsn_text;
-    bool votes, streaming, ready, in_sync, is_primary, is_self;
+    bool votes, voter, streaming, ready, in_sync, is_primary, is_self;
     long long lsn, lag_bytes, lag_ms, heard_ms, timeline; /* -1 unknown */
     const json_t *preflight, *addresses, *json;
 };
@@ -19,7 +19,7 @@ struct view {
     const json_t *json; /* the answer; strings point into it */
     const char *cluster, *durability, *rule, *primary, *self, *verdict;
     unsigned long long term;
-    bool paused, joint, healthy;
+    bool paused, joint, healthy, serving; /* serving: the primary is heard, and ready */
     const char *paused_why;
     long long lease_ms, lease_left_ms, sync_k;
     int n;
@@ -30,7 +30,7 @@ const struct view_member *view_find(const struct view *v, const char *name);
 
 /* If the primary died now. */
 struct view_estimate {
-    bool known;              /* there is a primary to lose */
+    bool known;              /* the record names a primary */
     const struct view_member *who; /* takes over, NULL: nobody by itself */
     long long ms, bytes_at_risk;
     char blocked[200];       /* why nobody */

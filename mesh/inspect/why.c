@@ -1,5 +1,6 @@
 /* why.c: pgmesh why [TERM], pgmesh history. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,9 +102,15 @@ static void print_who(const struct why *w)
     const struct justification *j = &d->certificate.proposal.why;
     const struct voters *voters = &d->certificate.proposal.record.voters;
     struct line l = {0}, silent = {0};
-    for (int i = 0; i < j->n_promises; i++)
-        add(&l, "%s%s %s%s", i == 0 ? "" : ", ", name_of(w, j->promises[i].who), verdict_name(j->promises[i].verdict),
-            d->promise_holds[i] ? text(" (silent for %s)", text_duration(j->promises[i].silent_ms)) : " (SIGNATURE NOT VALID)");
+    for (int i = 0; i < j->n_promises; i++) {
+        const struct promise *p = &j->promises[i];
+        char verdict[16] = "";
+        for (const char *v = verdict_name(p->verdict); *v != '\0' && strlen(verdict) + 1 < sizeof verdict; v++)
+            verdict[strlen(verdict)] = (char)toupper((unsigned char)*v);
+        add(&l, "%s%s %s%s", i == 0 ? "" : ", ", name_of(w, p->who), verdict,
+            !d->promise_holds[i] ? " (NOT VALID)" : p->verdict == VERDICT_RELEASED ? ""
+                                                  : text(" (silent for %s)", text_duration(p->silent_ms)));
+    }
     for (int i = 0; i < voters->n; i++)
         if ((d->promised & 1u << i) == 0)
             add(&silent, "%s%s", silent.n == 0 ? "" : ", ", name_of(w, voters->v[i].id));
@@ -216,7 +223,7 @@ static void print_times(const struct why *w)
     uint32_t silence = 0;
     struct line l = {0};
     for (int i = 0; i < j->n_promises; i++)
-        silence = j->promises[i].silent_ms > silence ? j->promises[i].silent_ms : silence;
+        silence = j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms > silence ? j->promises[i].silent_ms : silence;
     if (silence > 0)
         add(&l, "waited %.3f s after the last grant's end", (double)silence / 1000);
     if (began >= 0)
@@ -409,9 +416,14 @@ static int from_member(struct why *w)
         dossier_verify(&w->dossier, &w->cluster);
         return EXIT_OK;
     }
-    code = client_ask(&client, request, &w->answer);
+    code = client_ask_any(&client, request, &w->answer);
     if (code != EXIT_OK)
         return code;
+    const char *error = json_text(w->answer, "error");
+    if (*error != '\0')
+        return output_fail(&w->x->out, EXIT_REFUSED, error, NULL,
+                           w->term == NULL ? "\"pgmesh why 1\" shows the first record; another member's journal may hold more."
+                                           : "\"pgmesh history\" lists the terms; another member's journal may hold more.");
     return read_hex(w, json_text(w->answer, "certificate"));
 }
 

@@ -186,10 +186,10 @@ static const struct number_row {
     unsigned long long value;
     const char *bytes, *lsn, *duration;
 } numbers[] = {
-    {"nothing", 0, "0 B", "0/0", "0 ms"},
-    {"just below a kB", 1023, "1023 B", "0/3FF", "1.0 s"},
-    {"a kB", 1024, "1.0 kB", "0/400", "1.0 s"},
-    {"ten kB", 10240, "10 kB", "0/2800", "10 s"},
+    {"nothing", 0, "0 B", "0/00000000", "0 ms"},
+    {"just below a kB", 1023, "1023 B", "0/000003FF", "1.0 s"},
+    {"a kB", 1024, "1.0 kB", "0/00000400", "1.0 s"},
+    {"ten kB", 10240, "10 kB", "0/00002800", "10 s"},
     {"an LSN of two words", 0x15A3F0210ull, "5.4 GB", "1/5A3F0210", "67 d"},
 };
 
