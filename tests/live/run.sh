@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# `make live`: tests with real PostgreSQL servers, one after another; each makes and removes its own hosts.
+#
+#     tests/live/run.sh [PATTERN]        those whose name matches, e.g. switchover
+#
+# LIVE_TIMEOUT (seconds, 150) bounds each. Logs of a test that failed are kept in build/default/live-logs/.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+export PGMESH_BUILD=${PGMESH_BUILD:-build/default}
+failed=0
+
+run() { # file
+    local name status=0
+    name=$(basename "$1" .sh)
+    timeout -k 30 "${LIVE_TIMEOUT:-150}" "$1" || status=$?
+    case $status in
+        0) ;;
+        124 | 137) printf 'not ok %s: not finished within %s s\n' "${name#test_}" "${LIVE_TIMEOUT:-150}"; failed=1 ;;
+        *) failed=1 ;;
+    esac
+}
+
+why=$(bash -c '. tests/live/lib.sh; live_possible') || {
+    tests/live/test_checker.sh || failed=1
+    printf 'ok live # SKIP %s\n' "$why"
+    exit "$failed"
+}
+for test in tests/live/test_*"${1:-}"*.sh; do
+    [ -x "$test" ] || continue
+    run "$test"
+done
+exit "$failed"
