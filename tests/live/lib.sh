@@ -108,7 +108,7 @@ live_begin() { # name
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     sweep
-    work=$(mktemp -d /tmp/pgm.XXXXXX)
+    work=$(mktemp -d "/tmp/$prefix.XXXXXX")
     chmod 755 "$work"
     mkdir "$work/log"
     cgroup_begin
@@ -459,6 +459,11 @@ sweep() {
         pid=${found##*/pgm}
         case $pid in *[!0-9]*) ;; *) [ -d "/proc/$pid" ] || remove_cgroup "$found" ;; esac
     done < <(find "$(cgroup_mount)" -maxdepth 6 -type d -name 'pgm[0-9]*' 2>/dev/null)
+    for found in /tmp/pgm[0-9]*.??????; do
+        pid=${found#/tmp/pgm}
+        pid=${pid%.*}
+        case $pid in *[!0-9]*) ;; *) [ -d "/proc/$pid" ] || rm -rf "$found" ;; esac
+    done
 }
 
 keep_logs() {
