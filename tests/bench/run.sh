@@ -117,6 +117,11 @@ footprint() {
 
 # ---- summary -----------------------------------------------------------------------------------------------------------
 
+columns() { # lines of tab-separated fields, aligned
+    awk -F '\t' '{ for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } n = NF }
+                  END { for (r = 1; r <= NR; r++) { for (i = 1; i <= n; i++) printf "%-*s  ", width[i], cell[r, i]; print "" } }'
+}
+
 summary() {
     jq -rs '
         def rank($p): sort | .[((length * $p / 100) | ceil) - 1];
@@ -126,13 +131,12 @@ summary() {
         ([.[] | select(.fault)] | group_by(.fault)[] | . as $g
             | ([$g[0].fault] + ($g | row | map(round)) + [[$g[] | select(.failover)] | length]
                + [$g | median_of("detect_ms"), median_of("decide_ms"), median_of("promote_ms"), median_of("route_ms")]) | @tsv)' \
-        "$out/results.jsonl" | column -t -s "$(printf '\t')"
+        "$out/results.jsonl" | columns
     echo
     echo 'milliseconds without an acknowledged write; phases are medians'
     echo
     jq -rs '(["member", "role", "PSS kB", "RSS kB", "CPU %"] | @tsv),
-            (.[] | select(.footprint) | [.footprint, .role, .pss_kb, .rss_kb, .cpu_percent] | @tsv)' "$out/results.jsonl" |
-        column -t -s "$(printf '\t')"
+            (.[] | select(.footprint) | [.footprint, .role, .pss_kb, .rss_kb, .cpu_percent] | @tsv)' "$out/results.jsonl" | columns
 }
 
 describe() {
