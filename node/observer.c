@@ -1,0 +1,155 @@
+#include "node/observer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "mesh/io/clock.h"
+#include "mesh/io/log.h"
+#include "mesh/wire.h"
+#include "node/pg_observer.h"
+
+enum { PRIMARY_EVERY_MS = 100, OTHERS_EVERY_MS = 2000, ASK_MS = 500 };
+
+struct observer {
+    struct observer_setup setup;
+    pthread_t thread;
+    bool running;
+    int wake;
+    _Atomic bool closing;
+    pthread_mutex_t lock;
+    member_id primary; /* under lock */
+    uint64_t term;
+    /* the thread's own */
+    void *conn[MEMBERS_MAX];
+    uint64_t answered_term;
+    instant answered;
+    member_id written;
+};
+
+static void write_conninfo(struct observer *o, const struct hand_member *m)
+{
+    char text[ADDRESS_HOST_SIZE + 256], path[FILE_PATH_SIZE];
+    struct problem why = {0};
+    int n = snprintf(text, sizeof text,
+                     "host=%s port=%u target_session_attrs=read-write connect_timeout=2 keepalives_idle=1"
+                     " keepalives_interval=1 keepalives_count=3 tcp_user_timeout=1500\n", m->pg.host, m->pg.port);
+    if (!file_path(path, o->setup.config->state_dir, "primary.conninfo") || !file_replace(path, text, (size_t)n, 0644, &why))
+        log_problem(LOG_LEVEL_WARNING, "route_not_written", &why);
+    else
+        log_event(LOG_LEVEL_INFO, "route", "applications go to %s, %s:%u", m->name, m->pg.host, m->pg.port);
+}
+
+static void post(struct observer *o)
+{
+    struct pg_sample s = {.phase = PG_NONE, .upstream_age_ms = EVIDENCE_NEVER, .sql_age_ms = EVIDENCE_NEVER};
+    if (o->answered_term) {
+        int64_t age = span_to_ms(instant_elapsed_most(clock_now(), o->answered));
+        s.sql_term = o->answered_term;
+        s.sql_age_ms = age < 3600000 ? (uint32_t)age : EVIDENCE_NEVER;
+    }
+    o->setup.post(o->setup.post_arg, &s);
+}
+
+static void ask(struct observer *o, int i, member_id primary, uint64_t term)
+{
+    const struct hand_member *m = &o->setup.members[i];
+    uint64_t nonce;
+    instant asked = clock_now(); /* an answer proves life since the question at least */
+    if (getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
+        return;
+    enum pg_observer_answer a = pg_observer_ask(&o->conn[i], &m->pg, o->setup.config->pg_pass_file, nonce, ASK_MS);
+    if (m->id != primary) {
+        pg_observer_hang_up(&o->conn[i]);
+        if (a == PG_OBSERVER_PRIMARY && primary != MEMBER_NONE)
+            log_event(LOG_LEVEL_WARNING, "second_primary", "%s answers as a primary too", m->name);
+    } else if (a == PG_OBSERVER_PRIMARY) {
+        o->answered = asked;
+        o->answered_term = term;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct observer *o = arg;
+    instant others = instant_never();
+    int turn = 0;
+    while (!atomic_load(&o->closing)) {
+        pthread_mutex_lock(&o->lock);
+        member_id primary = o->primary;
+        uint64_t term = o->term;
+        pthread_mutex_unlock(&o->lock);
+        bool all = instant_due_any(clock_now(), others);
+        for (int i = 0; i < o->setup.n_members; i++) {
+            const struct hand_member *m = &o->setup.members[i];
+            if (m->id == primary && o->written != primary) {
+                write_conninfo(o, m);
+                o->written = primary;
+            }
+            if (m->id == primary)
+                ask(o, i, primary, term);
+        }
+        if (all && o->setup.n_members) { /* one of the others at a time: a dead host costs one timeout */
+            turn = (turn + 1) % o->setup.n_members;
+            if (o->setup.members[turn].id != primary)
+                ask(o, turn, primary, term);
+            others = instant_add(clock_now(), span_ms(OTHERS_EVERY_MS / o->setup.n_members));
+        }
+        post(o);
+        struct pollfd p = {.fd = o->wake, .events = POLLIN};
+        eventfd_t count;
+        if (poll(&p, 1, PRIMARY_EVERY_MS) > 0)
+            eventfd_read(o->wake, &count);
+    }
+    for (int i = 0; i < o->setup.n_members; i++)
+        pg_observer_hang_up(&o->conn[i]);
+    return NULL;
+}
+
+struct observer *observer_open(const struct observer_setup *setup, struct problem *err)
+{
+    struct observer *o = calloc(1, sizeof *o);
+    if (!o) {
+        problem_fact(err, "out of memory");
+        return NULL;
+    }
+    o->setup = *setup;
+    pthread_mutex_init(&o->lock, NULL);
+    o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    o->running = o->wake >= 0 && pthread_create(&o->thread, NULL, run, o) == 0;
+    if (!o->running) {
+        problem_fact(err, "could not start a thread: %s", strerror(errno));
+        observer_close(&o);
+    }
+    return o;
+}
+
+void observer_route(struct observer *o, member_id primary, uint64_t term)
+{
+    pthread_mutex_lock(&o->lock);
+    o->primary = primary;
+    o->term = term;
+    pthread_mutex_unlock(&o->lock);
+    eventfd_write(o->wake, 1);
+}
+
+void observer_close(struct observer **observer)
+{
+    struct observer *o = *observer;
+    *observer = NULL;
+    if (!o)
+        return;
+    atomic_store(&o->closing, true);
+    eventfd_write(o->wake, 1);
+    if (o->running)
+        pthread_join(o->thread, NULL);
+    close(o->wake);
+    pthread_mutex_destroy(&o->lock);
+    free(o);
+}
