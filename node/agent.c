@@ -1,0 +1,284 @@
+#define _GNU_SOURCE
+#include "node/agent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "mesh/io/log.h"
+#include "mesh/io/loop.h"
+#include "mesh/io/process.h"
+#include "node/guard.h"
+#include "node/hand.h"
+#include "node/observer.h"
+#include "node/pg_config.h"
+
+enum { RELEASE_MS = 300, STOP_TICK_MS = 20, STOP_MS = 60000 };
+
+struct agent {
+    struct folder *folder;
+    const char *config_path;
+    struct hand *hand;
+    struct observer *observer;
+    _Atomic(struct loop *) loop; /* samples before it exists are lost; the next comes in 200 ms */
+    struct fence fence;
+    int guard; /* pidfd; -1: none */
+    _Atomic bool stopping;
+};
+
+/* ---- before ------------------------------------------------------------------------------------------------------------- */
+
+bool agent_check(const struct folder *f, struct problem *err)
+{
+    const struct config *c = &f->config;
+    if (f->self->member.role != ROLE_DATABASE)
+        return true;
+    if (access(c->pg_pass_file, R_OK) < 0) {
+        problem_fact(err, "could not read \"%s\": %s", c->pg_pass_file, strerror(errno));
+        return problem_hint(err, "\"pgmesh init\" makes it; option pg_pass_file says where it is.");
+    }
+    return pg_config_check(c, err);
+}
+
+static bool beside_ourselves(char out[static FILE_PATH_SIZE], const char *name)
+{
+    ssize_t n = readlink("/proc/self/exe", out, FILE_PATH_SIZE - 1);
+    if (n <= 0)
+        return false;
+    out[n] = '\0';
+    char *slash = strrchr(out, '/');
+    if (!slash || (size_t)(slash + 1 - out) + strlen(name) >= FILE_PATH_SIZE)
+        return false;
+    strcpy(slash + 1, name);
+    return true;
+}
+
+bool agent_become_guard(const struct folder *f, const char *config_path, struct problem *err)
+{
+    char guard[FILE_PATH_SIZE], self[FILE_PATH_SIZE], name[2 * NAME_SIZE + 16], lease[16], stop[16];
+    const struct config *c = &f->config;
+    if (!beside_ourselves(guard, "pgmesh-guard") || !beside_ourselves(self, "pgmesh-node"))
+        return problem_fact(err, "could not find out where this program lies");
+    snprintf(name, sizeof name, "pgmesh-%s-%s", f->cluster.name, c->member);
+    snprintf(lease, sizeof lease, "%u", c->core.lease_ms);
+    snprintf(stop, sizeof stop, "%d", STOP_MS);
+    const char *argv[24] = {guard, "--name", name, "--cgroup", c->cgroup, "--data-dir", c->data_dir, "--lease-ms", lease,
+                            "--stop-ms", stop};
+    int n = 11;
+    if (!c->realtime)
+        argv[n++] = "--no-realtime";
+    if (c->watchdog[0]) {
+        argv[n++] = "--watchdog";
+        argv[n++] = c->watchdog;
+    }
+    const char *agent[] = {"--", self, "--agent", "--config", config_path, NULL};
+    for (int i = 0; agent[i]; i++)
+        argv[n++] = agent[i];
+    execv(guard, (char *const *)argv);
+    problem_fact(err, "could not execute \"%s\": %s", guard, strerror(errno));
+    return problem_hint(err, "pgmesh-guard must lie beside pgmesh-node.");
+}
+
+/* ---- the loop's calls ------------------------------------------------------------------------------------------------------ */
+
+static void on_lease(void *arg, instant until, uint64_t term)
+{
+    struct agent *a = arg;
+    hand_lease(a->hand, until, term);
+}
+
+static void on_goal(void *arg, const struct pg_goal *goal)
+{
+    struct agent *a = arg;
+    hand_goal(a->hand, goal);
+}
+
+static void on_sync(void *arg, const struct pg_sync_order *order)
+{
+    struct agent *a = arg;
+    hand_sync(a->hand, order);
+}
+
+static void on_route(void *arg, member_id primary, uint64_t term)
+{
+    struct agent *a = arg;
+    observer_route(a->observer, primary, term);
+}
+
+static void on_post(void *arg, const struct pg_sample *sample)
+{
+    struct agent *a = arg;
+    struct loop *loop = atomic_load(&a->loop);
+    if (loop)
+        loop_post_sample(loop, 0, sample);
+}
+
+/* ---- signals, and the guard's death ------------------------------------------------------------------------------------------ */
+
+static void stop_in_order(struct agent *a)
+{
+    struct loop *loop = atomic_load(&a->loop);
+    if (atomic_exchange(&a->stopping, true))
+        return;
+    log_event(LOG_LEVEL_INFO, "stopping", "told to stop%s", a->hand ? ": PostgreSQL is stopped first" : "");
+    if (a->hand) {
+        hand_stop(a->hand);
+        for (int ms = 0; !hand_is_down(a->hand) && ms < STOP_MS; ms += STOP_TICK_MS)
+            poll(NULL, 0, STOP_TICK_MS);
+        poll(NULL, 0, RELEASE_MS); /* the mesh hears that the term is given up, and need not wait for the lease */
+    }
+    if (loop)
+        loop_stop(loop);
+}
+
+/* The configuration is read again by a new agent: PostgreSQL and its lease outlive the change. */
+static void reload(struct agent *a)
+{
+    struct problem why = {0};
+    struct folder *f = folder_open(a->config_path, 1u << ROLE_DATABASE | 1u << ROLE_OBSERVER, &why);
+    bool ok = f && agent_check(f, &why);
+    folder_close(&f);
+    if (!ok) {
+        log_problem(LOG_LEVEL_ERROR, "reload_refused", &why);
+        return;
+    }
+    log_event(LOG_LEVEL_INFO, "reload", "the agent starts anew with the changed configuration");
+    struct loop *loop = atomic_load(&a->loop);
+    if (loop)
+        loop_stop(loop);
+}
+
+/* Nobody watches the deadline any more: fence, then begin again as the guard, in this very process. */
+static void guard_lost(struct agent *a)
+{
+    struct problem why = {0};
+    fence_kill(&a->fence, 5000);
+    log_event(LOG_LEVEL_ERROR, "guard_lost", "the guard is gone: PostgreSQL is killed and everything starts anew");
+    if (!agent_become_guard(a->folder, a->config_path, &why))
+        log_problem(LOG_LEVEL_ERROR, "guard_lost", &why);
+    _exit(1);
+}
+
+static void *watch(void *arg)
+{
+    struct agent *a = arg;
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int *s = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *s; s++)
+        sigaddset(&set, *s);
+    for (;;) {
+        struct timespec tick = {.tv_nsec = 50000000};
+        struct pollfd p = {.fd = a->guard, .events = POLLIN};
+        int signal = sigtimedwait(&set, NULL, &tick);
+        if (a->guard >= 0 && poll(&p, 1, 0) > 0 && !atomic_load(&a->stopping))
+            guard_lost(a);
+        if (signal == SIGHUP)
+            reload(a);
+        else if (signal > 0)
+            stop_in_order(a);
+    }
+    return NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------------------- */
+
+static int inherited(const char *name)
+{
+    const char *text = getenv(name);
+    int fd = text ? atoi(text) : -1;
+    unsetenv(name);
+    return fd;
+}
+
+static unsigned fill_members(const struct cluster *c, struct hand_member *out)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct cluster_member *m = &c->members[i];
+        if (m->member.role != ROLE_DATABASE || !m->has_pg)
+            continue;
+        out[n] = (struct hand_member){.id = m->member.id, .pg = m->pg};
+        snprintf(out[n].name, sizeof out[n].name, "%s", m->member.name);
+        n++;
+    }
+    return n;
+}
+
+static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *err)
+{
+    struct hand_setup setup = {.config = &a->folder->config, .self = a->folder->self->member.id, .post = on_post, .post_arg = a};
+    int page = inherited("PGMESH_GUARD_PAGE");
+    setup.bell = inherited("PGMESH_GUARD_BELL");
+    setup.page = page >= 0 ? fence_page_map(page) : NULL;
+    const char *cgroup = getenv("PGMESH_CGROUP");
+    if (!setup.page || setup.bell < 0 || !cgroup) {
+        problem_fact(err, "the agent of a database runs under pgmesh-guard only");
+        return problem_hint(err, "Start pgmesh-node without --agent.");
+    }
+    a->guard = (int)syscall(SYS_pidfd_open, getppid(), 0);
+    fence_attach(&a->fence, cgroup, a->folder->config.data_dir);
+    setup.fence = a->fence;
+    setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);
+    a->hand = hand_open(&setup, err);
+    *calls = (struct loop_hand){.arg = a, .lease = on_lease, .goal = on_goal, .sync = on_sync};
+    return a->hand != NULL;
+}
+
+static bool open_observer(struct agent *a, struct loop_hand *calls, struct problem *err)
+{
+    struct observer_setup setup = {.config = &a->folder->config, .post = on_post, .post_arg = a};
+    setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);
+    a->observer = observer_open(&setup, err);
+    *calls = (struct loop_hand){.arg = a, .route = on_route};
+    return a->observer != NULL;
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int *s = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *s; s++)
+        sigaddset(&set, *s);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int agent_run(struct folder *f, const char *config_path)
+{
+    static struct agent a;
+    struct problem why = {0};
+    struct loop_options options = {.program = "pgmesh-node", .n = 1, .folders = {f}};
+    a = (struct agent){.folder = f, .config_path = config_path, .guard = -1};
+    block_signals();
+    log_open("pgmesh-node", f->config.log_level, f->config.log_format);
+    log_as(f->cluster.name, f->config.member);
+    options.realtime = process_harden(f->config.realtime);
+    bool database = f->self->member.role == ROLE_DATABASE;
+    if (!(database ? open_hand(&a, &options.hands[0], &why) : open_observer(&a, &options.hands[0], &why))) {
+        log_problem(LOG_LEVEL_ERROR, "start", &why);
+        return GUARD_EXIT_CONFIG;
+    }
+    struct loop *loop = loop_open(&options, &why);
+    if (!loop) {
+        log_problem(LOG_LEVEL_ERROR, "start", &why);
+        hand_close(&a.hand);
+        observer_close(&a.observer);
+        return 1;
+    }
+    atomic_store(&a.loop, loop);
+    pthread_t watcher;
+    if (pthread_create(&watcher, NULL, watch, &a) != 0)
+        return 1;
+    process_notify("READY=1");
+    enum loop_end end = loop_run(loop);
+    /* Whatever ended it: PostgreSQL lives on under the guard's deadline, unless it was stopped on the way. */
+    hand_close(&a.hand);
+    observer_close(&a.observer);
+    return end == LOOP_STOPPED ? 0 : end == LOOP_FATAL ? GUARD_EXIT_FATAL : 1;
+}
