@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs the hand on PostgreSQL (node/) through its goals, on three real servers in a private folder.
+#
+#   tests/live/test_hand.sh [cgroup|ladder]
+#
+# As root it drops to user `postgres` (USER_PG), else PostgreSQL runs as the caller.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+case ${1:-cgroup} in
+    cgroup) fence=auto ;;
+    ladder) fence=none ;;
+    *) echo "usage: $0 [cgroup|ladder]" >&2; exit 2 ;;
+esac
+bin=${PG_BIN:-/usr/lib/postgresql/15/bin}
+user=${USER_PG:-$([ "$(id -u)" = 0 ] && echo postgres || id -un)}
+port=${PORT:-$((20000 + RANDOM % 20000))}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/sockets"
+for n in 1 2 3; do mkdir -p "$tmp/db$n/state"; done
+if [ "$(id -u)" = 0 ]; then
+    chmod 755 "$tmp"
+    chown "$user" "$tmp/sockets"
+fi
+
+sources=()
+for f in node/*.c; do case $f in node/guard*|node/main.c|node/agent.c|node/observer.c|node/pg_observer.c) ;; *) sources+=("$f") ;; esac; done
+${CC:-cc} -std=gnu11 -g -O1 -I. -pthread ${SAN:+-fsanitize=$SAN} -ffunction-sections -Wl,--gc-sections \
+    $(pkg-config --cflags libpq) -o "$tmp/test_hand" \
+    tests/live/test_hand.c "${sources[@]}" mesh/pg.c policy/record.c \
+    mesh/{sign,wire_read,wire_write,wire_statement}.c \
+    mesh/io/{address,clock,cluster,config,config_table,file,keys,log,problem,process}.c \
+    $(pkg-config --libs libpq libsodium) -lmsgpackc
+
+status=0
+"$tmp/test_hand" "$tmp" "$bin" "$user" "$port" "$fence" || status=$?
+if [ $status -ne 0 ]; then
+    for n in 1 2 3; do
+        echo "# the end of server $n's log"
+        tail -n 40 "$tmp/db$n/state/postgresql.log" || true
+    done
+fi
+exit $status
