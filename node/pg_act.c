@@ -379,6 +379,10 @@ static void idle(struct hand *h, enum pg_state state)
             pg_switch_slots(h);
         }
     }
+    if (state == STATE_RECOVERY) { /* a seal must not wait for a handshake */
+        pg_act_control(h);
+        pg_act_walsender(h);
+    }
     hand_wait(h, h->postmaster_fd, POLLIN, TICK_MS);
 }
 

@@ -55,9 +55,9 @@ static enum pg_outcome finished(struct hand *h)
     char text[32];
     snprintf(text, sizeof text, "%016" PRIx64 "\n", h->goal.dir);
     h->conf_known = false;
-    if (!pg_process_note(h, "directory", text) || !pg_process_note(h, "rewinding", NULL)) {
+    if (!pg_process_sync_tree(h->config->data_dir) || !pg_process_note(h, "directory", text) || !pg_process_note(h, "rewinding", NULL)) {
         pg_process_look(h);
-        return pg_act_fail(h, "could not write to the state directory");
+        return pg_act_fail(h, "could not write to the disk");
     }
     h->dir_done = h->goal.dir;
     pg_process_look(h);
@@ -124,14 +124,14 @@ enum pg_outcome pg_clone_backup(struct hand *h)
     snprintf(port, sizeof port, "%u", from->pg.port);
     run = (struct pg_run){.program = "pg_basebackup", .in_fence = true, .progress = show_percent,
                           .args = {"-D", fresh, "-h", from->pg.host, "-p", port, "-U", "pgmesh_replication", "-X", "stream",
-                                   "-c", "fast", "-P", "--no-password", NULL}};
+                                   "-c", "fast", "-P", "--no-password", "--no-sync", NULL}};
     int status = pg_run(h, &run);
     take_back_passwords(h);
     if (status != 0) {
         pg_process_remove_tree(fresh);
         return broken_off(h, "pg_basebackup: %s", pg_run_last_line(&run));
     }
-    if (!swap_in(h, fresh))
+    if (!pg_process_sync_tree(fresh) || !swap_in(h, fresh))
         return broken_off(h, "could not swap the clone in: %s", strerror(errno));
     log_event(LOG_LEVEL_INFO, "cloned", "the data directory is a clone of %s", from->name);
     return finished(h);
@@ -277,7 +277,7 @@ static int run_rewind(struct hand *h, const struct hand_member *from)
     snprintf(source, sizeof source, "host=%s port=%u user=pgmesh_rewind dbname=postgres application_name=pgmesh connect_timeout=5",
              from->pg.host, from->pg.port);
     run = (struct pg_run){.program = "pg_rewind", .in_fence = true,
-                          .args = {"--target-pgdata", h->config->data_dir, "--source-server", source, NULL}};
+                          .args = {"--target-pgdata", h->config->data_dir, "--source-server", source, "--no-sync", NULL}};
     int status = pg_run(h, &run);
     take_back_passwords(h);
     return status;

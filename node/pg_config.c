@@ -174,7 +174,8 @@ static const struct {
     const char *name, *value;
 } DEFAULTS[] = {{"wal_level", "replica"},        {"max_wal_senders", "16"},     {"max_replication_slots", "16"},
                 {"wal_keep_size", "1GB"},        {"max_slot_wal_keep_size", "8GB"},
-                {"max_standby_streaming_delay", "5s"}, {"logging_collector", "off"}};
+                {"max_standby_streaming_delay", "5s"}, {"logging_collector", "off"},
+                {"recovery_init_sync_method", "syncfs"}};
 static const struct {
     const char *name, *value;
 } FIXED[] = {{"hot_standby", "on"},           {"wal_log_hints", "on"},       {"restart_after_crash", "off"},

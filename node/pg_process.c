@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* nftw, close_range */
+#define _GNU_SOURCE /* nftw, close_range, syncfs */
 #include "node/pg_process.h"
 
 #include <dirent.h>
@@ -28,6 +28,15 @@ bool pg_process_sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+bool pg_process_sync_tree(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && syncfs(fd) == 0;
     if (fd >= 0)
         close(fd);
     return ok;

@@ -50,8 +50,9 @@ bool pg_process_ended(struct hand *h);
 /* Fences: every process, at once.  true when none is left (phase DOWN), false: some remain (phase STOPPING). */
 bool pg_process_kill(struct hand *h, int wait_ms);
 
-/* Syncs a directory. */
+/* Syncs a directory; the whole file system below a new tree, at once (PostgreSQL's programs sync file by file). */
 bool pg_process_sync_dir(const char *path);
+bool pg_process_sync_tree(const char *path);
 /* Removes a tree, or moves it: never follows a symbolic link out of it. */
 bool pg_process_remove_tree(const char *path);
 

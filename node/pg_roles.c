@@ -26,7 +26,7 @@ enum pg_outcome pg_roles_initdb(struct hand *h)
     static struct pg_run run; /* the worker's alone */
     run = (struct pg_run){.program = "initdb", .in_fence = true,
                           .args = {"-D", fresh, "-U", h->config->user, "--data-checksums", "--auth-local=peer",
-                                   "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", NULL}};
+                                   "--auth-host=scram-sha-256", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", NULL}};
     bool ok = mkdir(fresh, 0700) == 0 && (!h->drop || chown(fresh, h->uid, h->gid) == 0);
     if (!ok) {
         int error = errno;
@@ -40,7 +40,7 @@ enum pg_outcome pg_roles_initdb(struct hand *h)
         return run.interrupted ? OUTCOME_AGAIN : pg_act_fail(h, "initdb: %.80s", pg_run_last_line(&run));
     }
     /* rename() replaces an empty directory and refuses any other: data of somebody else stay. */
-    if (!pg_process_note(h, "initialised", "1\n") || rename(fresh, h->config->data_dir) < 0) {
+    if (!pg_process_sync_tree(fresh) || !pg_process_note(h, "initialised", "1\n") || rename(fresh, h->config->data_dir) < 0) {
         int error = errno;
         pg_process_look(h);
         return pg_act_fail(h, "could not rename \"%.40s\": %s", fresh, strerror(error));

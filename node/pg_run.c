@@ -34,7 +34,7 @@ void pg_run_become(const struct hand *h, int fence_fd)
 static void child(const struct hand *h, struct pg_run *r, int fence_fd, int in, int out)
 {
     char path[FILE_PATH_SIZE + 64];
-    const char *argv[PG_RUN_ARGS + 1] = {r->program};
+    const char *argv[PG_RUN_ARGS + 1] = {path}; /* whole: they look for each other beside themselves */
     for (int i = 0; i < PG_RUN_ARGS - 1 && r->args[i]; i++)
         argv[i + 1] = r->args[i];
     setpgid(0, 0);
