@@ -78,6 +78,7 @@ static uint8_t *arena(struct core *c, size_t n) {
 
 void store(struct core *c) {
     c->disk.counter++;
+    members_known(c);
     uint8_t *bytes = arena(c, DURABLE_MAX);
     size_t n = wire_put_durable(bytes, &c->disk);
     c->out->used += n;
@@ -195,6 +196,7 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
         c->disk.has_accepted = true;
     }
     c->votes_from = instant_add(s->now, span_ms(c->disk.lease_ms_max));
+    members_recall(c);
     c->sample.phase = PG_NONE;
     c->sample.upstream_age_ms = c->sample.sql_age_ms = EVIDENCE_NEVER;
     store(c);
@@ -275,6 +277,7 @@ static void react(struct core *c) {
     syncset_drive(c);
     operate_drive(c);
     goals_drive(c);
+    members_keep(c);
     if (c->beat_now || instant_due_any(c->now, c->next_beat)) {
         c->beat_now = false;
         c->next_beat = instant_add(c->now, beat_interval(c));

@@ -145,6 +145,7 @@ struct core {
     instant tilt;         /* after an unexplained gap: start nothing before */
     bool vouched;         /* a quorum was heard in this start: none knew a newer generation of our store */
     bool twin;
+    instant kept;         /* when the others' generations were last written for their own sake */
     int losses;           /* how often others have known a newer generation of our store */
     struct peer peers[MEMBERS_MAX];
     struct grant grant;
@@ -205,6 +206,10 @@ void send_all(struct core *c, enum frame_kind kind, uint32_t to, size_t body_len
 /* ---- members.c ------------------------------------------------------------------------------------------------- */
 /* Is this frame of the origin's newest known start?  Learns a newer one. */
 enum reject members_incarnation(struct core *c, const struct frame *f);
+/* What is known of the others' stores goes to disk with every STORE, and comes back at the start. */
+void members_known(struct core *c);
+void members_recall(struct core *c);
+void members_keep(struct core *c);
 enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *bytes, size_t n, member_id from);
 bool peer_fresh(const struct core *c, int index, span within);
 void beat(struct core *c, uint32_t to);
@@ -264,6 +269,8 @@ void release_term(struct core *c, member_id successor, const char *reason);
 /* ---- syncset.c ------------------------------------------------------------------------------------------------- */
 void syncset_drive(struct core *c);
 void syncset_sampled(struct core *c);
+/* What synchronous_standby_names should say now: under strict an empty set means that every commit waits. */
+struct sync_set syncset_setting(const struct core *c, const struct record *r);
 
 /* ---- operate.c ------------------------------------------------------------------------------------------------- */
 enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n, member_id from);

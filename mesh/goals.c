@@ -79,7 +79,7 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
     g->term = r->term;
     g->timeline = r->timeline;
     g->not_after = c->hold.until;
-    g->sync = r->joint && !c->upkeep.backwards ? r->sync[1] : r->sync[0];
+    g->sync = syncset_setting(c, r);
     for (int i = 0; i < r->n_databases; i++)
         if (r->databases[i] != c->self) g->slots[g->n_slots++] = r->databases[i];
     if (c->disk.released_term >= r->term) g->kind = sealed_above(c) ? GOAL_SEAL : GOAL_DOWN;
@@ -87,7 +87,7 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
     else if (operate_stopping(c)) g->kind = GOAL_SHUTDOWN;
     else if (!allowed) g->kind = GOAL_KEEP;
     else if (r->system_id == 0) g->kind = GOAL_INIT;
-    else if (c->disk.served_term == r->term || (c->sample.timeline == r->timeline && c->sample.phase != PG_RECOVERY))
+    else if (c->disk.served_term == r->term || (c->sample.timeline == r->timeline && c->sample.phase != PG_RECOVERY && c->sample.phase != PG_PROMOTING))
         g->kind = GOAL_PRIMARY;
     else g->kind = GOAL_PROMOTE;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KEEP_MS = 100 };
 enum { TWIN_LOSSES = 5 }; /* a store is rolled back once; two processes overtake each other again and again */
 
 /* ---- incarnations ---------------------------------------------------------------------------------------------- */
@@ -33,6 +34,40 @@ void lost_store(struct core *c, uint64_t at_least, const char *why) {
 static void heard_of_self(struct core *c, const struct heard *h) {
     if (h->nonce == (uint32_t)c->nonce || h->counter < c->disk.counter || MUTANT(NO_INCARNATION_CHECK)) return;
     lost_store(c, h->counter, "others have heard a newer generation of this member's store");
+}
+
+/* A voter's store was heard to have moved on: kept on our disk too, soon, so that a restart of everybody does not help
+ * a store that is rolled back meanwhile.  No generation of our own: or two members would keep each other writing. */
+void members_keep(struct core *c) {
+    bool news = false;
+    for (int i = 0; i < c->n_members; i++) {
+        uint64_t kept = 0;
+        if (!record_voter(decided(c), c->members[i].id) || i == c->self_index) continue;
+        for (int k = 0; k < c->disk.n_known; k++)
+            if (c->disk.known[k].who == c->members[i].id) kept = c->disk.known[k].counter;
+        news |= c->peers[i].counter > kept;
+    }
+    if (!news || instant_elapsed_most(c->now, c->kept).ns < span_ms(KEEP_MS).ns) return;
+    c->kept = c->now;
+    c->disk.counter--;
+    store(c);
+}
+
+void members_known(struct core *c) {
+    c->disk.n_known = 0;
+    for (int i = 0; i < c->n_members; i++)
+        if (c->peers[i].counter)
+            c->disk.known[c->disk.n_known++] =
+                (struct generation){.who = c->members[i].id, .counter = c->peers[i].counter, .nonce = c->peers[i].nonce};
+}
+
+void members_recall(struct core *c) {
+    for (int k = 0; k < c->disk.n_known; k++) {
+        int i = member_index(c, c->disk.known[k].who);
+        if (i < 0 || i == c->self_index) continue;
+        c->peers[i].counter = c->disk.known[k].counter;
+        c->peers[i].nonce = c->disk.known[k].nonce;
+    }
 }
 
 enum reject members_incarnation(struct core *c, const struct frame *f) {

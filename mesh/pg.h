@@ -88,7 +88,8 @@ struct pg_goal {
     member_id upstream;
     instant not_after;   /* PRIMARY, PROMOTE, INIT: the hand reads the clock and the guard's deadline at the point of use
                             and declines when late */
-    struct sync_set sync; /* PRIMARY, PROMOTE, INIT: synchronous_standby_names before anything is writable */
+    struct sync_set sync; /* PRIMARY, PROMOTE, INIT: synchronous_standby_names before anything is writable; n = 0 with
+                             k = 1: a name that nobody has, so every commit waits (strict) */
     uint8_t n_slots;     /* members for which a physical slot is kept (primary) */
     member_id slots[DATABASES_MAX];
 };
@@ -99,7 +100,7 @@ struct pg_goal {
  * set, a commit was seen to wait. */
 struct pg_sync_order {
     uint64_t seq;
-    struct sync_set set;    /* n = 0: none */
+    struct sync_set set;    /* n = 0: none; with k = 1 still: nobody, so every commit waits (strict) */
     bool from_empty;
     uint8_t n_before;
     struct sync_member before[2 * SYNC_MAX];

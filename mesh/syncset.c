@@ -64,22 +64,29 @@ static const struct sync_set *target(const struct core *c) {
     return r->joint && !c->upkeep.backwards ? &r->sync[1] : &r->sync[0];
 }
 
-static void order(struct core *c, const struct sync_set *set) {
+struct sync_set syncset_setting(const struct core *c, const struct record *r) {
+    struct sync_set s = r->joint && !c->upkeep.backwards ? r->sync[1] : r->sync[0];
+    if (s.n == 0 && r->durability == DURABILITY_STRICT) s.k = 1;
+    return s;
+}
+
+static void order(struct core *c) {
+    const struct sync_set set = syncset_setting(c, decided(c));
     const struct record *r = decided(c);
     struct upkeep *u = &c->upkeep;
     struct pg_sync_order *o = &c->sync_order;
     uint64_t seq = o->seq + 1;
-    bool maybe_empty = u->known ? u->in_pg.n == 0 : r->joint && r->sync[0].n == 0;
+    bool maybe_empty = u->known ? u->in_pg.k == 0 : r->joint && r->sync[0].n == 0 && r->durability != DURABILITY_STRICT;
     memset(o, 0, sizeof *o);
     o->seq = seq;
-    o->set = *set;
-    o->from_empty = set->n && maybe_empty;
+    o->set = set;
+    o->from_empty = set.k && maybe_empty;
     for (int k = 0; k <= (r->joint ? 1 : 0); k++)
         for (int i = 0; i < r->sync[k].n; i++) o->before[o->n_before++] = r->sync[k].m[i];
     u->known = false;
     u->running = true;
     u->ordered = c->now;
-    u->in_pg = *set;
+    u->in_pg = set;
     effect_add(c, EFFECT_SYNC)->sync = *o;
 }
 
@@ -93,10 +100,11 @@ static bool in_force(struct core *c) {
     }
     if (u->running && instant_elapsed_most(c->now, u->ordered).ns > span_ms(ORDER_MS).ns) u->running = false;
     if (u->running) return false;
-    if (u->known && sync_set_equal(&u->in_pg, target(c))) return true;
+    const struct sync_set want = syncset_setting(c, decided(c));
+    if (u->known && sync_set_equal(&u->in_pg, &want)) return true;
     if (!u->known && !instant_is_never(u->ordered) && instant_elapsed_most(c->now, u->ordered).ns < span_ms(SETTLE_MS).ns)
         return false;
-    order(c, target(c));
+    order(c);
     return false;
 }
 
@@ -138,14 +146,16 @@ static void joint_stuck(struct core *c) {
     int64_t ms = span_to_ms(instant_elapsed_least(c->now, u->turned));
     if (ms < 2 * (int64_t)c->set.standby_timeout_ms || MUTANT(JOINT_NO_WAY_BACK)) return;
     bool hope = satisfiable(c, &decided(c)->sync[0]) || satisfiable(c, &decided(c)->sync[1]);
-    if (!hope && decided(c)->durability == DURABILITY_SYNC) {
-        event_say(c, "+sync-empty", "no standby is left: only this primary may come back by itself");
+    bool another = false; /* strict: commits go on waiting, so this is only a step towards a set that can confirm */
+    for (int i = 0; i < decided(c)->n_databases; i++) another |= standby_row(c, decided(c)->databases[i]) != NULL;
+    if (!hope && (another || decided(c)->durability == DURABILITY_SYNC)) {
+        event_say(c, "+sync-empty", "no listed standby is left: only this primary may come back by itself");
         leave_joint(c, &nobody);
     } else if (u->backwards || decided(c)->sync[0].n) {
         u->backwards = !u->backwards;
         u->turned = c->now;
         u->running = false;
-        order(c, target(c));
+        order(c);
     }
 }
 

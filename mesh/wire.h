@@ -182,6 +182,10 @@ void record_cluster_id(struct cluster_id *id, const struct record *first);
 
 /* ---- what a member keeps on disk (mesh/io/store writes these bytes as they are, with a checksum of its own) ------ */
 
+struct generation { /* of another member's store, by one of its starts */
+    member_id who;
+    uint64_t counter, nonce;
+};
 struct durable {
     uint64_t counter;        /* generation: +1 with every STORE, so at least +1 with every start */
     uint64_t round;          /* highest ballot round used or seen */
@@ -200,6 +204,8 @@ struct durable {
     dir_id dir;              /* of the data directory, 0: none that may be used */
     dir_id dir_next;         /* drawn for a clone or rewind under way, 0: none */
     uint64_t served_term;    /* the term in which this directory finished its promotion */
+    uint8_t n_known;         /* what was heard of the others' stores: a restart of everybody must not help a rolled-back one */
+    struct generation known[MEMBERS_MAX];
 };
 enum { DURABLE_MAX = 48 * 1024 };
 size_t wire_put_durable(uint8_t *out, const struct durable *d);

@@ -112,11 +112,13 @@
 
 /* ---- the store ------------------------------------------------------------------------------------------------- */
 
+#define GENERATION(X) \
+    X(NUM, who) X(NUM, counter) X(NUM, nonce)
 #define DURABLE(X) \
     X(NUM, counter) X(NUM, round) X(NUM, epoch) X(FLAG, lost) X(PART, ballot, promised) X(PART, ballot, promised_takeover) \
     X(PART, ballot, sealed_for) X(NUM, lease_ms_max) X(NUM, released_term) X(MAYBE, release, release, has_release) \
     X(MAYBE, proposal, accepted, has_accepted) X(MAYBE, proposal, own, has_own) X(PART, decided, decided) \
-    X(NUM, dir) X(NUM, dir_next) X(NUM, served_term)
+    X(NUM, dir) X(NUM, dir_next) X(NUM, served_term) X(LIST, generation, known, n_known)
 
 /* All of them, what is used before what uses it. */
 #define SCHEMA_LIST(X) \
@@ -145,6 +147,7 @@
     X(seal, struct seal, SEAL) \
     X(accept, struct accept, ACCEPT) \
     X(answer, struct answer, ANSWER) \
+    X(generation, struct generation, GENERATION) \
     X(durable, struct durable, DURABLE)
 
 // clang-format on

@@ -144,6 +144,26 @@ static void pause_agent(struct world *w, int i, ns_t lasts)
     w->link_dirty = true;
 }
 
+/* The generation of member i's store that every other voter has on its disk: whatever starts again, whoever is heard
+ * first, somebody tells. */
+static uint64_t known_everywhere(struct world *w, int i)
+{
+    static struct durable d;
+    uint64_t least = UINT64_MAX;
+    for (int k = 0; k < w->n; k++) {
+        uint64_t counter = 0;
+        if (k == i || !w->m[k].disk.len || !wire_get_durable(&d, w->m[k].disk.bytes, w->m[k].disk.len))
+            continue;
+        if (!record_voter(&d.decided.proposal.record, w->m[k].id))
+            continue;
+        for (int n = 0; n < d.n_known; n++)
+            if (d.known[n].who == w->m[i].id)
+                counter = d.known[n].counter;
+        least = counter < least ? counter : least;
+    }
+    return least == UINT64_MAX ? 0 : least;
+}
+
 /* The disk comes back as it once was: the store, and with it the data directory as far as anybody can tell. */
 static void roll_back(struct world *w, int i)
 {
@@ -151,7 +171,7 @@ static void roll_back(struct world *w, int i)
     static struct durable d;
     if (!disk_roll_back(w, i) || !wire_get_durable(&d, m->disk.bytes, m->disk.len))
         return;
-    m->rolled_back = d.counter + 1 <= m->heard_counter;
+    m->rolled_back = d.counter + 1 <= known_everywhere(w, i);
     m->lost_epoch = d.epoch;
     TELL(w, "the store of %s is an older copy", world_name(w, i));
 }

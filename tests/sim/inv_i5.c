@@ -1,5 +1,6 @@
 #include "policy/quorum.h"
 
+#include "mesh/core_state.h"
 #include "sim.h"
 
 enum { FIRM_MS = 2000 };
@@ -38,7 +39,7 @@ static bool healthy_and_linked(const struct world *w)
     uint32_t have = 0;
     for (int v = 0; v < r->voters.n; v++) {
         int i = world_index(w, r->voters.v[v].id);
-        bool good = i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back;
+        bool good = i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back && !w->m[i].core->disk.lost;
         if (good && (i == p || (member_well(w, i) && passes(w, p, i) && passes(w, i, p))))
             have |= 1u << v;
     }

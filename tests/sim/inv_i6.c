@@ -1,6 +1,7 @@
 #include "policy/durability.h"
 #include "policy/quorum.h"
 
+#include "mesh/core_state.h"
 #include "sim.h"
 
 static const char *const durability_names[] = {"async", "sync", "strict"};
@@ -28,7 +29,7 @@ bool inv_i6_recoverable(struct world *w)
     size_t n = 0;
     for (int v = 0; v < r->voters.n; v++) {
         int i = world_index(w, r->voters.v[v].id);
-        if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back)
+        if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back && !w->m[i].core->disk.lost)
             have |= 1u << v;
     }
     for (int i = 0; i < w->n_databases; i++)

@@ -244,7 +244,6 @@ struct sim_member {
     struct ballot sealed_for; /* highest SEALED that left this member */
     bool ready;
     uint64_t ready_term;
-    uint64_t heard_counter; /* the highest generation of its store that reached anybody */
     uint64_t sends, steps;
     ns_t rate_since;
     uint64_t rate_steps;

@@ -103,7 +103,7 @@ void wal_setting(struct world *w, int i, const struct sync_set *set, bool at_onc
     p->setting_now++;
     p->setting[p->setting_now % 16] = *set;
     if (at_once) {
-        p->waits_known = set->n > 0;
+        p->waits_known = set->n > 0 || set->k > 0;
         p->waits_view = p->setting_now;
         for (int k = 0; k < w->n; k++)
             p->sender[k].view = p->setting_now;
@@ -124,7 +124,7 @@ void wal_learn(struct world *w, int i, int who, uint32_t number)
         if (p->waits_view >= number)
             return;
         p->waits_view = number;
-        p->waits_known = setting(p, number)->n > 0;
+        p->waits_known = setting(p, number)->n > 0 || setting(p, number)->k > 0;
         if (!p->waits_known)
             acknowledge(w, i, UINT64_MAX); /* SyncRepUpdateSyncStandbysDefined wakes everybody */
         return;

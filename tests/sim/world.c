@@ -344,14 +344,6 @@ static void on_packet(struct world *w, const struct ev *e)
     struct link *l = &w->mesh[e->from][e->who];
     l->flying--;
     if (m->up && !l->cut && (e->b || w->m[e->from].host_up)) {
-        int origin = world_index(w, (member_id)(k->bytes[6] << 8 | k->bytes[7]));
-        if (origin >= 0 && k->len > FRAME_HEADER && e->b == 0) {
-            uint64_t counter = 0;
-            for (int b = 28; b < 36; b++)
-                counter = counter << 8 | k->bytes[b];
-            if (counter > w->m[origin].heard_counter)
-                w->m[origin].heard_counter = counter;
-        }
         struct event in = {.kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len};
         step(w, e->who, &in);
         if (w->enemy_rate && rng_chance(&w->rng, w->enemy_rate))

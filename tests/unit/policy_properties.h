@@ -365,8 +365,8 @@ static inline void property_sync_state(struct record *r, int number)
 }
 
 /* Takeovers from the old and from the new record both cover what was acknowledged under a set that both
- * count: so some set that counts before counts afterwards, unless nobody counts afterwards, and strict
- * keeps what it has. */
+ * count: so some set that counts before counts afterwards, unless nobody counts afterwards, to which
+ * strict comes only out of a joint. */
 static inline bool property_sync_changes_by_joint(void)
 {
     for (int d = DURABILITY_SYNC; d <= DURABILITY_STRICT; d++)
@@ -385,7 +385,7 @@ static inline bool property_sync_changes_by_joint(void)
                     for (int j = 0; j <= to.joint; j++)
                         kept = kept || sync_set_equal(&from.sync[i], &to.sync[j]);
                 bool emptied = !to.joint && to.sync[0].n == 0;
-                if (!kept && !(emptied && d == DURABILITY_SYNC))
+                if (!kept && !(emptied && (d == DURABILITY_SYNC || from.joint)))
                     return false;
             }
     return true;

@@ -108,8 +108,7 @@
       { f->durability = DURABILITY_ASYNC; NEXT; plain(t, empty); }) \
     X("strict never to the empty set", CHANGE_ILLEGAL, "the sync set never becomes empty under strict", \
       { f->durability = DURABILITY_STRICT; NEXT; plain(t, empty); }) \
-    X("strict never from a joint to the empty set", CHANGE_ILLEGAL, \
-      "the sync set never becomes empty under strict", \
+    X("strict from a joint to the empty set: commits wait, nobody else takes over", CHANGE_KEEP, "", \
       { f->durability = DURABILITY_STRICT; joint(f, small); NEXT; plain(t, empty); }) \
     X("strict never by a joint to the empty set", CHANGE_ILLEGAL, \
       "the sync set never becomes empty under strict", \
