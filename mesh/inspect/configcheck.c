@@ -46,18 +46,19 @@ static int sample(struct inspect *x)
 
 static int check(struct inspect *x)
 {
-    const char *file;
-    int code = EXIT_OK, n = 0, bad = 0, got;
-    json_t *results = json_array();
-    keys_begin();
-    while ((got = args_next(x, &file, &code)) == ARGS_WORD) {
-        n++;
-        bad += !check_one(x, file, results);
-    }
-    if (got == ARGS_STOP || n == 0) {
-        json_decref(results);
+    const char *file, **files = calloc((size_t)x->argc, sizeof *files);
+    int code = EXIT_OK, n = 0, bad = 0, got = ARGS_END;
+    while (files != NULL && (got = args_next(x, &file, &code)) == ARGS_WORD)
+        files[n++] = file;
+    if (files == NULL || got == ARGS_STOP || n == 0) {
+        free(files);
         return got == ARGS_STOP ? code : usage(x, "no file is named", "It is written config check FILE...");
     }
+    json_t *results = json_array();
+    keys_begin();
+    for (int i = 0; i < n; i++)
+        bad += !check_one(x, files[i], results);
+    free(files);
     if (x->out.json)
         output_json(&x->out, json_pack("{s:b,s:O}", "ok", bad == 0, "files", results));
     json_decref(results);

@@ -133,11 +133,24 @@ static int unknown_command(struct inspect *x, const char *name)
     return usage(x, text("unknown command \"%s\"", name), near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near));
 }
 
+/* A complaint about the first argument already comes in the form that the last one asks for. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--output=json") == 0 ||
+            (i + 1 < argc && strcmp(argv[i + 1], "json") == 0 &&
+             (strcmp(argv[i], "--output") == 0 || strcmp(argv[i], "-o") == 0)))
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    static char option[] = "--help";
     struct inspect x = {.argc = argc, .argv = argv, .at = 1};
     int code = EXIT_OK;
     output_begin(&x.out, stdout, stderr);
+    x.out.json = wants_json(argc, argv);
     while (x.at < argc && argv[x.at][0] == '-') {
         if (!args_common(&x, &code))
             return code;
@@ -146,7 +159,7 @@ int main(int argc, char **argv)
     }
     if (x.at < argc && strcmp(argv[x.at], "help") == 0 && x.at + 1 < argc) {
         argv[x.at] = argv[x.at + 1];
-        argv[x.at + 1] = (char[]){"--help"};
+        argv[x.at + 1] = option;
     }
     if (x.at >= argc || strcmp(argv[x.at], "help") == 0) {
         help(&x);

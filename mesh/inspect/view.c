@@ -8,6 +8,7 @@
 
 #include "mesh/inspect/client.h"
 #include "policy/candidate.h"
+#include "policy/durability.h"
 #include "policy/quorum.h"
 
 /* Is the member's name in the list? */
@@ -130,24 +131,39 @@ static bool others_are_quorum(const struct view *v)
     return quorum_reached(&voters, have);
 }
 
-/* Of the set, how many would be there to be sealed, against how many are wanted (n - k + 1). */
+/* A sync set as the answer names it.  All directories are 1: a member's answer tells none. */
+static void set_read(const struct view *v, const char *key, struct sync_set *set)
+{
+    const json_t *j = json_object_get(v->json, key);
+    memset(set, 0, sizeof *set);
+    for (int i = 0; i < v->n; i++)
+        if (lists(json_object_get(j, "members"), &v->members[i]))
+            sync_set_add(set, v->members[i].id, 1);
+    set->k = (uint8_t)json_number(j, "k", 0);
+}
+
+/* Would the databases that are up, without the primary, be enough to be sealed?  The policy's own arithmetic. */
 static bool seals_possible(const struct view *v, struct view_estimate *e)
 {
-    int n = 0, there = 0;
-    if (strcmp(v->durability, "async") == 0)
+    struct record base = {.joint = v->joint};
+    struct sealed seals[DATABASES_MAX];
+    size_t n = 0;
+    base.durability = strcmp(v->durability, "async") == 0    ? DURABILITY_ASYNC
+                      : strcmp(v->durability, "strict") == 0 ? DURABILITY_STRICT
+                                                             : DURABILITY_SYNC;
+    set_read(v, "sync", &base.sync[0]);
+    set_read(v, "joint", &base.sync[1]);
+    for (int i = 0; i < v->n && n < DATABASES_MAX; i++)
+        if (strcmp(v->members[i].role, "database") == 0 && up(&v->members[i]) && !v->members[i].is_primary)
+            seals[n++] = (struct sealed){.id = v->members[i].id, .dir = 1};
+    if (seals_suffice(&base, seals, n))
         return true;
-    for (int i = 0; i < v->n; i++) {
-        const struct view_member *m = &v->members[i];
-        n += m->in_sync && !m->is_primary;
-        there += m->in_sync && !m->is_primary && up(m);
-    }
-    if (n == 0)
+    if (base.sync[0].n == 0 || (base.joint && base.sync[1].n == 0))
         snprintf(e->blocked, sizeof e->blocked, "no standby is known to have every commit, so only %s may come back by itself",
                  v->primary);
-    else if (there < n - (int)v->sync_k + 1)
-        snprintf(e->blocked, sizeof e->blocked, "%d of the standbys that confirm commits would be needed, %d %s there",
-                 n - (int)v->sync_k + 1, there, there == 1 ? "is" : "are");
-    return e->blocked[0] == '\0';
+    else
+        snprintf(e->blocked, sizeof e->blocked, "too few of the standbys that confirm commits are there to prove that none is lost");
+    return false;
 }
 
 static struct candidate candidate_of(const struct view *v, const struct view_member *m)

@@ -188,13 +188,17 @@ static void print_proof(const struct why *w)
 
 /* ---- the times ---- */
 
-enum { STORY_BEFORE_US = 15000000, STORY_AFTER_US = 60000000 };
+enum { STORY_BEFORE_US = 2000000, STORY_AFTER_US = 30000000 };
 
-/* Events around the decision: the journal also holds what happened long before and after. */
+/* Events from shortly before the silence until the new primary serves: the journal holds many more. */
 static bool of_story(const struct why *w, const json_t *event)
 {
-    long long decided = json_number(w->answer, "at_us", -1), at = json_number(event, "at_us", -1);
-    return decided < 0 || (at >= decided - STORY_BEFORE_US && at <= decided + STORY_AFTER_US);
+    const struct justification *j = &w->dossier.certificate.proposal.why;
+    long long decided = json_number(w->answer, "at_us", -1), at = json_number(event, "at_us", -1), silence_us = 0;
+    for (int i = 0; i < j->n_promises; i++)
+        if (j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms * 1000ll > silence_us)
+            silence_us = j->promises[i].silent_ms * 1000ll;
+    return at >= decided - silence_us - STORY_BEFORE_US && at <= decided + STORY_AFTER_US;
 }
 
 /* When the event of that name came last before the decision, or first after it; -1 never. */
@@ -237,7 +241,7 @@ static void print_times(const struct why *w)
 /* Each event by its seconds before and after the decision. */
 static void print_events(const struct why *w)
 {
-    static const struct column columns[] = {{"SECONDS", 0, true}, {"EVENT", 0, false}, {"", 1, false}};
+    static const struct column columns[] = {{"SECONDS", 0, true}, {"EVENT", 0, false}, {"", 0, false}};
     const json_t *events = json_object_get(w->answer, "events");
     long long decided = json_number(w->answer, "at_us", -1);
     struct table t;
