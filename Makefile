@@ -75,7 +75,7 @@ CHECK_LIBS   := $(call libs_of,check)
 
 # ---- flags --------------------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla $(if $(filter-out 0,$(WERROR)),-Werror)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-format-truncation $(if $(filter-out 0,$(WERROR)),-Werror)
 CFLAGS   ?= -O2 -g
 HARDEN   ?= $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection)
 
