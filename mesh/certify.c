@@ -85,6 +85,8 @@ bool takeover_justified(const struct core *c, const struct proposal *p, const ch
     *why = "the former primary is not the one that was decided";
     if (p->record.term == now->term + 1 && (p->why.former != now->primary || p->why.former_dir != now->primary_dir))
         return false;
+    *why = "it was built below a record that has been decided since"; /* its seals are of a time before that one */
+    if (ballot_cmp(p->why.built, decided_ballot(c)) <= 0) return false;
     *why = "the operator's command is not valid";
     if (p->why.has_command && !command_holds(c, &p->why.command)) return false;
     *why = "the promises are not those of a quorum";

@@ -33,9 +33,15 @@ static void begin(struct core *c, bool takeover) {
     store(c); /* the round is durable before use */
 }
 
+/* An accepted record was found that is above what is decided by now: a decision learnt since its promise came counts too,
+ * or a record long passed over would be built on. */
+static bool found_above(const struct core *c) {
+    return c->proposer.found && ballot_cmp(c->proposer.highest.ballot, decided_ballot(c)) > 0;
+}
+
 /* The record that the proposal will rest on, as far as is known by now. */
 static const struct record *base_record(const struct core *c) {
-    return c->proposer.found ? &c->proposer.highest.record : decided(c);
+    return found_above(c) ? &c->proposer.highest.record : decided(c);
 }
 
 static bool promised_by(const struct proposer *p, member_id id) {
@@ -180,12 +186,13 @@ static void accept_begin(struct core *c) {
 /* A change by the primary: first finish what a quorum may already have accepted of ours.  Written down before sent. */
 static void change_accept(struct core *c) {
     struct proposer *p = &c->proposer;
-    if (p->found && (p->highest.record.term != decided(c)->term || p->highest.record.primary != c->self)) {
+    bool found = found_above(c);
+    if (found && (p->highest.record.term != decided(c)->term || p->highest.record.primary != c->self)) {
         proposer_stop(c, true); /* a takeover is under way: let it be decided */
         return;
     }
     memset(&p->proposal, 0, sizeof p->proposal);
-    p->proposal.record = p->found ? p->highest.record : p->want;
+    p->proposal.record = found ? p->highest.record : p->want;
     if (!MUTANT(FORGET_PROPOSAL)) {
         c->disk.has_own = true;
         c->disk.own = p->proposal;
@@ -324,7 +331,7 @@ static void takeover_build(struct core *c, const struct sealed_statement *use, i
 /* An undecided takeover was found: its primary, if alive, gets it proposed unchanged, with the seals it came with. */
 static bool takeover_repropose(struct core *c) {
     struct proposer *p = &c->proposer;
-    if (!p->found || p->highest.record.term <= decided(c)->term || !p->highest.why.takeover) return false;
+    if (!found_above(c) || p->highest.record.term <= decided(c)->term || !p->highest.why.takeover) return false;
     int i = member_index(c, p->highest.record.primary);
     if (i < 0 || (i != c->self_index && !peer_fresh(c, i, span_ms(c->set.lease_ms)))) return false;
     p->proposal = p->highest;
@@ -337,7 +344,7 @@ static void takeover_accept(struct core *c) {
         proposer_stop(c, true);
         return;
     }
-    if (MUTANT(UNDECIDED_WEDGES) && p->found) return;
+    if (MUTANT(UNDECIDED_WEDGES) && found_above(c)) return;
     if (takeover_repropose(c)) {
         accept_begin(c);
         return;
