@@ -249,9 +249,11 @@ static void decide(struct core *c, const struct certificate *cert) {
         hold_reset(c, p->record.primary == c->self);
     } else if (is_primary(c)) {
         hold_voters(c, &before.voters);
-        if (mine) c->hold.confirmed = true; /* read through a quorum in this start, or a later change of ours */
+        if (mine && p->ballot.nonce == c->nonce) c->hold.confirmed = true; /* read through a quorum in this start */
     }
-    if (c->proposer.phase != PROPOSER_IDLE && ballot_cmp(c->proposer.ballot, p->ballot) <= 0) proposer_stop(c, false);
+    bool outdated = c->proposer.phase == PROPOSER_PREPARE && !c->proposer.takeover; /* a change of another record */
+    if (outdated || (c->proposer.phase != PROPOSER_IDLE && ballot_cmp(c->proposer.ballot, p->ballot) <= 0))
+        proposer_stop(c, false);
     store(c);
     struct effect *e = effect_add(c, EFFECT_DECIDED);
     uint8_t *body = body_room(c);
