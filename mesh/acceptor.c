@@ -225,7 +225,6 @@ static void voter_admitted(struct core *c, const struct record *before) {
     const struct voter *is = record_voter(decided(c), c->self);
     bool newcomer = !record_voter(before, c->self) && !c->disk.lost;
     if (!is) return;
-    if (c->disk.lost && c->disk.epoch == EPOCH_UNKNOWN) c->disk.epoch = is->epoch;
     if (is->epoch <= c->disk.epoch && !newcomer) return;
     c->disk.lost = false;
     c->disk.epoch = is->epoch;

@@ -92,11 +92,29 @@ enum reject members_incarnation(struct core *c, const struct frame *f) {
     return REJECT_NONE;
 }
 
-/* A lost member learns which epoch is in force from a voter that has decided what it has decided itself. */
-static void heard_epoch(struct core *c, const struct heartbeat *h) {
-    const struct voter *v = record_voter(decided(c), c->self);
-    if (!c->disk.lost || c->disk.epoch != EPOCH_UNKNOWN || !v || !h->votes) return;
-    if (ballot_cmp(h->decided, decided_ballot(c)) != 0) return;
+static const struct heard *heard_find(const struct heartbeat *h, member_id who) {
+    for (int i = 0; i < h->n_heard; i++)
+        if (h->heard[i].who == who) return &h->heard[i];
+    return NULL;
+}
+
+/* A lost member learns which epoch was in force when it was lost: the one in a record that a quorum without it, heard in
+ * this start and answering it, has decided and accepted nothing above.  A record from one member alone may be older than
+ * an admission that this member has since been given, and has forgotten. */
+static void epoch_find(struct core *c) {
+    const struct record *r = decided(c);
+    const struct voter *v = record_voter(r, c->self);
+    uint32_t have = 0;
+    if (!c->disk.lost || c->disk.epoch != EPOCH_UNKNOWN || !v) return;
+    for (int i = 0; i < r->voters.n; i++) {
+        int m = member_index(c, r->voters.v[i].id);
+        if (m < 0 || m == c->self_index || !c->peers[m].heard) continue;
+        const struct heartbeat *h = &c->peers[m].beat;
+        const struct heard *us = heard_find(h, c->self);
+        bool level = ballot_cmp(h->decided, decided_ballot(c)) == 0 && ballot_cmp(h->accepted, decided_ballot(c)) == 0;
+        if (h->votes && level && us && us->nonce == (uint32_t)c->nonce) have |= 1u << i;
+    }
+    if (!quorum_reached(&r->voters, have)) return;
     c->disk.epoch = v->epoch;
     store(c);
 }
@@ -120,12 +138,6 @@ static void vouch(struct core *c) {
 bool peer_fresh(const struct core *c, int i, span within) {
     const struct peer *p = &c->peers[i];
     return p->heard && instant_elapsed_most(c->now, p->at).ns <= within.ns;
-}
-
-static const struct heard *heard_find(const struct heartbeat *h, member_id who) {
-    for (int i = 0; i < h->n_heard; i++)
-        if (h->heard[i].who == who) return &h->heard[i];
-    return NULL;
 }
 
 /* How long had the sender of `h` not heard from `who` when it sent? */
@@ -202,7 +214,7 @@ enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *b
     pass_on(c, f->origin, bytes, n, from);
     const struct heard *self = heard_find(&h, c->self);
     if (self) heard_of_self(c, self);
-    heard_epoch(c, &h);
+    epoch_find(c);
     vouch(c);
     round_see(c, h.promised);
     round_see(c, h.accepted);
