@@ -331,7 +331,10 @@ enum reject on_decided(struct core *c, const struct certificate *cert) {
 enum reject on_release(struct core *c, const struct release *r) {
     if (r->who != c->self && !release_holds(c, r)) return REJECT_STATEMENT;
     if (c->disk.has_release && c->disk.release.term >= r->term) return REJECT_STALE;
-    if (r->term == decided(c)->term && r->who != decided(c)->primary) return REJECT_ROLE;
+    const struct record *known = r->term == decided(c)->term ? decided(c) : &c->disk.accepted.record;
+    if (r->term < decided(c)->term) return REJECT_STALE;
+    if (r->term != known->term) return REJECT_RECORD; /* of a term not known here: it is sent again until it is */
+    if (r->who != known->primary) return REJECT_ROLE;
     c->disk.has_release = true;
     c->disk.release = *r;
     store(c);
