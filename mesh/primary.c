@@ -144,9 +144,15 @@ static void fail(struct core *c, const char *why) {
               (unsigned long long)decided(c)->term);
 }
 
-/* A standby that has WAL of this term which we lack proves that our data directory was rolled back. */
+/* A standby that has WAL of this term which we lack proves that our data directory was rolled back.  Each start of
+ * PostgreSQL has an end of recovery of its own. */
 static void rollback_check(struct core *c) {
     struct hold *h = &c->hold;
+    if (h->recovered && (c->sample.phase == PG_DOWN || c->sample.phase == PG_STARTING)) { /* it recovers once more */
+        h->recovered = h->standbys = 0;
+        h->restarted = true;
+        h->ever_ready = false;
+    }
     if (c->sample.phase == PG_PRIMARY) {
         if (h->recovered == 0) h->recovered = c->sample.lsn;
         if (h->restarted && !h->ever_ready && h->recovered < h->standbys) fail(c, "a standby is ahead of this primary");
@@ -261,7 +267,8 @@ static void readiness(struct core *c) {
 static void report(struct core *c) {
     const struct record *r = decided(c);
     const struct pg_sample *s = &c->sample;
-    if (s->phase != PG_PRIMARY || !s->answering || !lease_held(c)) return;
+    bool making = c->goal.kind == GOAL_INIT && (s->goal_seq != c->goal.seq || s->progress != PG_GOAL_REACHED);
+    if (s->phase != PG_PRIMARY || !s->answering || making || !lease_held(c)) return;
     if (r->system_id == 0 && s->system_id != 0 && s->timeline != 0) {
         struct record want = *r;
         want.version++;
