@@ -175,6 +175,8 @@ static void health(struct core *c) {
     rollback_check(c);
     if (goal_failed) fail(c, "PostgreSQL did not reach its goal");
     else if (s->phase == PG_BROKEN) fail(c, "PostgreSQL cannot be run");
+    else if (s->system_id != 0 && decided(c)->system_id != 0 && s->system_id != decided(c)->system_id)
+        fail(c, "the data directory is of another cluster");
     else if (instant_elapsed_least(c->now, h->fine).ns > span_ms(patience_ms(c)).ns) fail(c, "PostgreSQL does not answer");
     if (h->failing && (s->phase == PG_DOWN || s->phase == PG_ABSENT || s->phase == PG_BROKEN) && s->confirmed_dead)
         release_term(c, MEMBER_NONE, h->failing);
