@@ -66,7 +66,7 @@ static void change(struct core *c, const struct command *m, member_id from) {
         memset(want.paused_why, 0, sizeof want.paused_why);
         if (want.paused) snprintf(want.paused_why, sizeof want.paused_why, "%s", m->why);
     }
-    if (!propose_change(c, &want)) {
+    if (c->disk.has_own || !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
         refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
         return;
     }
@@ -115,7 +115,7 @@ static void switchover(struct core *c, const struct command *m, member_id from) 
     want.switchover_from = c->self;
     want.switchover_to = m->target;
     want.switchover_deadline_ms = c->set.switchover_timeout_ms;
-    if (!propose_change(c, &want)) {
+    if (c->disk.has_own || !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
         refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
         return;
     }
@@ -139,7 +139,7 @@ static void undo(struct core *c, const char *text, const char *detail) {
 
 static void handover(struct core *c) {
     int i = member_index(c, c->operation.command.target);
-    if (!c->peers[i].heard || c->peers[i].beat.pg.lsn < c->operation.stop_lsn) return;
+    if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) || c->peers[i].beat.pg.lsn < c->operation.stop_lsn) return;
     c->operation.phase = OPERATION_RELEASED;
     release_term(c, c->operation.command.target, "planned switchover");
 }
@@ -173,7 +173,7 @@ static void drive_switchover(struct core *c) {
         return;
     }
     if (o->phase == OPERATION_STOP && c->sample.phase == PG_DOWN && c->sample.goal_seq == c->goal.seq) {
-        if (!c->sample.clean) {
+        if (!c->sample.clean || c->sample.lsn == 0) {
             undo(c, "PostgreSQL did not stop cleanly", "");
             return;
         }
