@@ -214,7 +214,8 @@ static struct candidate as_candidate(const struct core *c, const struct sealed_s
     struct candidate k = {.sealed = s->sealed, .eligible = true, .backlog_bytes = s->backlog_bytes};
     int i = member_index(c, s->sealed.id), primary = member_index(c, base_record(c)->primary);
     k.named = c->proposer.has_command ? c->proposer.command.target == s->sealed.id
-                                      : c->disk.has_release && c->disk.release.successor == s->sealed.id;
+                                      : c->disk.has_release && c->disk.release.term == base_record(c)->term &&
+                                            c->disk.release.successor == s->sealed.id;
     k.priority = s->sealed.id == c->self ? c->set.priority : c->peers[i].beat.pg.priority;
     k.same_site = primary >= 0 && strcmp(c->members[i].site, c->members[primary].site) == 0;
     return k;
