@@ -149,7 +149,7 @@ void hand_goal(struct hand *h, const struct pg_goal *goal)
 {
     pthread_mutex_lock(&h->lock);
     const struct pg_goal *last = h->has_wanted ? &h->wanted : &h->goal;
-    bool same = pg_act_same(last, goal);
+    bool same = pg_step_same(last, goal);
     h->wanted = *goal;
     h->has_wanted = true;
     if (!same)

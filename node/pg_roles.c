@@ -40,7 +40,8 @@ enum pg_outcome pg_roles_initdb(struct hand *h)
         return run.interrupted ? OUTCOME_AGAIN : pg_act_fail(h, "initdb: %.80s", pg_run_last_line(&run));
     }
     /* rename() replaces an empty directory and refuses any other: data of somebody else stay. */
-    if (!pg_process_sync_tree(fresh) || !pg_process_note(h, "initialised", "1\n") || rename(fresh, h->config->data_dir) < 0) {
+    if (!pg_process_sync_tree(fresh) || !pg_process_note(h, "initialised", "1\n") ||
+        !pg_process_note(h, "owes_roles", "1\n") || rename(fresh, h->config->data_dir) < 0) {
         int error = errno;
         pg_process_look(h);
         return pg_act_fail(h, "could not rename \"%.40s\": %s", fresh, strerror(error));
@@ -61,7 +62,7 @@ enum pg_outcome pg_roles_adopt(struct hand *h)
         return pg_act_fail(h, "the directory to adopt is a standby's");
     pid_t foreign = pg_process_foreign(h);
     if (!foreign)
-        return OUTCOME_REACHED;
+        return pg_process_note(h, "owes_roles", "1\n") ? OUTCOME_REACHED : pg_act_fail(h, "could not write into state_dir");
     if (!pg_process_stop_foreign(h, foreign))
         return atomic_load(&h->interrupt) ? OUTCOME_AGAIN
                                           : pg_act_fail(h, "could not stop process %d, which runs on the directory", (int)foreign);
@@ -156,7 +157,7 @@ static bool write_sql(struct hand *h, struct sql *s, struct problem *err)
 bool pg_roles_ensure(struct hand *h, struct problem *err)
 {
     char text[16], port[8];
-    if (h->goal.kind != GOAL_INIT || pg_process_noted(h, "roles", text, sizeof text))
+    if (!pg_process_noted(h, "owes_roles", text, sizeof text))
         return true;
     struct sql s = {calloc(1, SQL_SIZE), 0};
     if (!s.text)
@@ -171,5 +172,5 @@ bool pg_roles_ensure(struct hand *h, struct problem *err)
         ok = problem_fact(err, "could not make roles: %s", pg_run_last_line(&run));
     explicit_bzero(s.text, SQL_SIZE);
     free(s.text);
-    return ok && pg_process_note(h, "roles", "1\n");
+    return ok && pg_process_note(h, "owes_roles", NULL);
 }

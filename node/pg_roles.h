@@ -16,7 +16,8 @@
 enum pg_outcome pg_roles_initdb(struct hand *h);
 /* GOAL_INIT with data: REACHED when it may be started. */
 enum pg_outcome pg_roles_adopt(struct hand *h);
-/* Under GOAL_INIT: makes the roles, once. */
+/* Makes the roles, once, on the directory that was made or adopted here. Not under GOAL_INIT alone: the mesh decides the
+ * record of a primary as soon as it runs, and the goal is then another. */
 bool pg_roles_ensure(struct hand *h, struct problem *err);
 
 #endif
