@@ -7,9 +7,10 @@
  *
  *   link states       arrow taken in
  *   CLOSED -> NEW     link_open            a socket exists, nothing is known about the path
- *   NEW    -> UP      link_echoed          an echo came within `silence` of now
- *   UP     -> NEW     link_judge           sent, and no echo for `silence`
- *   NEW    -> CLOSED  link_judge           the try took longer than its backoff (200 ms doubling to 2 s, with jitter)
+ *   NEW    -> UP      link_listen          an echo came
+ *   UP     -> NEW     link_is_up           sent, and no echo for `silence`
+ *   NEW    -> CLOSED  link_is_stale        the try took longer than its backoff (200 ms doubling to 2 s, with jitter)
+ *                                          and what was sent has no echo; or it never stood for 10 s
  *
  * A frame goes out on the first link that is UP; the others carry a copy at least every half `silence`, so that their
  * state is known before they are needed; with none UP, on all.  Duplicates are the core's to drop.

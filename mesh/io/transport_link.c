@@ -19,8 +19,10 @@
 enum {
     BACKOFF_MS = 200,
     BACKOFF_MAX_MS = 2000,
+    REFUSED_MS = 10000, /* after a refusal libzmq does not try again by itself */
     RTO_MIN_US = 20000, /* one lost packet must cost less than two heartbeats; the kernel's own minimum is 200 ms */
     DESCRIPTORS_SEEN = 512,
+    CURVE_OVERHEAD = 64, /* 33 bytes (RFC 26), which ZMQ_MAXMSGSIZE counts */
 };
 
 /* docs/protocol.md, "Links"; each value was measured or read in libzmq's source. */
@@ -42,7 +44,7 @@ bool link_options(void *socket, const struct link_identity *id)
         {ZMQ_TCP_KEEPALIVE_INTVL, 2},
         {ZMQ_TCP_KEEPALIVE_CNT, 3},
     };
-    int64_t most = FRAME_MAX;
+    int64_t most = FRAME_MAX + CURVE_OVERHEAD;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof options[i].value) != 0)
             return false;
@@ -146,6 +148,7 @@ bool link_is_stale(struct link *l, const struct link_identity *id, instant now)
     bool tried = instant_elapsed_least(now, l->opened).ns > l->backoff.ns;
     if (link_is_up(l, id, now) || !tried)
         return false;
-    /* One that never stood is ZeroMQ's to retry; it is opened anew only when it stands and stays silent. */
-    return l->socket == NULL || silent(l, id, now);
+    /* One that does not stand is ZeroMQ's to retry, every few hundred milliseconds; when it stands and stays silent,
+     * or was refused (which does not show), it is ours. */
+    return l->socket == NULL || silent(l, id, now) || instant_elapsed_least(now, l->opened).ns > span_ms(REFUSED_MS).ns;
 }
