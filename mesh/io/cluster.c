@@ -314,6 +314,8 @@ bool cluster_parse(const char *text, size_t n, const char *path, struct cluster 
         if (last)
             break;
     }
+    if (good && text[n - 1] != '\n')
+        good = bad(&r, "the last line is cut off", NULL);
     if (good && (!r.name || !r.root || !r.record || c->n == 0))
         good = bad(&r, "the file is incomplete", "It needs name, root, record and at least one member.");
     good = good && check_record(&r);
