@@ -336,7 +336,7 @@ bool fence_wait_empty(const struct fence *f, int wait_ms) {
 }
 
 bool fence_is_empty(const struct fence *f) {
-    if (f->cgroup[0]) return cgroup_event(f, "populated ") == 0;
+    if (f->cgroup[0]) return cgroup_event(f, "populated ") == 0 || (access(f->cgroup, F_OK) < 0 && errno == ENOENT);
     return ladder_scan(f, ladder_room()) == 0;
 }
 

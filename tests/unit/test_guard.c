@@ -1,0 +1,294 @@
+/* The guard: what it judges, and a real guard over a dummy PostgreSQL, in a cgroup and by the ladder. */
+// LINK: node/guard.c
+// LINK: node/fence.c
+// LINK: node/fence_page.c
+#define _GNU_SOURCE
+#include "node/guard.h"
+#include "tests/unit/suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- judging --------------------------------------------------------------------------------------------------------- */
+
+enum { LEASE_MS = 600 };
+
+static instant at(int64_t ms)
+{
+    return (instant){ms * 1000000, ms * 1000000};
+}
+
+static const struct judge_row {
+    const char *name;
+    enum guard_state state;
+    uint64_t term, armed;  /* watched until now, asked for */
+    uint64_t lease_term;
+    int64_t until_ms, frozen_ms, now_ms;
+    enum guard_order order;
+    enum guard_state then;
+} judge_rows[] = {
+    {"not armed: left alone", GUARD_IDLE, 0, 0, 1, 100, 0, 5000, GUARD_ORDER_NONE, GUARD_IDLE},
+    {"armed under a lease", GUARD_IDLE, 0, 1, 1, 6000, 0, 5000, GUARD_ORDER_NONE, GUARD_WATCH},
+    {"armed without a lease", GUARD_IDLE, 0, 1, 0, 0, 0, 5000, GUARD_ORDER_FREEZE, GUARD_FROZEN},
+    {"lease of another term", GUARD_WATCH, 2, 2, 1, 6000, 0, 5000, GUARD_ORDER_FREEZE, GUARD_FROZEN},
+    {"before the deadline", GUARD_WATCH, 1, 1, 1, 5001, 0, 5000, GUARD_ORDER_NONE, GUARD_WATCH},
+    {"at the deadline", GUARD_WATCH, 1, 1, 1, 5000, 0, 5000, GUARD_ORDER_FREEZE, GUARD_FROZEN},
+    {"frozen, still no lease", GUARD_FROZEN, 1, 1, 1, 5000, 5000, 5599, GUARD_ORDER_NONE, GUARD_FROZEN},
+    {"frozen for one lease", GUARD_FROZEN, 1, 1, 1, 5000, 5000, 5600, GUARD_ORDER_KILL, GUARD_KILLED},
+    {"the lease comes back", GUARD_FROZEN, 1, 1, 1, 6000, 5000, 5300, GUARD_ORDER_THAW, GUARD_WATCH},
+    {"a lease of a new term thaws nothing of the old one", GUARD_FROZEN, 1, 1, 2, 6000, 5000, 5300, GUARD_ORDER_NONE, GUARD_FROZEN},
+    {"killed is killed", GUARD_KILLED, 1, 1, 1, 9000, 5000, 6000, GUARD_ORDER_NONE, GUARD_KILLED},
+    {"disarmed", GUARD_WATCH, 1, 0, 1, 9000, 0, 6000, GUARD_ORDER_NONE, GUARD_IDLE},
+    {"disarmed while frozen: what starts next must run", GUARD_FROZEN, 1, 0, 1, 0, 5000, 5300, GUARD_ORDER_THAW, GUARD_IDLE},
+};
+
+START_TEST(judges)
+{
+    const struct judge_row *row = &judge_rows[_i];
+    struct guard_watch w = {.state = row->state, .term = row->term, .frozen_at = at(row->frozen_ms)};
+    struct fence_lease lease = {.term = row->lease_term, .until = at(row->until_ms)};
+    instant next;
+    EXPECT_INT(guard_judge(&w, row->armed, &lease, LEASE_MS, at(row->now_ms), &next), row->order, row);
+    EXPECT_INT(w.state, row->then, row);
+}
+END_TEST
+
+START_TEST(either_clock_ends_the_lease)
+{
+    struct guard_watch w = {.state = GUARD_WATCH, .term = 1};
+    struct fence_lease lease = {.term = 1, .until = at(5000)};
+    instant next, suspended = {at(9000).boot_ns, at(4000).raw_ns};
+    ck_assert_int_eq(guard_judge(&w, 1, &lease, LEASE_MS, suspended, &next), GUARD_ORDER_FREEZE);
+}
+END_TEST
+
+START_TEST(half_written_deadline_leaves_the_last_one)
+{
+    int fd;
+    struct fence_page *page = fence_page_make(&fd);
+    struct fence_lease got = {0};
+    fence_page_lease(page, -1, at(7000), 3);
+    ck_assert(fence_page_read(page, &got));
+    ck_assert_uint_eq(got.term, 3);
+    atomic_fetch_add(&page->lock, 1); /* the agent died here */
+    got.term = 99;
+    ck_assert(!fence_page_read(page, &got));
+    ck_assert_uint_eq(got.term, 99);
+    fence_page_lease(page, -1, at(8000), 4); /* the next agent */
+    ck_assert(fence_page_read(page, &got));
+    ck_assert_uint_eq(got.term, 4);
+}
+END_TEST
+
+/* ---- a real one --------------------------------------------------------------------------------------------------------- */
+
+/* The agent: this program again.  Starts a "postgres" with two children in the fence, tells its pid, and waits. */
+static int be_agent(const char *folder)
+{
+    char path[512], data[512];
+    struct fence fence;
+    snprintf(data, sizeof data, "%s/data", folder);
+    fence_attach(&fence, getenv("PGMESH_CGROUP"), data);
+    if (fence_is_empty(&fence)) {
+        int entry = fence_entry_fd(&fence);
+        if (fork() == 0) {
+            if (entry >= 0 && write(entry, "0", 1) != 1)
+                _exit(1);
+            snprintf(path, sizeof path, "%s/postgres", folder);
+            if (chdir(data) < 0)
+                _exit(1);
+            if (fork() == 0)
+                setsid();
+            execl(path, "postgres", "1000", (char *)NULL);
+            _exit(1);
+        }
+    }
+    snprintf(path, sizeof path, "%s/agent.tmp", folder);
+    FILE *f = fopen(path, "w");
+    fprintf(f, "%d %s %s\n%s\n", (int)getpid(), getenv("PGMESH_GUARD_PAGE"), getenv("PGMESH_GUARD_BELL"), getenv("PGMESH_CGROUP"));
+    fclose(f);
+    char to[512];
+    snprintf(to, sizeof to, "%s/agent", folder);
+    rename(path, to);
+    for (;;)
+        pause();
+}
+
+static struct trial {
+    char folder[64], data[128];
+    pid_t guard, agent;
+    int bell;
+    struct fence_page *page;
+    struct fence fence;
+} trial;
+
+/* Awaits what another process brings about. */
+#define AWAIT(condition) \
+    do { \
+        int tries_ = 10000; \
+        while (!(condition) && --tries_) \
+            poll(NULL, 0, 1); \
+        ck_assert_msg(tries_, "never came: %s", #condition); \
+    } while (0)
+
+static bool read_agent(struct trial *t, pid_t not_this)
+{
+    char path[128], cgroup[FENCE_PATH] = "";
+    int page, bell;
+    snprintf(path, sizeof path, "%s/agent", t->folder);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return false;
+    bool ok = fscanf(f, "%d %d %d\n", &t->agent, &page, &bell) == 3;
+    if (ok && fgets(cgroup, sizeof cgroup, f))
+        cgroup[strcspn(cgroup, "\n")] = '\0';
+    fclose(f);
+    if (!ok || t->agent == not_this)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)t->agent, page);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    t->page = fd >= 0 ? fence_page_map(fd) : NULL;
+    close(fd);
+    int agent = (int)syscall(SYS_pidfd_open, t->agent, 0);
+    t->bell = (int)syscall(SYS_pidfd_getfd, agent, bell, 0);
+    close(agent);
+    fence_attach(&t->fence, cgroup, t->data);
+    return t->page && t->bell >= 0;
+}
+
+static void copy_program(const char *from, const char *to)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cp '%s' '%s'", from, to);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void start(const char *cgroup)
+{
+    struct trial *t = &trial;
+    char path[128], self[512], name[64];
+    strcpy(t->folder, "/tmp/pgmesh-guard-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(t->folder));
+    snprintf(t->data, sizeof t->data, "%s/data", t->folder);
+    mkdir(t->data, 0700);
+    snprintf(path, sizeof path, "%s/postgres", t->folder);
+    copy_program("/bin/sleep", path);
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    ck_assert_int_gt((int)n, 0);
+    self[n] = '\0';
+    snprintf(name, sizeof name, "pgmesh-unit-%d", (int)getpid());
+    t->guard = fork();
+    if (t->guard == 0) {
+        char *const agent[] = {self, "--agent", t->folder, NULL};
+        struct guard_options o = {.cgroup = cgroup, .name = name, .data_dir = t->data, .lease_ms = 200, .stop_ms = 200,
+                                  .realtime = false, .agent = agent};
+        _exit(guard_run(&o));
+    }
+    AWAIT(read_agent(t, 0));
+    AWAIT(!fence_is_empty(&t->fence));
+}
+
+static void stop(void)
+{
+    struct trial *t = &trial;
+    int status;
+    if (t->guard > 0) {
+        kill(t->guard, SIGTERM);
+        waitpid(t->guard, &status, 0);
+        ck_assert(fence_is_empty(&t->fence));
+        ck_assert(t->fence.cgroup[0] == '\0' || access(t->fence.cgroup, F_OK) < 0);
+    }
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf '%s'", t->folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void lease_for(int ms, uint64_t term)
+{
+    fence_page_lease(trial.page, trial.bell, instant_add(fence_now(), span_ms(ms)), term);
+}
+
+/* "auto" where a cgroup can be had, else the test says nothing new over the ladder and is passed. */
+static const char *const kinds[] = {"auto", "none"};
+
+START_TEST(freezes_thaws_and_kills)
+{
+    struct trial *t = &trial;
+    start(kinds[_i]);
+    poll(NULL, 0, 30);
+    ck_assert_uint_eq(t->page->freezes, 0); /* not armed */
+    lease_for(100, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    instant until = fence_now();
+    AWAIT(t->page->freezes == 1);
+    AWAIT(fence_is_frozen(&t->fence));
+    ck_assert_int_lt(span_to_ms(instant_elapsed_most(fence_now(), until)), 200);
+    lease_for(150, 2); /* another term's */
+    poll(NULL, 0, 20);
+    ck_assert(fence_is_frozen(&t->fence));
+    lease_for(150, 1);
+    AWAIT(t->page->thaws == 1);
+    AWAIT(!fence_is_frozen(&t->fence));
+    AWAIT(t->page->freezes == 2);
+    AWAIT(t->page->kills == 1);
+    AWAIT(fence_is_empty(&t->fence));
+    stop();
+}
+END_TEST
+
+START_TEST(takes_the_lease_back_at_once)
+{
+    struct trial *t = &trial;
+    start(kinds[_i]);
+    lease_for(3600000, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    ck_assert_uint_eq(t->page->freezes, 0);
+    fence_page_lease(t->page, t->bell, instant_never(), 1);
+    AWAIT(t->page->freezes == 1);
+    stop();
+}
+END_TEST
+
+START_TEST(holds_the_deadline_for_a_dead_agent_and_starts_another)
+{
+    struct trial *t = &trial;
+    start(kinds[_i]);
+    lease_for(3600000, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    pid_t first = t->agent;
+    kill(first, SIGKILL);
+    AWAIT(read_agent(t, first));
+    ck_assert(!fence_is_empty(&t->fence)); /* PostgreSQL never noticed */
+    ck_assert_uint_eq(t->page->freezes, 0);
+    ck_assert_uint_eq(t->page->armed_term, 1);
+    fence_page_lease(t->page, t->bell, instant_never(), 1);
+    AWAIT(t->page->kills == 1);
+    AWAIT(fence_is_empty(&t->fence));
+    stop();
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--agent") == 0)
+        return be_agent(argv[2]);
+    Suite *suite = suite_create("guard");
+    TCase *judge = suite_case(suite, "judge"), *real = suite_case(suite, "real");
+    tcase_add_loop_test(judge, judges, 0, ROWS(judge_rows));
+    tcase_add_test(judge, either_clock_ends_the_lease);
+    tcase_add_test(judge, half_written_deadline_leaves_the_last_one);
+    tcase_add_loop_test(real, freezes_thaws_and_kills, 0, 2);
+    tcase_add_loop_test(real, takes_the_lease_back_at_once, 0, 2);
+    tcase_add_loop_test(real, holds_the_deadline_for_a_dead_agent_and_starts_another, 0, 2);
+    return suite_run(suite);
+}
