@@ -37,7 +37,8 @@ static int give(struct order *o, enum command_kind kind, const char *deed, membe
     return code;
 }
 
-static int refuse(struct order *o, enum exit_code code, const char *fact, const char *detail, const char *hint)
+static int refuse(struct order *o, enum exit_code code, const char *fact, const char *detail,
+                  const char *hint)
 {
     output_fail(&o->x->out, code, fact, detail, hint);
     order_close(o);
@@ -73,7 +74,8 @@ int command_switchover(struct inspect *x)
         return code;
     const struct cluster_member *m = order_target(&order, to, true, &code);
     if (m != NULL && *order.view.primary == '\0')
-        return refuse(&order, EXIT_NO_PRIMARY, text("cannot switch over to %s", to), "There is no primary to switch from.",
+        return refuse(&order, EXIT_NO_PRIMARY, text("cannot switch over to %s", to),
+                      "There is no primary to switch from.",
                       text("\"pgmesh failover --to %s\" is for that.", to));
     if (m == NULL || (code = check_takeover(&order, m, "switch over")) != EXIT_OK) {
         order_close(&order);
@@ -109,9 +111,10 @@ static int read_failover(struct inspect *x, struct failover *f)
         return usage(x, option == ARGS_WORD ? text("unexpected word \"%s\"", value) : "no target is named",
                      "The database is named with --to MEMBER.");
     if (f->loss && (f->cluster == NULL || f->term == NULL))
-        return usage(x, "to allow data loss, cluster and term must be typed",
-                     "Data loss is final: --cluster NAME and --term N say that this very cluster is meant, as it is now. "
-                     "\"pgmesh status\" shows both.");
+        return usage(
+            x, "to allow data loss, cluster and term must be typed",
+            "Data loss is final: --cluster NAME and --term N say that this very cluster is meant, as it is now. "
+            "\"pgmesh status\" shows both.");
     return EXIT_OK;
 }
 
@@ -119,7 +122,8 @@ static int check_typed(struct order *o, const struct failover *f)
 {
     char *end;
     if (f->cluster != NULL && strcmp(f->cluster, o->cluster.name) != 0)
-        return output_fail(&o->x->out, EXIT_REFUSED, text("this is cluster %s, not %s", o->cluster.name, f->cluster),
+        return output_fail(&o->x->out, EXIT_REFUSED,
+                           text("this is cluster %s, not %s", o->cluster.name, f->cluster),
                            "Nothing was done.", "Look at \"pgmesh status\" and at --config.");
     if (f->term != NULL && (strtoull(f->term, &end, 10) != o->view.term || *end != '\0'))
         return output_fail(&o->x->out, EXIT_REFUSED, text("the term is %llu, not %s", o->view.term, f->term),
@@ -137,7 +141,8 @@ int command_failover(struct inspect *x)
     if ((code = order_open(&order, x)) != EXIT_OK)
         return code;
     const struct cluster_member *m = order_target(&order, f.to, true, &code);
-    if (m == NULL || (code = check_typed(&order, &f)) != EXIT_OK || (code = check_takeover(&order, m, "fail over")) != EXIT_OK) {
+    if (m == NULL || (code = check_typed(&order, &f)) != EXIT_OK ||
+        (code = check_takeover(&order, m, "fail over")) != EXIT_OK) {
         order_close(&order);
         return code;
     }
@@ -158,7 +163,8 @@ int command_pause(struct inspect *x)
     if (option == ARGS_WORD)
         return usage(x, text("unexpected word \"%s\"", value), "A reason is given with --reason 'TEXT'.");
     if (strlen(reason) >= TEXT_SIZE)
-        return usage(x, "the reason is too long", text("It has %zu bytes; %d are kept.", strlen(reason), TEXT_SIZE - 1));
+        return usage(x, "the reason is too long",
+                     text("It has %zu bytes; %d are kept.", strlen(reason), TEXT_SIZE - 1));
     if ((code = order_open(&order, x)) != EXIT_OK)
         return code;
     snprintf(order.command.why, sizeof order.command.why, "%s", reason);
@@ -183,12 +189,14 @@ static int command_on_member(struct inspect *x, enum command_kind kind)
     if (option == ARGS_STOP)
         return code;
     if (option == ARGS_WORD || name == NULL)
-        return usage(x, name == NULL ? "no member is named" : text("unexpected word \"%s\"", value), "One member is named.");
+        return usage(x, name == NULL ? "no member is named" : text("unexpected word \"%s\"", value),
+                     "One member is named.");
     if ((code = order_open(&order, x)) != EXIT_OK)
         return code;
     const struct cluster_member *m = order_target(&order, name, kind == COMMAND_REINIT, &code);
     if (m != NULL && kind == COMMAND_REINIT && strcmp(order.view.primary, name) == 0)
-        return refuse(&order, EXIT_REFUSED, text("cannot clone %s anew", name), "It is the primary: its data are the cluster's.",
+        return refuse(&order, EXIT_REFUSED, text("cannot clone %s anew", name),
+                      "It is the primary: its data are the cluster's.",
                       "Switch over to another database first.");
     if (m == NULL) {
         order_close(&order);

@@ -18,8 +18,8 @@ static const struct option_row options_common[] = {
 
 int usage(struct inspect *x, const char *fact, const char *detail)
 {
-    const char *hint = x->command == NULL ? "See \"pgmesh --help\"."
-                                          : text("See \"pgmesh %s --help\".", x->command->name);
+    const char *hint =
+        x->command == NULL ? "See \"pgmesh --help\"." : text("See \"pgmesh %s --help\".", x->command->name);
     return output_fail(&x->out, EXIT_USAGE, fact, detail, hint);
 }
 
@@ -28,7 +28,8 @@ static void help_options(struct output *o, const char *title, const struct optio
     output_text(o, 0, "%s", title);
     for (; rows->name != NULL; rows++) {
         const char *head = text("  --%s %s", rows->name, rows->value == NULL ? "" : rows->value);
-        output_text(o, 30, "%s%*s %s", head, text_cells(head) < 29 ? 29 - text_cells(head) : 0, "", rows->help);
+        output_text(o, 30, "%s%*s %s", head, text_cells(head) < 29 ? 29 - text_cells(head) : 0, "",
+                    rows->help);
     }
 }
 
@@ -64,8 +65,8 @@ void help_command(struct inspect *x, const struct command_row *command)
 {
     struct output o = x->out;
     o.json = false;
-    output_text(&o, 15, "usage: pgmesh %s%s%s [OPTIONS]", command->name, *command->synopsis == '\0' ? "" : " ",
-                command->synopsis);
+    output_text(&o, 15, "usage: pgmesh %s%s%s [OPTIONS]", command->name,
+                *command->synopsis == '\0' ? "" : " ", command->synopsis);
     output_blank(&o);
     help_paragraphs(&o, command->help);
     output_blank(&o);
@@ -86,7 +87,8 @@ static int unknown_option(struct inspect *x, const char *name, size_t n)
 {
     const char *names[64];
     size_t known = 0;
-    const struct option_row *tables[] = {x->command == NULL ? options_none : x->command->options, options_common};
+    const struct option_row *tables[] = {x->command == NULL ? options_none : x->command->options,
+                                         options_common};
     for (size_t t = 0; t < 2; t++)
         for (const struct option_row *r = tables[t]; r->name != NULL && known < 64; r++)
             names[known++] = r->name;
@@ -112,7 +114,8 @@ static bool common(struct inspect *x, const struct option_row *row, const char *
         char *end;
         double seconds = strtod(value, &end);
         if (end == value || *end != '\0' || !(seconds > 0 && seconds <= 86400)) {
-            *code = usage(x, text("\"%s\" is no time limit", value), "A number of seconds is wanted, such as 5 or 0.5.");
+            *code = usage(x, text("\"%s\" is no time limit", value),
+                          "A number of seconds is wanted, such as 5 or 0.5.");
             return false;
         }
         x->timeout_ms = (unsigned)(seconds * 1000) + 1;
@@ -214,7 +217,8 @@ bool args_common(struct inspect *x, int *code)
     const char *value;
     spell_out(x);
     if (x->argv[x->at][1] != '-') {
-        *code = usage(x, text("unknown option \"%s\"", x->argv[x->at]), "Options are written with two dashes.");
+        *code =
+            usage(x, text("unknown option \"%s\"", x->argv[x->at]), "Options are written with two dashes.");
         return false;
     }
     return option_read(x, &row, &value, code) != ARGS_STOP && common(x, row, value, code);

@@ -23,7 +23,9 @@ const char *json_text(const json_t *object, const char *key)
 long long json_number(const json_t *object, const char *key, long long otherwise)
 {
     const json_t *v = json_object_get(object, key);
-    return json_is_integer(v) ? json_integer_value(v) : json_is_real(v) ? (long long)json_real_value(v) : otherwise;
+    return json_is_integer(v) ? json_integer_value(v)
+           : json_is_real(v)  ? (long long)json_real_value(v)
+                              : otherwise;
 }
 
 bool json_flag(const json_t *object, const char *key)
@@ -94,10 +96,10 @@ static bool setting(struct client *c, const char *file, const char *name, char *
 static int config_cannot(struct client *c, const char *file)
 {
     int error = errno;
-    return output_fail(&c->x->out, error == EACCES || error == EPERM ? EXIT_PERMISSION : EXIT_NO_CONTACT,
-                       text("cannot find out which member to ask: cannot read \"%s\"", file),
-                       text("%s.", strerror(error)),
-                       "Name a member's socket with --control, or a configuration with --config FILE or $PGMESH_CONFIG.");
+    return output_fail(
+        &c->x->out, error == EACCES || error == EPERM ? EXIT_PERMISSION : EXIT_NO_CONTACT,
+        text("cannot find out which member to ask: cannot read \"%s\"", file), text("%s.", strerror(error)),
+        "Name a member's socket with --control, or a configuration with --config FILE or $PGMESH_CONFIG.");
 }
 
 static int config_read(struct client *c, const char *file)
@@ -126,7 +128,8 @@ static int config_read(struct client *c, const char *file)
     fclose(f);
     if (!node && *unknown != '\0') {
         const char *near = text_nearest(unknown, known, 4);
-        return output_fail(&c->x->out, EXIT_USAGE, text("%s:%d: unknown option \"%s\"", file, unknown_at, unknown),
+        return output_fail(&c->x->out, EXIT_USAGE,
+                           text("%s:%d: unknown option \"%s\"", file, unknown_at, unknown),
                            near == NULL ? "The options are control, key, cluster_file and operator."
                                         : text("Perhaps \"%s\" was meant.", near),
                            NULL);
@@ -204,13 +207,15 @@ static int no_contact(struct client *c)
     const char *path = c->sockets[last], *why = strerror(error);
     if (error == EACCES || error == EPERM)
         return output_fail(&c->x->out, EXIT_PERMISSION, text("not allowed to ask the member at \"%s\"", path),
-                           text("%s.", why), "Its control socket answers root and the user that the member runs as.");
-    return output_fail(&c->x->out, EXIT_NO_CONTACT,
-                       last == 0 ? text("no member answers at \"%s\"", path)
-                                 : text("no member answers at any of %d sockets, the last \"%s\"", last + 1, path),
-                       text("%s (told by %s).", why, c->source),
-                       error == ENOENT ? "Is the member running on this host? Its state folder holds the socket."
-                                       : "Is the member running? Its log tells why not.");
+                           text("%s.", why),
+                           "Its control socket answers root and the user that the member runs as.");
+    return output_fail(
+        &c->x->out, EXIT_NO_CONTACT,
+        last == 0 ? text("no member answers at \"%s\"", path)
+                  : text("no member answers at any of %d sockets, the last \"%s\"", last + 1, path),
+        text("%s (told by %s).", why, c->source),
+        error == ENOENT ? "Is the member running on this host? Its state folder holds the socket."
+                        : "Is the member running? Its log tells why not.");
 }
 
 static int dial_any(struct client *c)
@@ -297,7 +302,8 @@ static bool read_line(int fd, struct reader *r, size_t *n, long long until, cons
     }
 }
 
-static int converse(struct client *c, int fd, const json_t *request, long long until, client_take *take, void *arg)
+static int converse(struct client *c, int fd, const json_t *request, long long until, client_take *take,
+                    void *arg)
 {
     struct reader r = {0};
     const char *why = "It did not take the request.", *path = c->sockets[c->answering];

@@ -17,9 +17,9 @@ struct client {
     char source[CLIENT_PATH]; /* what told the socket, for complaints */
     int n_sockets;
     char sockets[CLIENT_SOCKETS][CLIENT_PATH];
-    int answering;            /* the socket in use, -1 none yet */
+    int answering;                                         /* the socket in use, -1 none yet */
     char key_file[CLIENT_PATH], cluster_file[CLIENT_PATH]; /* "" unknown */
-    char operator_name[64];   /* "" : found by the key */
+    char operator_name[64];                                /* "" : found by the key */
 };
 
 /* Reads the configuration; contacts nobody yet. */

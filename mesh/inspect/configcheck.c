@@ -20,7 +20,8 @@ static json_t *result_json(const char *file, const struct folder *f, const struc
 static bool check_one(struct inspect *x, const char *file, json_t *results)
 {
     struct problem problem = {0};
-    struct folder *f = folder_open(file, 1u << ROLE_DATABASE | 1u << ROLE_OBSERVER | 1u << ROLE_WITNESS, &problem);
+    struct folder *f =
+        folder_open(file, 1u << ROLE_DATABASE | 1u << ROLE_OBSERVER | 1u << ROLE_WITNESS, &problem);
     bool good = f != NULL;
     json_array_append_new(results, result_json(file, f, &problem));
     if (good)
@@ -79,5 +80,6 @@ int command_config(struct inspect *x)
     if (strcmp(verb, "sample") == 0)
         return sample(x);
     const char *near = text_nearest(verb, verbs, 2);
-    return usage(x, text("config cannot \"%s\"", verb), near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near));
+    return usage(x, text("config cannot \"%s\"", verb),
+                 near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near));
 }

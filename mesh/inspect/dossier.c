@@ -111,13 +111,15 @@ static void verify_seals(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < p->why.n_seals; i++) {
         const struct sealed_statement *s = &p->why.seals[i];
         seals[i] = s->sealed;
-        d->seal_holds[i] = record_is_database(&p->record, s->sealed.id) && ballot_cmp(s->ballot, p->why.built) == 0 &&
+        d->seal_holds[i] = record_is_database(&p->record, s->sealed.id) &&
+                           ballot_cmp(s->ballot, p->why.built) == 0 &&
                            vouched(c, s->sealed.id, bytes, sealed_bytes(bytes, &c->id, s), s->signature);
         if (!d->seal_holds[i])
             wrong(d, "the seal of %s does not hold", cluster_member_name(c, s->sealed.id));
         if (s->sealed.id == p->record.primary && s->sealed.dir == p->record.primary_dir)
             d->chosen = i;
-        if (s->sealed.id == p->why.former && s->sealed.dir == p->why.former_dir && p->why.former != MEMBER_NONE)
+        if (s->sealed.id == p->why.former && s->sealed.dir == p->why.former_dir &&
+            p->why.former != MEMBER_NONE)
             d->former_sealed = true;
     }
     if (d->chosen < 0)
@@ -208,10 +210,14 @@ static struct candidate candidate_of(const struct dossier *d, int i, const struc
 {
     const struct proposal *p = &d->certificate.proposal;
     const struct sealed_statement *s = &p->why.seals[i];
-    const struct cluster_member *m = cluster_member(c, s->sealed.id), *former = cluster_member(c, p->why.former);
-    return (struct candidate){.sealed = s->sealed, .eligible = true, .backlog_bytes = s->backlog_bytes,
+    const struct cluster_member *m = cluster_member(c, s->sealed.id),
+                                *former = cluster_member(c, p->why.former);
+    return (struct candidate){.sealed = s->sealed,
+                              .eligible = true,
+                              .backlog_bytes = s->backlog_bytes,
                               .named = p->why.has_command && p->why.command.target == s->sealed.id,
-                              .same_site = m != NULL && former != NULL && strcmp(m->member.site, former->member.site) == 0};
+                              .same_site = m != NULL && former != NULL &&
+                                           strcmp(m->member.site, former->member.site) == 0};
 }
 
 const char *dossier_because(const struct dossier *d, int i, const struct cluster *cluster)

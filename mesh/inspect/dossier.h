@@ -25,9 +25,9 @@ struct dossier {
     bool accepted_holds[VOTERS_MAX], promise_holds[VOTERS_MAX], seal_holds[DATABASES_MAX], command_holds;
     uint32_t accepted, promised; /* voters by position whose statement holds */
     bool accepted_quorum, promised_quorum, seals_enough;
-    unsigned seals_needed[2];    /* n - k + 1 of each counting sync set; 0: the set is empty or does not count */
-    bool former_sealed;          /* the former primary itself, with its own directory */
-    int chosen;                  /* index of the new primary's seal, -1 none */
+    unsigned seals_needed[2]; /* n - k + 1 of each counting sync set; 0: the set is empty or does not count */
+    bool former_sealed;       /* the former primary itself, with its own directory */
+    int chosen;               /* index of the new primary's seal, -1 none */
 };
 
 /* false: the bytes are no certificate at all. */

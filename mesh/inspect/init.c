@@ -7,8 +7,21 @@
 #include "mesh/inspect/make.h"
 #include "mesh/inspect/problems.h"
 
-enum { INIT_CLUSTER, INIT_OUT, INIT_MEMBER, INIT_MEMBERS, INIT_DURABILITY, INIT_RULE, INIT_BOOTSTRAP, INIT_PRIMARY,
-       INIT_LEASE_MAX, INIT_NO_VOTE, INIT_SET, INIT_OPERATOR };
+enum {
+    INIT_CLUSTER,
+    INIT_OUT,
+    INIT_MEMBER,
+    INIT_MEMBERS,
+    INIT_DURABILITY,
+    INIT_RULE,
+    INIT_BOOTSTRAP,
+    INIT_PRIMARY,
+    INIT_LEASE_MAX,
+    INIT_NO_VOTE,
+    INIT_SET,
+    INIT_OPERATOR
+};
+// clang-format off
 const struct option_row options_init[] = {
     [INIT_CLUSTER] = {"cluster", "NAME", "what people call the cluster"},
     [INIT_OUT] = {"out", "FOLDER", "where to make it all; must not exist, or be empty"},
@@ -29,6 +42,7 @@ const struct option_row options_init[] = {
     [INIT_OPERATOR] = {"operator", "NAME", "whose key signs commands (operator)"},
     {NULL, NULL, NULL},
 };
+// clang-format on
 
 static bool wrong_choice(const char *option, const char *value, const char *choices, struct problem *err)
 {
@@ -58,14 +72,18 @@ static bool take_rule(struct plan *p, const char *value, struct problem *err)
 static bool take_bootstrap(struct plan *p, const char *value, struct problem *err)
 {
     p->adopt = strcmp(value, "adopt") == 0;
-    return p->adopt || strcmp(value, "initdb") == 0 || wrong_choice("bootstrap", value, "initdb and adopt", err);
+    return p->adopt || strcmp(value, "initdb") == 0 ||
+           wrong_choice("bootstrap", value, "initdb and adopt", err);
 }
 
 static bool take_lease_max(struct plan *p, const char *value, struct problem *err)
 {
     char *unit;
     double n = strtod(value, &unit);
-    double ms = strcmp(unit, "ms") == 0 ? n : strcmp(unit, "s") == 0 ? n * 1000 : strcmp(unit, "min") == 0 ? n * 60000 : -1;
+    double ms = strcmp(unit, "ms") == 0    ? n
+                : strcmp(unit, "s") == 0   ? n * 1000
+                : strcmp(unit, "min") == 0 ? n * 60000
+                                           : -1;
     if (ms >= 100 && ms <= 60000) {
         p->lease_ms_max = (uint32_t)ms;
         return true;
@@ -121,30 +139,34 @@ static void print_json(struct inspect *x, const struct plan *p, const struct mad
         json_t *addresses = json_array();
         for (int a = 0; a < m->n_mesh; a++)
             json_array_append_new(addresses, json_string(address_text(&m->mesh[a])));
-        json_array_append_new(members, json_pack("{s:i,s:s,s:s,s:s,s:s,s:b,s:o,s:s?}", "id", m->member.id, "name",
-                                                 m->member.name, "role", cluster_role_name(m->member.role), "site",
-                                                 m->member.site, "folder", text("%s/%s", p->out, m->member.name),
-                                                 "votes", p->members[i].votes, "addresses", addresses, "postgres",
-                                                 m->has_pg ? address_text(&m->pg) : NULL));
+        json_array_append_new(members,
+                              json_pack("{s:i,s:s,s:s,s:s,s:s,s:b,s:o,s:s?}", "id", m->member.id, "name",
+                                        m->member.name, "role", cluster_role_name(m->member.role), "site",
+                                        m->member.site, "folder", text("%s/%s", p->out, m->member.name),
+                                        "votes", p->members[i].votes, "addresses", addresses, "postgres",
+                                        m->has_pg ? address_text(&m->pg) : NULL));
     }
     for (int i = 0; i < p->n_notices; i++)
-        json_array_append_new(notices, json_pack("{s:s,s:s}", "message", p->notices[i].fact, "hint", p->notices[i].hint));
-    output_json(&x->out, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:i,s:o,s:o}", "cluster", c->name, "cluster_id", id,
-                                   "folder", p->out, "operator", p->operator_name, "durability",
-                                   durabilities[p->durability], "rule",
-                                   c->first.voters.rule == RULE_SITES ? "sites" : "majority", "voters", c->first.voters.n,
-                                   "primary", p->primary, "lease_ms_max", (int)p->lease_ms_max, "members", members,
-                                   "notices", notices));
+        json_array_append_new(
+            notices, json_pack("{s:s,s:s}", "message", p->notices[i].fact, "hint", p->notices[i].hint));
+    output_json(&x->out, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:i,s:o,s:o}", "cluster", c->name,
+                                   "cluster_id", id, "folder", p->out, "operator", p->operator_name,
+                                   "durability", durabilities[p->durability], "rule",
+                                   c->first.voters.rule == RULE_SITES ? "sites" : "majority", "voters",
+                                   c->first.voters.n, "primary", p->primary, "lease_ms_max",
+                                   (int)p->lease_ms_max, "members", members, "notices", notices));
 }
 
 static void print_text(struct inspect *x, const struct plan *p, const struct made *made)
 {
-    static const struct column columns[] = {{"MEMBER", 0, false}, {"ROLE", 2, false}, {"SITE", 3, false},
-                                            {"VOTE", 4, false}, {"ADDRESS", 1, false}, {"FOLDER", 0, false}};
+    static const struct column columns[] = {{"MEMBER", 0, false},  {"ROLE", 2, false},
+                                            {"SITE", 3, false},    {"VOTE", 4, false},
+                                            {"ADDRESS", 1, false}, {"FOLDER", 0, false}};
     struct table t;
     const struct voters *v = &made->cluster.first.voters;
-    output_text(&x->out, 2, "cluster %s made in \"%s\": %d members, %d voters, rule %s, first primary %s", p->cluster,
-                p->out, p->n_members, v->n, v->rule == RULE_SITES ? "sites" : "majority", p->primary);
+    output_text(&x->out, 2, "cluster %s made in \"%s\": %d members, %d voters, rule %s, first primary %s",
+                p->cluster, p->out, p->n_members, v->n, v->rule == RULE_SITES ? "sites" : "majority",
+                p->primary);
     output_blank(&x->out);
     table_open(&t, columns, 6);
     for (int i = 0; i < p->n_members; i++) {
@@ -163,10 +185,14 @@ static void print_text(struct inspect *x, const struct plan *p, const struct mad
     output_text(&x->out, 5, "  1. Copy each member's folder to its host and start it there:");
     output_text(&x->out, 7, "       pgmesh-node --config FOLDER/node.conf        databases and observers");
     output_text(&x->out, 7, "       pgmesh-witness --config FOLDER/node.conf     witnesses");
-    output_text(&x->out, 5, "  2. Keep \"%s/root.key\" offline: only new members need it, and whoever has it can be any of them.",
-                p->out);
+    output_text(
+        &x->out, 5,
+        "  2. Keep \"%s/root.key\" offline: only new members need it, and whoever has it can be any of them.",
+        p->out);
     output_text(&x->out, 5, "  3. Look: pgmesh status --config FOLDER/node.conf");
-    output_text(&x->out, 5, "  Commands are signed with the key in \"%s/operator\"; pgmesh.conf there tells how.", p->out);
+    output_text(&x->out, 5,
+                "  Commands are signed with the key in \"%s/operator\"; pgmesh.conf there tells how.",
+                p->out);
 }
 
 static int make(struct inspect *x, struct plan *p)
@@ -202,7 +228,8 @@ int command_init(struct inspect *x)
     if (option == ARGS_STOP)
         return code;
     if (option == ARGS_WORD)
-        return usage(x, text("unexpected word \"%s\"", value), "A member is given as --member NAME,ROLE,SITE,ADDRESS.");
+        return usage(x, text("unexpected word \"%s\"", value),
+                     "A member is given as --member NAME,ROLE,SITE,ADDRESS.");
     if (plan.out == NULL || *plan.out == '\0')
         return usage(x, "no folder is named", "Give one with --out FOLDER.");
     snprintf(out, sizeof out, "%s", plan.out);

@@ -60,7 +60,7 @@ int command_reinit(struct inspect *x);
 int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 
-extern const struct option_row options_none[], options_failover[], options_to[], options_reason[], options_init[],
-    options_why[];
+extern const struct option_row options_none[], options_failover[], options_to[], options_reason[],
+    options_init[], options_why[];
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+// clang-format off
 static const struct command_row commands[] = {
     {"status", "", "the cluster at a glance: primary, lease, members, what if the primary died now",
      "Asks one member and prints what it knows: a headline, a table of the members, and who would take over.\n"
@@ -98,21 +99,26 @@ static const struct command_row commands[] = {
      "    pgmesh config sample > node.conf",
      options_none, command_config},
 };
+// clang-format on
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(struct inspect *x)
 {
     struct output *o = &x->out;
-    output_text(o, 0, "pgmesh inspects and commands a mesh of PostgreSQL servers, by way of one of its members.");
+    output_text(o, 0,
+                "pgmesh inspects and commands a mesh of PostgreSQL servers, by way of one of its members.");
     output_blank(o);
     output_text(o, 0, "usage: pgmesh COMMAND [OPTIONS]");
     for (int i = 0; i < COMMANDS; i++)
         output_text(o, 14, "  %-11s %s", commands[i].name, commands[i].summary);
     output_blank(o);
-    output_text(o, 0, "\"pgmesh COMMAND --help\" explains each, with an example. The member is found by --control SOCKET, "
-                      "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
-    output_text(o, 0, "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
-                      "4 no primary or no quorum, 5 no permission.");
+    output_text(
+        o, 0,
+        "\"pgmesh COMMAND --help\" explains each, with an example. The member is found by --control SOCKET, "
+        "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
+    output_text(o, 0,
+                "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
+                "4 no primary or no quorum, 5 no permission.");
     return EXIT_OK;
 }
 
@@ -130,7 +136,8 @@ static int unknown_command(struct inspect *x, const char *name)
     for (int i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
     near = text_nearest(name, names, COMMANDS);
-    return usage(x, text("unknown command \"%s\"", name), near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near));
+    return usage(x, text("unknown command \"%s\"", name),
+                 near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near));
 }
 
 /* A complaint about the first argument already comes in the form that the last one asks for. */

@@ -28,7 +28,8 @@ bool make_target_free(const char *out, struct problem *err)
         return true;
     problem_fact(err, "\"%s\" exists and is not empty", out);
     problem_detail(err, "Nothing is overwritten: a key that is lost cannot be made again.");
-    return problem_hint(err, "Name another folder with --out, or remove this one if no member was ever started from it.");
+    return problem_hint(
+        err, "Name another folder with --out, or remove this one if no member was ever started from it.");
 }
 
 /* The register's first value: all that is agreed before anybody has voted. */
@@ -92,8 +93,8 @@ static bool overridden(const struct plan_member *m, const char *name)
 /* Options of PostgreSQL and its fence mean nothing to members without a database: --set is for whom it concerns. */
 static bool concerns(const struct plan_member *m, const char *name)
 {
-    static const char *const of_databases[] = {"data_dir", "bin_dir", "socket_dir", "user", "bootstrap", "cgroup",
-                                               "watchdog", "fence"};
+    static const char *const of_databases[] = {"data_dir",  "bin_dir", "socket_dir", "user",
+                                               "bootstrap", "cgroup",  "watchdog",   "fence"};
     if (m->role == ROLE_DATABASE)
         return true;
     for (size_t i = 0; i < sizeof of_databases / sizeof *of_databases; i++)
@@ -112,8 +113,8 @@ static void node_conf_print(FILE *out, const struct plan *p, const struct plan_m
             set[n++] = (struct config_value){p->common[i].name, p->common[i].value};
     for (int i = 0; i < m->n_values; i++)
         set[n++] = (struct config_value){m->values[i].name, m->values[i].value};
-    fprintf(out, "# %s, %s in site %s of cluster %s\n", m->name,
-            cluster_role_name(m->role), m->site, p->cluster);
+    fprintf(out, "# %s, %s in site %s of cluster %s\n", m->name, cluster_role_name(m->role), m->site,
+            p->cluster);
     config_print_sample(out, set, n);
 }
 
@@ -127,7 +128,8 @@ static bool node_conf_check(const struct made *made, const struct plan *p, int i
         config_check_cluster(&config, &made->cluster, err))
         return true;
     /* There is no such file yet: the complaint names the argument in the place of file and line. */
-    const char *at = strncmp(err->fact, path, strlen(path)) == 0 ? strstr(err->fact + strlen(path), ": ") : NULL;
+    const char *at =
+        strncmp(err->fact, path, strlen(path)) == 0 ? strstr(err->fact + strlen(path), ": ") : NULL;
     char fact[sizeof err->fact];
     snprintf(fact, sizeof fact, "%s (or --set): %.200s", m->where, at == NULL ? err->fact : at + 2);
     memcpy(err->fact, fact, sizeof fact);

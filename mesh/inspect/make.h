@@ -12,8 +12,8 @@ struct made {
     struct cluster cluster;
     struct key root;
     uint8_t root_seed[32];
-    uint8_t seeds[MEMBERS_MAX][32];   /* by position in cluster.members; the operator's is the last */
-    char *node_conf[MEMBERS_MAX];     /* by position; NULL for the operator */
+    uint8_t seeds[MEMBERS_MAX][32]; /* by position in cluster.members; the operator's is the last */
+    char *node_conf[MEMBERS_MAX];   /* by position; NULL for the operator */
     size_t node_conf_len[MEMBERS_MAX];
 };
 

@@ -20,7 +20,8 @@ enum { PASSWORD_BYTES = 24, ROLES = 4 };
 struct passwords {
     char text[ROLES][2 * PASSWORD_BYTES + 1];
 };
-static const char *const database_roles[ROLES] = {"pgmesh", "pgmesh_replication", "pgmesh_rewind", "pgmesh_observer"};
+static const char *const database_roles[ROLES] = {"pgmesh", "pgmesh_replication", "pgmesh_rewind",
+                                                  "pgmesh_observer"};
 
 static bool folder_make(const char *path, mode_t mode, struct problem *err)
 {
@@ -30,19 +31,22 @@ static bool folder_make(const char *path, mode_t mode, struct problem *err)
     return problem_detail(err, "%s.", strerror(errno));
 }
 
-static bool write_passwords(const char *folder, enum role role, const struct passwords *passwords, struct problem *err)
+static bool write_passwords(const char *folder, enum role role, const struct passwords *passwords,
+                            struct problem *err)
 {
     char lines[ROLES * 128];
     size_t n = 0;
     for (int i = role == ROLE_DATABASE ? 0 : ROLES - 1; i < ROLES; i++)
-        n += (size_t)snprintf(lines + n, sizeof lines - n, "*:*:*:%s:%s\n", database_roles[i], passwords->text[i]);
+        n += (size_t)snprintf(lines + n, sizeof lines - n, "*:*:*:%s:%s\n", database_roles[i],
+                              passwords->text[i]);
     bool good = file_replace(text("%s/pg.pass", folder), lines, n, 0600, err);
     keys_wipe(lines, sizeof lines);
     return good;
 }
 
 /* What the member remembers before it ever ran: the first record, decided by the root's signature. */
-static bool write_store(const char *folder, const struct made *made, const struct cluster_member *m, struct problem *err)
+static bool write_store(const char *folder, const struct made *made, const struct cluster_member *m,
+                        struct problem *err)
 {
     static struct durable d;
     static uint8_t bytes[DURABLE_MAX];
@@ -64,7 +68,8 @@ static bool write_member(const char *out, const struct made *made, int i, const 
         return problem_fact(err, "the path of the folder is too long");
     return folder_make(folder, 0755, err) && cluster_write(text("%s/cluster", folder), &made->cluster, err) &&
            keys_write(text("%s/member.key", folder), made->seeds[i], err) &&
-           file_replace(text("%s/node.conf", folder), made->node_conf[i], made->node_conf_len[i], 0644, err) &&
+           file_replace(text("%s/node.conf", folder), made->node_conf[i], made->node_conf_len[i], 0644,
+                        err) &&
            (m->member.role == ROLE_WITNESS || write_passwords(folder, m->member.role, passwords, err)) &&
            write_store(folder, made, m, err);
 }
@@ -77,12 +82,15 @@ static bool write_operator(const char *out, const struct made *made, struct prob
     FILE *f = open_memstream(&conf, &n);
     if (f == NULL)
         return problem_fact(err, "out of memory");
-    fprintf(f, "# For pgmesh: copy this folder to the hosts that you operate the cluster from (/etc/pgmesh is looked at by\n"
-               "# itself), and keep operator.key to yourself: whoever has it may command the cluster.\n\n"
-               "# Control sockets of members on the same host, the first that answers is asked.\ncontrol = ");
+    fprintf(
+        f,
+        "# For pgmesh: copy this folder to the hosts that you operate the cluster from (/etc/pgmesh is looked at by\n"
+        "# itself), and keep operator.key to yourself: whoever has it may command the cluster.\n\n"
+        "# Control sockets of members on the same host, the first that answers is asked.\ncontrol = ");
     for (int i = 0; i + 1 < c->n; i++)
         fprintf(f, "%s../%s/state/control.sock", i == 0 ? "" : ", ", c->members[i].member.name);
-    fprintf(f, "\nkey = operator.key\ncluster_file = cluster\noperator = %s\n", c->members[c->n - 1].member.name);
+    fprintf(f, "\nkey = operator.key\ncluster_file = cluster\noperator = %s\n",
+            c->members[c->n - 1].member.name);
     fclose(f);
     bool good = file_path(folder, out, "operator") && folder_make(folder, 0755, err) &&
                 cluster_write(text("%s/cluster", folder), c, err) &&
@@ -104,7 +112,8 @@ static bool write_all(const char *out, const struct made *made, struct problem *
     for (int i = 0; good && i + 1 < made->cluster.n; i++)
         good = write_member(out, made, i, &passwords, err);
     keys_wipe(&passwords, sizeof passwords);
-    return good && write_operator(out, made, err) && keys_write(text("%s/root.key", out), made->root_seed, err);
+    return good && write_operator(out, made, err) &&
+           keys_write(text("%s/root.key", out), made->root_seed, err);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)

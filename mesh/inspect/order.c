@@ -14,9 +14,10 @@ enum { ORDER_TRIES = 5, ORDER_TIMEOUT_MS = 60000 };
 
 static int no_key(struct order *o)
 {
-    return output_fail(&o->x->out, EXIT_PERMISSION, "no operator's key is at hand",
-                       text("Commands are signed; %s names no key.", o->client.source),
-                       "Use the operator's pgmesh.conf, made by \"pgmesh init\": --config FOLDER/operator/pgmesh.conf.");
+    return output_fail(
+        &o->x->out, EXIT_PERMISSION, "no operator's key is at hand",
+        text("Commands are signed; %s names no key.", o->client.source),
+        "Use the operator's pgmesh.conf, made by \"pgmesh init\": --config FOLDER/operator/pgmesh.conf.");
 }
 
 static int load_keys(struct order *o)
@@ -37,9 +38,11 @@ static int load_keys(struct order *o)
     if (o->who != NULL)
         return EXIT_OK;
     keys_wipe(&o->key, sizeof o->key);
-    return output_fail(&o->x->out, EXIT_PERMISSION, text("\"%s\" is the key of no operator of cluster %s", o->client.key_file, o->cluster.name),
-                       text("The cluster file \"%s\" certifies another.", o->client.cluster_file),
-                       "Take key and cluster file from the same \"pgmesh init\".");
+    return output_fail(
+        &o->x->out, EXIT_PERMISSION,
+        text("\"%s\" is the key of no operator of cluster %s", o->client.key_file, o->cluster.name),
+        text("The cluster file \"%s\" certifies another.", o->client.cluster_file),
+        "Take key and cluster file from the same \"pgmesh init\".");
 }
 
 static int look(struct order *o)
@@ -95,9 +98,11 @@ const struct cluster_member *order_target(struct order *o, const char *name, boo
         return m;
     const char *near = text_nearest(name, names, n);
     *code = output_fail(&o->x->out, EXIT_REFUSED,
-                        m == NULL ? text("cluster %s has no member \"%s\"", o->cluster.name, name)
-                                  : text("\"%s\" is no %s", name, database ? "database" : "member with a process"),
-                        near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near), "\"pgmesh status\" lists the members.");
+                        m == NULL
+                            ? text("cluster %s has no member \"%s\"", o->cluster.name, name)
+                            : text("\"%s\" is no %s", name, database ? "database" : "member with a process"),
+                        near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near),
+                        "\"pgmesh status\" lists the members.");
     return NULL;
 }
 
@@ -111,7 +116,8 @@ static bool base_read(const struct order *o, struct ballot *b)
     char *end;
     if (!json_is_object(j) || *nonce == '\0')
         return false;
-    *b = (struct ballot){.round = (uint64_t)json_number(j, "round", 0), .nonce = strtoull(nonce, &end, 16),
+    *b = (struct ballot){.round = (uint64_t)json_number(j, "round", 0),
+                         .nonce = strtoull(nonce, &end, 16),
                          .member = (member_id)json_number(j, "member", 0)};
     return *end == '\0';
 }
@@ -127,8 +133,13 @@ static char *frame_make(struct order *o)
     m->term = o->view.term;
     size_t n = command_bytes(statement, &o->cluster.id, m);
     sign_make(m->signature, &o->key.secret, statement, n);
-    struct frame f = {.version = FRAME_VERSION, .kind = FRAME_COMMAND, .origin = m->who, .cluster = o->cluster.id,
-                      .counter = (uint64_t)time(NULL), .nonce = keys_random_u64(), .seq = 1,
+    struct frame f = {.version = FRAME_VERSION,
+                      .kind = FRAME_COMMAND,
+                      .origin = m->who,
+                      .cluster = o->cluster.id,
+                      .counter = (uint64_t)time(NULL),
+                      .nonce = keys_random_u64(),
+                      .seq = 1,
                       .body = frame + FRAME_HEADER};
     f.body_len = (uint16_t)wire_put_command(frame + FRAME_HEADER, m);
     n = frame_seal(frame, &f, &o->key.secret);
@@ -184,12 +195,15 @@ static int tell(struct order *o)
     if (code != EXIT_OK)
         return code;
     if (!json_flag(o->final, "done")) /* the word of a member that hears no primary: operate.c */
-        return output_fail(&o->x->out, strstr(sentence, "no member can execute") == NULL ? EXIT_REFUSED : EXIT_NO_PRIMARY,
-                           text("cannot %s: %s", o->deed, *sentence == '\0' ? "refused" : sentence), *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
+        return output_fail(&o->x->out,
+                           strstr(sentence, "no member can execute") == NULL ? EXIT_REFUSED : EXIT_NO_PRIMARY,
+                           text("cannot %s: %s", o->deed, *sentence == '\0' ? "refused" : sentence),
+                           *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
     if (o->x->out.json)
-        output_json(&o->x->out, json_pack("{s:s,s:s,s:I,s:b,s:s,s:s?,s:O}", "cluster", o->cluster.name, "command",
-                                          o->x->command->name, "term", (json_int_t)o->command.term, "done", 1, "text",
-                                          sentence, "detail", *detail == '\0' ? NULL : detail, "progress", o->progress));
+        output_json(&o->x->out,
+                    json_pack("{s:s,s:s,s:I,s:b,s:s,s:s?,s:O}", "cluster", o->cluster.name, "command",
+                              o->x->command->name, "term", (json_int_t)o->command.term, "done", 1, "text",
+                              sentence, "detail", *detail == '\0' ? NULL : detail, "progress", o->progress));
     output_tone(&o->x->out, TONE_GOOD, 2, "%s", *sentence == '\0' ? "done" : sentence);
     if (*detail != '\0')
         output_text(&o->x->out, 2, "%s", detail);

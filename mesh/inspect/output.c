@@ -9,8 +9,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { WIDTH_DEFAULT = 100, WIDTH_MIN = 20, WIDTH_MAX = 400, TEXT_RING = 16, TEXT_ROOM = 1024, COLUMNS_MAX = 16,
-       GAP = 2, INDENT = 2 };
+enum {
+    WIDTH_DEFAULT = 100,
+    WIDTH_MIN = 20,
+    WIDTH_MAX = 400,
+    TEXT_RING = 16,
+    TEXT_ROOM = 1024,
+    COLUMNS_MAX = 16,
+    GAP = 2,
+    INDENT = 2
+};
 
 /* ---- the terminal ------------------------------------------------------------------------------------------- */
 
@@ -83,7 +91,11 @@ static const struct sign {
 static size_t harmless(const struct output *o, const char *s, char to[static 8])
 {
     unsigned char c = (unsigned char)s[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xC2 && c < 0xE0 ? 2
+               : c >= 0xE0 && c < 0xF0 ? 3
+               : c >= 0xF0 && c < 0xF5 ? 4
+                                       : 0;
     for (size_t i = 1; i < n; i++)
         if (((unsigned char)s[i] & 0xC0) != 0x80)
             n = 0;
@@ -261,8 +273,8 @@ int output_fail(struct output *o, enum exit_code code, const char *fact, const c
     put_complaint(o, "DETAIL: ", detail);
     put_complaint(o, "HINT: ", hint);
     if (o->json)
-        output_json(o, json_pack("{s:{s:s,s:i,s:s,s:s?,s:s?}}", "error", "code", exit_code_name(code), "exit", code,
-                                 "message", fact, "detail", detail, "hint", hint));
+        output_json(o, json_pack("{s:{s:s,s:i,s:s,s:s?,s:s?}}", "error", "code", exit_code_name(code), "exit",
+                                 code, "message", fact, "detail", detail, "hint", hint));
     return code;
 }
 

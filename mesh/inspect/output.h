@@ -16,8 +16,14 @@
 #include <stdio.h>
 
 /* Exit codes of the program, documented in --help and docs/reference-json.md. */
-enum exit_code { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_CONTACT = 3, EXIT_NO_PRIMARY = 4,
-                 EXIT_PERMISSION = 5 };
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_REFUSED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NO_CONTACT = 3,
+    EXIT_NO_PRIMARY = 4,
+    EXIT_PERMISSION = 5
+};
 
 enum tone { TONE_PLAIN, TONE_STRONG, TONE_FAINT, TONE_GOOD, TONE_WARN, TONE_BAD };
 
@@ -42,13 +48,15 @@ void output_text(struct output *o, int hang, const char *format, ...) __attribut
 void output_tone(struct output *o, enum tone tone, int hang, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* "  label  paragraph", the paragraph hanging beside its label. */
-void output_field(struct output *o, const char *label, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void output_field(struct output *o, const char *label, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void output_blank(struct output *o);
 /* Prints the document with sorted keys where order carries nothing; takes the reference. */
 void output_json(struct output *o, json_t *document);
 
 /* PostgreSQL's manner: fact, DETAIL, HINT (either may be NULL); returns `code` for the caller to return. */
-int output_fail(struct output *o, enum exit_code code, const char *fact, const char *detail, const char *hint);
+int output_fail(struct output *o, enum exit_code code, const char *fact, const char *detail,
+                const char *hint);
 /* A NOTICE on standard error: worth knowing, stops nothing. */
 void output_notice(struct output *o, const char *fact, const char *hint);
 
@@ -71,7 +79,8 @@ struct table {
 };
 void table_open(struct table *t, const struct column *columns, int n_columns);
 /* The next cell, left to right, top to bottom. */
-void table_cell(struct table *t, enum tone tone, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void table_cell(struct table *t, enum tone tone, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void table_print(struct output *o, const struct table *t);
 void table_close(struct table *t);
 

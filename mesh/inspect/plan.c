@@ -75,7 +75,8 @@ static bool option_known(const char *name)
     return false;
 }
 
-static bool value_add(struct plan_value *values, int *n, const char *assignment, const char *where, struct problem *err)
+static bool value_add(struct plan_value *values, int *n, const char *assignment, const char *where,
+                      struct problem *err)
 {
     size_t length = strcspn(assignment, "=");
     struct plan_value *v = &values[*n];
@@ -117,8 +118,9 @@ static bool address_add(struct plan_member *m, const char *field, struct problem
         return problem_fact(err, "%s: more than %d addresses", m->where, ADDRESSES_MAX);
     if (!address_parse(&m->mesh[m->n_mesh], field, strlen(field), true)) {
         problem_fact(err, "%s: \"%s\" is no address", m->where, field);
-        problem_detail(err, "HOST:PORT is wanted, HOST being numeric (an IPv6 address in brackets): a failover must not "
-                            "wait for a name server.");
+        problem_detail(
+            err, "HOST:PORT is wanted, HOST being numeric (an IPv6 address in brackets): a failover must not "
+                 "wait for a name server.");
         return problem_hint(err, "For example 10.0.1.1:7400 or [fd00::1]:7400.");
     }
     m->n_mesh++;
@@ -134,7 +136,8 @@ static bool field_take(struct plan_member *m, int number, const char *field, str
         if (cluster_name_valid(field))
             return true;
         problem_fact(err, "%s: \"%s\" is no name for a member", m->where, field);
-        return problem_detail(err, "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
+        return problem_detail(err,
+                              "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
                               NAME_SIZE - 1);
     case 1:
         if (cluster_role_parse(&m->role, field) && m->role != ROLE_OPERATOR)
@@ -149,14 +152,14 @@ static bool field_take(struct plan_member *m, int number, const char *field, str
         if (cluster_name_valid(field))
             return true;
         problem_fact(err, "%s: \"%s\" is no name for a site", m->where, field);
-        return problem_detail(err, "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
+        return problem_detail(err,
+                              "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
                               NAME_SIZE - 1);
     }
     if (strncmp(field, "pg=", 3) == 0) {
         m->has_pg = address_parse(&m->pg, field + 3, strlen(field + 3), false);
-        return m->has_pg ||
-               (problem_fact(err, "%s: \"%s\" is no address of PostgreSQL", m->where, field + 3),
-                problem_detail(err, "It is written pg=HOST:PORT."));
+        return m->has_pg || (problem_fact(err, "%s: \"%s\" is no address of PostgreSQL", m->where, field + 3),
+                             problem_detail(err, "It is written pg=HOST:PORT."));
     }
     return strchr(field, '=') != NULL ? value_add(m->values, &m->n_values, field, m->where, err)
                                       : address_add(m, field, err);

@@ -31,7 +31,8 @@ struct plan_notice {
     char fact[240], hint[240];
 };
 struct plan {
-    const char *cluster, *out, *primary, *operator_name; /* as typed; primary and operator_name are never NULL when checked */
+    const char *cluster, *out, *primary,
+        *operator_name; /* as typed; primary and operator_name are never NULL when checked */
     enum durability durability;
     bool rule_given;
     enum voter_rule rule;
@@ -40,7 +41,8 @@ struct plan {
     int n_no_vote;
     const char *no_vote[MEMBERS_MAX];
     int n_common;
-    struct plan_value common[PLAN_VALUES_MAX]; /* --set: into every node.conf, a member's own values before them */
+    struct plan_value
+        common[PLAN_VALUES_MAX]; /* --set: into every node.conf, a member's own values before them */
     int n_members;
     struct plan_member members[MEMBERS_MAX];
     int n_notices;

@@ -36,7 +36,8 @@ static void notice(struct plan *p, const char *fact, const char *hint)
 static bool check_names(const struct plan *p, struct problem *err)
 {
     if (p->cluster == NULL || !cluster_name_valid(p->cluster)) {
-        problem_fact(err, p->cluster == NULL ? "the cluster has no name%s" : "\"%s\" is no name for a cluster",
+        problem_fact(err,
+                     p->cluster == NULL ? "the cluster has no name%s" : "\"%s\" is no name for a cluster",
                      p->cluster == NULL ? "" : p->cluster);
         problem_detail(err, "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
                        NAME_SIZE - 1);
@@ -44,7 +45,8 @@ static bool check_names(const struct plan *p, struct problem *err)
     }
     if (!cluster_name_valid(p->operator_name)) {
         problem_fact(err, "\"%s\" is no name for an operator", p->operator_name);
-        return problem_detail(err, "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
+        return problem_detail(err,
+                              "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
                               NAME_SIZE - 1);
     }
     for (int i = 0; i < p->n_members; i++) {
@@ -77,12 +79,13 @@ static bool same_address(const struct address *a, const struct address *b)
     return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-static bool refuse_address(const struct plan_member *m, const struct plan_member *other, const struct address *a,
-                           struct problem *err)
+static bool refuse_address(const struct plan_member *m, const struct plan_member *other,
+                           const struct address *a, struct problem *err)
 {
     char printed[ADDRESS_TEXT_SIZE];
     problem_fact(err, "%s: the address %s is used twice", m->where, address_print(printed, a));
-    problem_detail(err, "%s uses it too.", other == m ? "The same member" : text("Member \"%s\"", other->name));
+    problem_detail(err, "%s uses it too.",
+                   other == m ? "The same member" : text("Member \"%s\"", other->name));
     return problem_hint(err, "Members on one host need different ports.");
 }
 
@@ -99,7 +102,8 @@ static bool check_addresses(const struct plan *p, struct problem *err)
             for (int j = 0; j <= i; j++)
                 for (int b = 0; address_at(&p->members[j], b) != NULL && !(i == j && b >= a); b++)
                     if (same_address(address_at(&p->members[i], a), address_at(&p->members[j], b)))
-                        return refuse_address(&p->members[i], &p->members[j], address_at(&p->members[i], a), err);
+                        return refuse_address(&p->members[i], &p->members[j], address_at(&p->members[i], a),
+                                              err);
     return true;
 }
 
@@ -136,11 +140,14 @@ static bool check_folders(const struct plan *p, struct problem *err)
     for (int i = 0; i < p->n_members; i++)
         for (int j = 0; j < i; j++) {
             const struct plan_member *a = &p->members[i], *b = &p->members[j];
-            if (a->role != ROLE_DATABASE || b->role != ROLE_DATABASE || strcmp(a->mesh[0].host, b->mesh[0].host) != 0 ||
+            if (a->role != ROLE_DATABASE || b->role != ROLE_DATABASE ||
+                strcmp(a->mesh[0].host, b->mesh[0].host) != 0 ||
                 strcmp(plan_value(p, a, "data_dir"), plan_value(p, b, "data_dir")) != 0)
                 continue;
-            problem_fact(err, "%s: \"%s\" and \"%s\" would use one data directory", a->where, b->name, a->name);
-            problem_detail(err, "Both are on host %s with data_dir %s.", a->mesh[0].host, plan_value(p, a, "data_dir"));
+            problem_fact(err, "%s: \"%s\" and \"%s\" would use one data directory", a->where, b->name,
+                         a->name);
+            problem_detail(err, "Both are on host %s with data_dir %s.", a->mesh[0].host,
+                           plan_value(p, a, "data_dir"));
             return problem_hint(err, "Give each its own with data=FOLDER.");
         }
     return true;
@@ -198,7 +205,9 @@ static bool assign_votes(struct plan *p, struct problem *err)
         return true;
     problem_fact(err, n == 0 ? "the cluster has no voter" : "the cluster has too many voters");
     problem_detail(err, "It has %d; between 1 and %d are possible.", n, VOTERS_MAX);
-    return problem_hint(err, n == 0 ? "Leave out a --no-vote." : "Databases and witnesses vote unless --no-vote NAME takes the vote from them.");
+    return problem_hint(
+        err, n == 0 ? "Leave out a --no-vote."
+                    : "Databases and witnesses vote unless --no-vote NAME takes the vote from them.");
 }
 
 static int count_sites(const struct voters *v)
@@ -237,10 +246,14 @@ static void notice_sites(struct plan *p, const struct voters *v)
         for (int k = 0; k < v->n; k++)
             there += strcmp(v->v[k].site, v->v[i].site) == 0;
         if (j == i && v->rule == RULE_SITES && there % 2 == 0)
-            notice(p, text("site \"%s\" has an even number of voters (%d): its say is lost with half of them", v->v[i].site, there),
+            notice(p,
+                   text("site \"%s\" has an even number of voters (%d): its say is lost with half of them",
+                        v->v[i].site, there),
                    "Add a voter there, or take the vote from one member with --no-vote NAME.");
         if (j == i && !survives_site(v, v->v[i].site))
-            notice(p, text("without site \"%s\" nothing can be decided: too many of the voters are there", v->v[i].site),
+            notice(p,
+                   text("without site \"%s\" nothing can be decided: too many of the voters are there",
+                        v->v[i].site),
                    "Put a witness into a third site.");
     }
 }
@@ -262,7 +275,8 @@ static void notices(struct plan *p)
     if (n_databases == 1)
         notice(p, "there is only one database", "Nobody can take over from it.");
     if (v.n == 1)
-        notice(p, "there is only one voter", "When it is lost, nothing can be decided. Three voters survive the loss of one.");
+        notice(p, "there is only one voter",
+               "When it is lost, nothing can be decided. Three voters survive the loss of one.");
     else if (v.n % 2 == 0 && v.rule == RULE_MAJORITY)
         notice(p, text("an even number of voters (%d) survives no more losses than %d would", v.n, v.n - 1),
                v.n == 2 ? "Add a witness: of three voters any one may be lost."
@@ -280,7 +294,8 @@ static bool check_rule(const struct plan *p, struct problem *err)
     plan_voters(p, &v);
     if (v.rule != RULE_SITES || count_sites(&v) >= 3)
         return true;
-    problem_fact(err, "--rule sites: the voters are in only %d site%s", count_sites(&v), count_sites(&v) == 1 ? "" : "s");
+    problem_fact(err, "--rule sites: the voters are in only %d site%s", count_sites(&v),
+                 count_sites(&v) == 1 ? "" : "s");
     problem_detail(err, "A majority of the sites must agree; with fewer than three none may be lost.");
     return problem_hint(err, "Use --rule majority, or add a witness in a third site.");
 }
@@ -289,8 +304,8 @@ bool plan_check(struct plan *p, struct problem *err)
 {
     if (p->operator_name == NULL)
         p->operator_name = "operator";
-    if (!check_names(p, err) || !check_reserved(p, err) || !check_databases(p, err) || !check_addresses(p, err) ||
-        !assign_votes(p, err) || !check_rule(p, err))
+    if (!check_names(p, err) || !check_reserved(p, err) || !check_databases(p, err) ||
+        !check_addresses(p, err) || !assign_votes(p, err) || !check_rule(p, err))
         return false;
     notices(p);
     return true;

@@ -7,7 +7,8 @@
 
 static inline int output_problem(struct output *o, enum exit_code code, const struct problem *p)
 {
-    return output_fail(o, code, p->fact, p->detail[0] == '\0' ? NULL : p->detail, p->hint[0] == '\0' ? NULL : p->hint);
+    return output_fail(o, code, p->fact, p->detail[0] == '\0' ? NULL : p->detail,
+                       p->hint[0] == '\0' ? NULL : p->hint);
 }
 
 #endif

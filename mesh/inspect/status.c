@@ -11,7 +11,8 @@ static const char *join(const json_t *list, const char *empty)
     char joined[512] = "";
     size_t i, used = 0;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one) {
+    json_array_foreach((json_t *)list, i, one)
+    {
         const char *s = json_is_string(one) ? json_string_value(one) : "?";
         int n = snprintf(joined + used, sizeof joined - used, "%s%s", used == 0 ? "" : ", ", s);
         used += n > 0 && used + (size_t)n < sizeof joined ? (size_t)n : 0;
@@ -28,10 +29,12 @@ static const char *sync_text(const struct view *v)
         return "async";
     if (json_array_size(json_object_get(sync, "members")) == 0 && !v->joint)
         return text("%s, nobody confirms", v->durability);
-    const char *first = text("%s ANY %lld (%s)", v->durability, v->sync_k, join(json_object_get(sync, "members"), "nobody"));
+    const char *first =
+        text("%s ANY %lld (%s)", v->durability, v->sync_k, join(json_object_get(sync, "members"), "nobody"));
     if (!json_is_object(joint))
         return first;
-    return text("%s → ANY %lld (%s)", first, json_number(joint, "k", 0), join(json_object_get(joint, "members"), "nobody"));
+    return text("%s → ANY %lld (%s)", first, json_number(joint, "k", 0),
+                join(json_object_get(joint, "members"), "nobody"));
 }
 
 static const char *lease_text(const struct view *v)
@@ -47,11 +50,11 @@ static void headline(struct inspect *x, const struct view *v)
     const char *who = primary == NULL ? "no primary" : text("primary %s (%s)", v->primary, primary->site);
     const char *state = v->healthy ? "healthy" : !v->serving ? "NOT SERVING" : "DEGRADED";
     enum tone tone = v->healthy ? TONE_GOOD : !v->serving ? TONE_BAD : TONE_WARN;
-    output_tone(&x->out, tone, 2, "cluster %s · term %llu · %s%s · %s%s · %s", v->cluster, v->term, who, lease_text(v),
-                sync_text(v), v->paused ? " · PAUSED" : "", state);
+    output_tone(&x->out, tone, 2, "cluster %s · term %llu · %s%s · %s%s · %s", v->cluster, v->term, who,
+                lease_text(v), sync_text(v), v->paused ? " · PAUSED" : "", state);
     if (v->paused)
-        output_tone(&x->out, TONE_WARN, 2, "no automatic failover: paused%s%s", *v->paused_why == '\0' ? "" : ", ",
-                    v->paused_why);
+        output_tone(&x->out, TONE_WARN, 2, "no automatic failover: paused%s%s",
+                    *v->paused_why == '\0' ? "" : ", ", v->paused_why);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
@@ -70,7 +73,9 @@ static const char *postgres_text(const struct view *v, const struct view_member 
         return *m->postgres == '\0' ? "?" : m->postgres;
     if (!m->streaming)
         return "standby, not streaming";
-    return strcmp(v->durability, "async") == 0 ? "standby" : m->in_sync ? "standby · sync" : "standby · async";
+    return strcmp(v->durability, "async") == 0 ? "standby"
+           : m->in_sync                        ? "standby · sync"
+                                               : "standby · async";
 }
 
 static const char *lag_text(const struct view_member *m)
@@ -83,7 +88,9 @@ static const char *lag_text(const struct view_member *m)
 
 static enum tone state_tone(const struct view_member *m)
 {
-    return m->is_self || strcmp(m->state, "up") == 0 ? TONE_GOOD : strcmp(m->state, "late") == 0 ? TONE_WARN : TONE_BAD;
+    return m->is_self || strcmp(m->state, "up") == 0 ? TONE_GOOD
+           : strcmp(m->state, "late") == 0           ? TONE_WARN
+                                                     : TONE_BAD;
 }
 
 static void member_row(struct table *t, const struct view *v, const struct view_member *m)
@@ -97,16 +104,21 @@ static void member_row(struct table *t, const struct view *v, const struct view_
     table_cell(t, TONE_PLAIN, "%s", database && m->timeline > 0 ? text("%lld", m->timeline) : "–");
     table_cell(t, TONE_PLAIN, "%s", database && m->lsn > 0 ? m->lsn_text : "–");
     table_cell(t, m->lag_bytes > 64 * 1024 * 1024 ? TONE_WARN : TONE_PLAIN, "%s", lag_text(m));
-    table_cell(t, m->voter && !m->votes ? TONE_WARN : TONE_PLAIN, "%s", !m->voter ? "–" : m->votes ? "yes" : "no");
-    table_cell(t, TONE_PLAIN, "%s", m->is_self ? "–" : m->heard_ms < 0 ? "never"
-                                               : text("%s ago", text_duration((unsigned long long)m->heard_ms)));
+    table_cell(t, m->voter && !m->votes ? TONE_WARN : TONE_PLAIN, "%s",
+               !m->voter  ? "–"
+               : m->votes ? "yes"
+                          : "no");
+    table_cell(t, TONE_PLAIN, "%s",
+               m->is_self        ? "–"
+               : m->heard_ms < 0 ? "never"
+                                 : text("%s ago", text_duration((unsigned long long)m->heard_ms)));
 }
 
 static void table_of_members(struct inspect *x, const struct view *v)
 {
-    static const struct column columns[] = {{"MEMBER", 0, false}, {"ROLE", 3, false}, {"SITE", 4, false},
-                                            {"STATE", 0, false}, {"POSTGRES", 0, false}, {"TL", 7, true},
-                                            {"LSN", 6, false}, {"LAG", 1, false}, {"VOTE", 5, false},
+    static const struct column columns[] = {{"MEMBER", 0, false}, {"ROLE", 3, false},     {"SITE", 4, false},
+                                            {"STATE", 0, false},  {"POSTGRES", 0, false}, {"TL", 7, true},
+                                            {"LSN", 6, false},    {"LAG", 1, false},      {"VOTE", 5, false},
                                             {"HEARD", 2, false}};
     struct table t;
     table_open(&t, columns, 10);
@@ -125,26 +137,29 @@ static void estimate_text(struct inspect *x, const struct view *v, const struct 
         return;
     output_blank(&x->out);
     if (e->who == NULL)
-        output_tone(&x->out, TONE_WARN, 2, v->serving ? "If %s died now: nobody would take over by itself; %s."
-                                                      : "While %s does not serve: nobody takes over by itself; %s.",
+        output_tone(&x->out, TONE_WARN, 2,
+                    v->serving ? "If %s died now: nobody would take over by itself; %s."
+                               : "While %s does not serve: nobody takes over by itself; %s.",
                     v->primary, e->blocked);
     else if (!v->serving)
-        output_text(&x->out, 2, "While %s does not serve: %s is the next to take over.", v->primary, e->who->name);
+        output_text(&x->out, 2, "While %s does not serve: %s is the next to take over.", v->primary,
+                    e->who->name);
     else
-        output_text(&x->out, 2, "If %s died now: %s takes over in about %.1f s, %s at risk.", v->primary, e->who->name,
-                    (double)e->ms / 1000,
-                    e->bytes_at_risk < 0 ? "an unknown number of bytes" :
-                    e->bytes_at_risk == 0 ? "0 bytes" : text_bytes((unsigned long long)e->bytes_at_risk));
+        output_text(&x->out, 2, "If %s died now: %s takes over in about %.1f s, %s at risk.", v->primary,
+                    e->who->name, (double)e->ms / 1000,
+                    e->bytes_at_risk < 0    ? "an unknown number of bytes"
+                    : e->bytes_at_risk == 0 ? "0 bytes"
+                                            : text_bytes((unsigned long long)e->bytes_at_risk));
 }
 
 static json_t *estimate_json(const struct view_estimate *e)
 {
     if (!e->known)
         return json_null();
-    return json_pack("{s:s?,s:o,s:o,s:s?}", "takes_over", e->who == NULL ? NULL : e->who->name, "estimated_ms",
-                     e->who == NULL ? json_null() : json_integer(e->ms), "bytes_at_risk",
-                     e->who == NULL || e->bytes_at_risk < 0 ? json_null() : json_integer(e->bytes_at_risk), "blocked",
-                     e->blocked[0] == '\0' ? NULL : e->blocked);
+    return json_pack("{s:s?,s:o,s:o,s:s?}", "takes_over", e->who == NULL ? NULL : e->who->name,
+                     "estimated_ms", e->who == NULL ? json_null() : json_integer(e->ms), "bytes_at_risk",
+                     e->who == NULL || e->bytes_at_risk < 0 ? json_null() : json_integer(e->bytes_at_risk),
+                     "blocked", e->blocked[0] == '\0' ? NULL : e->blocked);
 }
 
 static int status_code(const struct view *v)
@@ -194,17 +209,25 @@ static void member_text(struct inspect *x, const struct view *v, const struct vi
 {
     bool database = strcmp(m->role, "database") == 0;
     const char *heard = m->is_self ? "the member asked"
-                        : m->heard_ms < 0 ? "never heard" : text("heard %s ago", text_duration((unsigned long long)m->heard_ms));
+                        : m->heard_ms < 0
+                            ? "never heard"
+                            : text("heard %s ago", text_duration((unsigned long long)m->heard_ms));
     output_tone(&x->out, TONE_STRONG, 2, "%s · %s · site %s · member %u%s", m->name, m->role, m->site, m->id,
                 m->is_primary ? " · primary" : "");
     output_field(&x->out, "state", "%s · %s%s", *m->state == '\0' ? "?" : m->state, heard,
-                 m->heard_ms < 0 || *m->verdict == '\0' ? "" : text(" · says of the primary: %s", m->verdict));
-    output_field(&x->out, "votes", "%s", m->votes ? "yes" : !m->voter ? "no, and is no voter"
-                                         : m->heard_ms < 0 ? "not known" : "NO, though a voter: its votes were lost; see \"pgmesh readmit --help\"");
+                 m->heard_ms < 0 || *m->verdict == '\0' ? ""
+                                                        : text(" · says of the primary: %s", m->verdict));
+    output_field(&x->out, "votes", "%s",
+                 m->votes    ? "yes"
+                 : !m->voter ? "no, and is no voter"
+                 : m->heard_ms < 0
+                     ? "not known"
+                     : "NO, though a voter: its votes were lost; see \"pgmesh readmit --help\"");
     output_field(&x->out, "address", "%s", join(m->addresses, "none"));
     if (database && (m->is_self || m->heard_ms >= 0)) {
-        output_field(&x->out, "postgres", "%s · timeline %lld · %s%s", postgres_text(v, m), m->timeline < 0 ? 0 : m->timeline,
-                     m->lsn > 0 ? m->lsn_text : "no WAL known", strcmp(lag_text(m), "–") == 0 ? "" : text(" · %s behind", lag_text(m)));
+        output_field(&x->out, "postgres", "%s · timeline %lld · %s%s", postgres_text(v, m),
+                     m->timeline < 0 ? 0 : m->timeline, m->lsn > 0 ? m->lsn_text : "no WAL known",
+                     strcmp(lag_text(m), "–") == 0 ? "" : text(" · %s behind", lag_text(m)));
         const char *found = join(m->preflight, "");
         output_field(&x->out, "checks", "%s%s", *found == '\0' ? "nothing stands against a promotion" : found,
                      *view_barred(m) == '\0' ? "" : text(" · %s bars a promotion", view_barred(m)));
@@ -220,8 +243,9 @@ int command_members(struct inspect *x)
     if (answer == NULL)
         return code;
     if (x->out.json)
-        output_json(&x->out, json_pack("{s:s,s:I,s:s?,s:O}", "cluster", v.cluster, "term", (json_int_t)v.term, "primary",
-                                       *v.primary == '\0' ? NULL : v.primary, "members", json_object_get(answer, "members")));
+        output_json(&x->out, json_pack("{s:s,s:I,s:s?,s:O}", "cluster", v.cluster, "term", (json_int_t)v.term,
+                                       "primary", *v.primary == '\0' ? NULL : v.primary, "members",
+                                       json_object_get(answer, "members")));
     for (int i = 0; i < v.n && !x->out.json; i++)
         if (strcmp(v.members[i].role, "operator") != 0)
             member_text(x, &v, &v.members[i]);

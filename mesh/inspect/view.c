@@ -16,7 +16,8 @@ static bool lists(const json_t *list, const struct view_member *m)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one) {
+    json_array_foreach((json_t *)list, i, one)
+    {
         if (json_is_string(one) && strcmp(json_string_value(one), m->name) == 0)
             return true;
     }
@@ -83,9 +84,7 @@ void view_read(struct view *v, const json_t *answer)
     v->lease_ms = json_number(answer, "lease_ms", -1);
     v->lease_left_ms = json_number(answer, "lease_left_ms", -1);
     v->sync_k = json_number(json_object_get(answer, "sync"), "k", 0);
-    json_array_foreach(members, i, one)
-        if (v->n < MEMBERS_MAX)
-            member_read(&v->members[v->n++], one, v);
+    json_array_foreach(members, i, one) if (v->n < MEMBERS_MAX) member_read(&v->members[v->n++], one, v);
     const struct view_member *primary = view_find(v, v->primary);
     v->serving = primary != NULL && up(primary) && primary->ready;
 }
@@ -106,9 +105,9 @@ const char *view_barred(const struct view_member *m)
     for (size_t i = 0; i < sizeof bars / sizeof *bars; i++) {
         size_t k;
         json_t *one;
-        json_array_foreach((json_t *)m->preflight, k, one)
-            if (json_is_string(one) && strcmp(json_string_value(one), bars[i]) == 0)
-                return bars[i];
+        json_array_foreach((json_t *)m->preflight, k,
+                           one) if (json_is_string(one) &&
+                                    strcmp(json_string_value(one), bars[i]) == 0) return bars[i];
     }
     return "";
 }
@@ -159,20 +158,22 @@ static bool seals_possible(const struct view *v, struct view_estimate *e)
     if (seals_suffice(&base, seals, n))
         return true;
     if (base.sync[0].n == 0 || (base.joint && base.sync[1].n == 0))
-        snprintf(e->blocked, sizeof e->blocked, "no standby is known to have every commit, so only %s may come back by itself",
-                 v->primary);
+        snprintf(e->blocked, sizeof e->blocked,
+                 "no standby is known to have every commit, so only %s may come back by itself", v->primary);
     else
-        snprintf(e->blocked, sizeof e->blocked, "too few of the standbys that confirm commits are there to prove that none is lost");
+        snprintf(e->blocked, sizeof e->blocked,
+                 "too few of the standbys that confirm commits are there to prove that none is lost");
     return false;
 }
 
 static struct candidate candidate_of(const struct view *v, const struct view_member *m)
 {
     const struct view_member *primary = view_find(v, v->primary);
-    return (struct candidate){.sealed = {.id = m->id, .wal_term = v->term, .lsn = m->lsn < 0 ? 0 : (lsn_t)m->lsn},
-                              .eligible = *view_barred(m) == '\0',
-                              .same_site = primary != NULL && strcmp(primary->site, m->site) == 0,
-                              .priority = (uint16_t)json_number(m->json, "priority", 0)};
+    return (struct candidate){
+        .sealed = {.id = m->id, .wal_term = v->term, .lsn = m->lsn < 0 ? 0 : (lsn_t)m->lsn},
+        .eligible = *view_barred(m) == '\0',
+        .same_site = primary != NULL && strcmp(primary->site, m->site) == 0,
+        .priority = (uint16_t)json_number(m->json, "priority", 0)};
 }
 
 static bool may_take_over(const struct view_member *m)
@@ -183,7 +184,9 @@ static bool may_take_over(const struct view_member *m)
 
 void view_estimate(const struct view *v, struct view_estimate *e)
 {
-    enum { DECIDE_AND_PROMOTE_MS = 120 }; /* verdict, votes, seals, promotion: docs/protocol.md, "Time budget" */
+    enum {
+        DECIDE_AND_PROMOTE_MS = 120
+    }; /* verdict, votes, seals, promotion: docs/protocol.md, "Time budget" */
     const struct view_member *primary = view_find(v, v->primary);
     memset(e, 0, sizeof *e);
     if (primary == NULL)
@@ -196,7 +199,8 @@ void view_estimate(const struct view *v, struct view_estimate *e)
     else if (!seals_possible(v, e))
         return;
     for (int i = 0; i < v->n && e->blocked[0] == '\0'; i++) {
-        struct candidate a = candidate_of(v, &v->members[i]), best = e->who == NULL ? a : candidate_of(v, e->who);
+        struct candidate a = candidate_of(v, &v->members[i]),
+                         best = e->who == NULL ? a : candidate_of(v, e->who);
         if (may_take_over(&v->members[i]) && (e->who == NULL || candidate_cmp(&a, &best, NULL) < 0))
             e->who = &v->members[i];
     }
@@ -206,5 +210,7 @@ void view_estimate(const struct view *v, struct view_estimate *e)
         return;
     e->ms = (v->lease_ms > 0 ? v->lease_ms : 600) + DECIDE_AND_PROMOTE_MS;
     if (strcmp(v->durability, "async") == 0)
-        e->bytes_at_risk = primary->lsn < 0 || e->who->lsn < 0 ? -1 : primary->lsn > e->who->lsn ? primary->lsn - e->who->lsn : 0;
+        e->bytes_at_risk = primary->lsn < 0 || e->who->lsn < 0 ? -1
+                           : primary->lsn > e->who->lsn        ? primary->lsn - e->who->lsn
+                                                               : 0;
 }

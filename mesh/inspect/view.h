@@ -30,10 +30,10 @@ const struct view_member *view_find(const struct view *v, const char *name);
 
 /* If the primary died now. */
 struct view_estimate {
-    bool known;              /* the record names a primary */
+    bool known;                    /* the record names a primary */
     const struct view_member *who; /* takes over, NULL: nobody by itself */
     long long ms, bytes_at_risk;
-    char blocked[200];       /* why nobody */
+    char blocked[200]; /* why nobody */
 };
 void view_estimate(const struct view *v, struct view_estimate *e);
 /* Names of pre-flight findings that bar a promotion; "" when there is none. */

@@ -11,8 +11,10 @@
 
 enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE };
 const struct option_row options_why[] = {
-    [WHY_CERTIFICATE] = {"certificate", "FILE", "a certificate in hex (as --output json shows it) instead of a member's journal"},
-    [WHY_CLUSTER_FILE] = {"cluster-file", "FILE", "whose keys it is verified with (beside the configuration)"},
+    [WHY_CERTIFICATE] = {"certificate", "FILE",
+                         "a certificate in hex (as --output json shows it) instead of a member's journal"},
+    [WHY_CLUSTER_FILE] = {"cluster-file", "FILE",
+                          "whose keys it is verified with (beside the configuration)"},
     {NULL, NULL, NULL},
 };
 
@@ -85,11 +87,14 @@ static void print_why(const struct why *w)
         output_field(&w->x->out, "why", "%s gave the term up itself (RELEASE), as %u of the voters had seen",
                      name_of(w, j->former), released);
     else
-        output_field(&w->x->out, "why", "the lease of %s ended unrenewed at those who promised; the longest silence was %s",
+        output_field(&w->x->out, "why",
+                     "the lease of %s ended unrenewed at those who promised; the longest silence was %s",
                      name_of(w, j->former), text_duration(longest));
     if (j->has_command)
         output_field(&w->x->out, "order", "by %s: %s%s%s%s · signature %s", name_of(w, j->command.who),
-                     j->command.kind == COMMAND_FAILOVER ? "failover" : j->command.kind == COMMAND_SWITCHOVER ? "switchover" : "resume",
+                     j->command.kind == COMMAND_FAILOVER     ? "failover"
+                     : j->command.kind == COMMAND_SWITCHOVER ? "switchover"
+                                                             : "resume",
                      j->command.target == MEMBER_NONE ? "" : text(" to %s", name_of(w, j->command.target)),
                      j->command.allow_data_loss ? ", loss of data allowed" : "",
                      *j->command.why == '\0' ? "" : text(" (%s)", j->command.why),
@@ -105,16 +110,19 @@ static void print_who(const struct why *w)
     for (int i = 0; i < j->n_promises; i++) {
         const struct promise *p = &j->promises[i];
         char verdict[16] = "";
-        for (const char *v = verdict_name(p->verdict); *v != '\0' && strlen(verdict) + 1 < sizeof verdict; v++)
+        for (const char *v = verdict_name(p->verdict); *v != '\0' && strlen(verdict) + 1 < sizeof verdict;
+             v++)
             verdict[strlen(verdict)] = (char)toupper((unsigned char)*v);
         add(&l, "%s%s %s%s", i == 0 ? "" : ", ", name_of(w, p->who), verdict,
-            !d->promise_holds[i] ? " (NOT VALID)" : p->verdict == VERDICT_RELEASED ? ""
-                                                  : text(" (silent for %s)", text_duration(p->silent_ms)));
+            !d->promise_holds[i]             ? " (NOT VALID)"
+            : p->verdict == VERDICT_RELEASED ? ""
+                                             : text(" (silent for %s)", text_duration(p->silent_ms)));
     }
     for (int i = 0; i < voters->n; i++)
         if ((d->promised & 1u << i) == 0)
             add(&silent, "%s%s", silent.n == 0 ? "" : ", ", name_of(w, voters->v[i].id));
-    output_field(&w->x->out, "who", "promised: %s%s%s", l.s, silent.n == 0 ? "" : " · not heard or not asked: ", silent.s);
+    output_field(&w->x->out, "who", "promised: %s%s%s", l.s,
+                 silent.n == 0 ? "" : " · not heard or not asked: ", silent.s);
 }
 
 static void print_data(const struct why *w)
@@ -131,7 +139,8 @@ static void print_data(const struct why *w)
     else if (d->former_sealed)
         add(&l, " · %s itself is among them: nothing can be missing", name_of(w, p->why.former));
     else if (d->seals_enough)
-        add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0], p->record.sync[0].n,
+        add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0],
+            p->record.sync[0].n,
             d->seals_needed[1] > 0 ? text(", and %u of %u", d->seals_needed[1], p->record.sync[1].n) : "");
     else
         add(&l, " · NOT ENOUGH of them to prove that no acknowledged commit is missing");
@@ -145,7 +154,8 @@ static const char *because_text(const struct why *w, int i)
     const char *step = dossier_because(d, i, &w->cluster);
     const char *chosen = name_of(w, d->certificate.proposal.record.primary);
     lsn_t ahead = seals[d->chosen].sealed.lsn, behind = seals[i].sealed.lsn;
-    if (strcmp(step, "wal") == 0 && seals[i].sealed.wal_term == seals[d->chosen].sealed.wal_term && ahead >= behind)
+    if (strcmp(step, "wal") == 0 && seals[i].sealed.wal_term == seals[d->chosen].sealed.wal_term &&
+        ahead >= behind)
         return text("%s behind %s", text_bytes(ahead - behind), chosen);
     if (strcmp(step, "wal") == 0)
         return text("its WAL is of an older term than that of %s", chosen);
@@ -156,7 +166,8 @@ static const char *because_text(const struct why *w, int i)
         return "in another site than the former primary";
     if (strcmp(step, "named") == 0)
         return text("equal by its data; %s was named, or preferred by priority", chosen);
-    return text("equal in all that the certificate tells; %s has the lower number or the higher priority", chosen);
+    return text("equal in all that the certificate tells; %s has the lower number or the higher priority",
+                chosen);
 }
 
 static void print_not(const struct why *w)
@@ -194,7 +205,8 @@ enum { STORY_BEFORE_US = 2000000, STORY_AFTER_US = 30000000 };
 static bool of_story(const struct why *w, const json_t *event)
 {
     const struct justification *j = &w->dossier.certificate.proposal.why;
-    long long decided = json_number(w->answer, "at_us", -1), at = json_number(event, "at_us", -1), silence_us = 0;
+    long long decided = json_number(w->answer, "at_us", -1), at = json_number(event, "at_us", -1),
+              silence_us = 0;
     for (int i = 0; i < j->n_promises; i++)
         if (j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms * 1000ll > silence_us)
             silence_us = j->promises[i].silent_ms * 1000ll;
@@ -208,7 +220,8 @@ static long long event_at(const struct why *w, const char *name, bool before)
     long long decided = json_number(w->answer, "at_us", -1), found = -1;
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)events, i, one) {
+    json_array_foreach((json_t *)events, i, one)
+    {
         long long at = json_number(one, "at_us", -1);
         if (strcmp(json_text(one, "name"), name) != 0 || !of_story(w, one) || (at <= decided) != before)
             continue;
@@ -227,7 +240,9 @@ static void print_times(const struct why *w)
     uint32_t silence = 0;
     struct line l = {0};
     for (int i = 0; i < j->n_promises; i++)
-        silence = j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms > silence ? j->promises[i].silent_ms : silence;
+        silence = j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms > silence
+                      ? j->promises[i].silent_ms
+                      : silence;
     if (silence > 0)
         add(&l, "waited %.3f s after the last grant's end", (double)silence / 1000);
     if (began >= 0)
@@ -248,7 +263,8 @@ static void print_events(const struct why *w)
     size_t i;
     json_t *one;
     table_open(&t, columns, 3);
-    json_array_foreach((json_t *)events, i, one) {
+    json_array_foreach((json_t *)events, i, one)
+    {
         if (!of_story(w, one) || decided < 0)
             continue;
         table_cell(&t, TONE_PLAIN, "%+.3f", (double)(json_number(one, "at_us", -1) - decided) / 1e6);
@@ -284,9 +300,10 @@ static json_t *promises_json(const struct why *w)
     const struct justification *j = &w->dossier.certificate.proposal.why;
     json_t *list = json_array();
     for (int i = 0; i < j->n_promises; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:b}", "member", name_of(w, j->promises[i].who), "verdict",
-                                              verdict_name(j->promises[i].verdict), "silent_ms",
-                                              (json_int_t)j->promises[i].silent_ms, "valid", w->dossier.promise_holds[i]));
+        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:b}", "member", name_of(w, j->promises[i].who),
+                                              "verdict", verdict_name(j->promises[i].verdict), "silent_ms",
+                                              (json_int_t)j->promises[i].silent_ms, "valid",
+                                              w->dossier.promise_holds[i]));
     return list;
 }
 
@@ -298,11 +315,12 @@ static json_t *seals_json(const struct why *w)
     for (int i = 0; i < j->n_seals; i++) {
         const struct sealed_statement *s = &j->seals[i];
         const char *because = dossier_because(d, i, &w->cluster);
-        json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:I,s:I,s:b,s:b,s:s?}", "member", name_of(w, s->sealed.id), "lsn",
-                                              text_lsn(s->sealed.lsn), "timeline", (int)s->sealed.timeline, "wal_term",
-                                              (json_int_t)s->sealed.wal_term, "backlog_bytes", (json_int_t)s->backlog_bytes,
-                                              "valid", d->seal_holds[i], "chosen", i == d->chosen, "not_chosen_because",
-                                              *because == '\0' ? NULL : because));
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:i,s:I,s:I,s:b,s:b,s:s?}", "member", name_of(w, s->sealed.id), "lsn",
+                            text_lsn(s->sealed.lsn), "timeline", (int)s->sealed.timeline, "wal_term",
+                            (json_int_t)s->sealed.wal_term, "backlog_bytes", (json_int_t)s->backlog_bytes,
+                            "valid", d->seal_holds[i], "chosen", i == d->chosen, "not_chosen_because",
+                            *because == '\0' ? NULL : because));
     }
     return list;
 }
@@ -312,8 +330,9 @@ static json_t *accepted_json(const struct why *w)
     const struct dossier *d = &w->dossier;
     json_t *list = json_array();
     for (int i = 0; i < d->certificate.n_accepted; i++)
-        json_array_append_new(list, json_pack("{s:s,s:b}", "member", name_of(w, d->certificate.accepted[i].who), "valid",
-                                              d->accepted_holds[i]));
+        json_array_append_new(list,
+                              json_pack("{s:s,s:b}", "member", name_of(w, d->certificate.accepted[i].who),
+                                        "valid", d->accepted_holds[i]));
     return list;
 }
 
@@ -323,8 +342,9 @@ static json_t *command_json(const struct why *w)
     if (!j->has_command)
         return json_null();
     return json_pack("{s:s,s:s?,s:b,s:s,s:b}", "operator", name_of(w, j->command.who), "target",
-                     j->command.target == MEMBER_NONE ? NULL : name_of(w, j->command.target), "allow_data_loss",
-                     j->command.allow_data_loss, "why", j->command.why, "valid", w->dossier.command_holds);
+                     j->command.target == MEMBER_NONE ? NULL : name_of(w, j->command.target),
+                     "allow_data_loss", j->command.allow_data_loss, "why", j->command.why, "valid",
+                     w->dossier.command_holds);
 }
 
 static void print_json(const struct why *w)
@@ -337,8 +357,8 @@ static void print_json(const struct why *w)
                           dossier_kind_name(d->kind), "term", (json_int_t)p->record.term, "version",
                           (json_int_t)p->record.version, "timeline", (int)p->record.timeline, "primary",
                           p->record.primary == MEMBER_NONE ? NULL : name_of(w, p->record.primary), "from",
-                          !p->why.takeover || p->why.former == MEMBER_NONE ? NULL : name_of(w, p->why.former), "at",
-                          *at == '\0' ? NULL : at);
+                          !p->why.takeover || p->why.former == MEMBER_NONE ? NULL : name_of(w, p->why.former),
+                          "at", *at == '\0' ? NULL : at);
     json_object_set_new(j, "valid", json_boolean(d->valid));
     json_object_set_new(j, "wrong", d->wrong[0] == '\0' ? json_null() : json_string(d->wrong));
     json_object_set_new(j, "rule", json_string(p->record.voters.rule == RULE_SITES ? "sites" : "majority"));
@@ -358,7 +378,8 @@ static void print_json(const struct why *w)
 
 static int not_a_certificate(struct why *w)
 {
-    return output_fail(&w->x->out, EXIT_REFUSED, "this is no certificate", "It is not hex, or not what a certificate is made of.",
+    return output_fail(&w->x->out, EXIT_REFUSED, "this is no certificate",
+                       "It is not hex, or not what a certificate is made of.",
                        "\"pgmesh why --output json | jq -r .certificate\" prints one.");
 }
 
@@ -366,7 +387,8 @@ static int read_hex(struct why *w, const char *hex)
 {
     static uint8_t bytes[FRAME_BODY_MAX];
     size_t length = strcspn(hex, " \t\r\n");
-    if (length == 0 || length % 2 != 0 || length / 2 > sizeof bytes || !hex_get(bytes, length / 2, hex, length) ||
+    if (length == 0 || length % 2 != 0 || length / 2 > sizeof bytes ||
+        !hex_get(bytes, length / 2, hex, length) ||
         !dossier_read(&w->dossier, bytes, length / 2, &w->cluster))
         return not_a_certificate(w);
     return EXIT_OK;
@@ -376,7 +398,8 @@ static int load_cluster(struct why *w, const char *path)
 {
     struct problem problem = {0};
     keys_begin();
-    return cluster_load(path, &w->cluster, &problem) ? EXIT_OK : output_problem(&w->x->out, EXIT_REFUSED, &problem);
+    return cluster_load(path, &w->cluster, &problem) ? EXIT_OK
+                                                     : output_problem(&w->x->out, EXIT_REFUSED, &problem);
 }
 
 static int from_file(struct why *w)
@@ -405,7 +428,8 @@ static int from_member(struct why *w)
     json_object_set_new(request, "term", w->term == NULL ? json_null() : json_integer((json_int_t)term));
     if (w->term != NULL && (*w->term < '0' || *w->term > '9' || *end != '\0' || term == 0)) {
         json_decref(request);
-        return usage(w->x, text("\"%s\" is no term", w->term), "A term is a number from 1 on; \"pgmesh history\" lists them.");
+        return usage(w->x, text("\"%s\" is no term", w->term),
+                     "A term is a number from 1 on; \"pgmesh history\" lists them.");
     }
     int code = client_open(&client, w->x);
     if (code == EXIT_OK)
@@ -425,9 +449,11 @@ static int from_member(struct why *w)
         return code;
     const char *error = json_text(w->answer, "error");
     if (*error != '\0')
-        return output_fail(&w->x->out, EXIT_REFUSED, error, NULL,
-                           w->term == NULL ? "\"pgmesh why 1\" shows the first record; another member's journal may hold more."
-                                           : "\"pgmesh history\" lists the terms; another member's journal may hold more.");
+        return output_fail(
+            &w->x->out, EXIT_REFUSED, error, NULL,
+            w->term == NULL
+                ? "\"pgmesh why 1\" shows the first record; another member's journal may hold more."
+                : "\"pgmesh history\" lists the terms; another member's journal may hold more.");
     return read_hex(w, json_text(w->answer, "certificate"));
 }
 
@@ -478,8 +504,9 @@ static void history_row(struct table *t, const json_t *one)
 int command_history(struct inspect *x)
 {
     static struct client client;
-    static const struct column columns[] = {{"TERM", 0, true}, {"AT", 1, false}, {"KIND", 2, false},
-                                            {"PRIMARY", 0, false}, {"TL", 4, true}, {"READY AFTER", 3, true}};
+    static const struct column columns[] = {{"TERM", 0, true},  {"AT", 1, false},
+                                            {"KIND", 2, false}, {"PRIMARY", 0, false},
+                                            {"TL", 4, true},    {"READY AFTER", 3, true}};
     json_t *answer, *list, *one;
     struct table t;
     size_t i;
@@ -494,8 +521,7 @@ int command_history(struct inspect *x)
     }
     list = json_object_get(answer, "history");
     table_open(&t, columns, 6);
-    json_array_foreach(list, i, one)
-        history_row(&t, one);
+    json_array_foreach(list, i, one) history_row(&t, one);
     table_print(&x->out, &t);
     table_close(&t);
     json_decref(answer);

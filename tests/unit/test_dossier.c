@@ -108,15 +108,23 @@ static void takeover_make(void)
     w->former = DB1;
     w->former_dir = 11;
     for (int i = 0; i < 3; i++) {
-        w->promises[w->n_promises++] = (struct promise){.who = (member_id)(DB2 + i), .ballot = ballot, .takeover = true, .term = 1,
-                                                        .verdict = VERDICT_GONE, .silent_ms = 10};
+        w->promises[w->n_promises++] = (struct promise){.who = (member_id)(DB2 + i),
+                                                        .ballot = ballot,
+                                                        .takeover = true,
+                                                        .term = 1,
+                                                        .verdict = VERDICT_GONE,
+                                                        .silent_ms = 10};
         made.accepted[made.n_accepted++].who = (member_id)(DB2 + i);
         promise(i);
     }
     for (int i = 0; i < 2; i++) {
         w->seals[w->n_seals++] = (struct sealed_statement){.ballot = ballot,
-            .sealed = {.id = (member_id)(DB2 + i), .dir = i == 0 ? 22 : 33, .wal_term = 1, .timeline = 1,
-                       .lsn = (lsn_t)(5040 - 40 * i)}, .timeline_max = 1};
+                                                           .sealed = {.id = (member_id)(DB2 + i),
+                                                                      .dir = i == 0 ? 22 : 33,
+                                                                      .wal_term = 1,
+                                                                      .timeline = 1,
+                                                                      .lsn = (lsn_t)(5040 - 40 * i)},
+                                                           .timeline_max = 1};
         seal(i);
     }
     accept_all();
@@ -170,6 +178,7 @@ END_TEST
 
 /* ---- damages: each changes one thing, signs what it may, and is named ---- */
 
+// clang-format off
 static void forged_promise(void) { made.proposal.why.promises[1].signature[5] ^= 1; }
 static void promise_of_another_ballot(void) { made.proposal.why.promises[1].ballot.round++; promise(1); }
 static void promise_on_alive(void) { made.proposal.why.promises[1].verdict = VERDICT_ALIVE; promise(1); }
@@ -226,6 +235,7 @@ static const struct damage_row {
     {"forged command", forged_command, "the operator's command"},
     {"command of a member", command_of_a_member, "the operator's command"},
 };
+// clang-format on
 
 START_TEST(a_damage_is_named)
 {
@@ -233,7 +243,8 @@ START_TEST(a_damage_is_named)
     row->damage();
     verify();
     EXPECT(!dossier.valid, row);
-    ck_assert_msg(strstr(dossier.wrong, row->wrong) != NULL, "row \"%s\": it says \"%s\"", row->name, dossier.wrong);
+    ck_assert_msg(strstr(dossier.wrong, row->wrong) != NULL, "row \"%s\": it says \"%s\"", row->name,
+                  dossier.wrong);
 }
 END_TEST
 

@@ -56,6 +56,7 @@ static bool members(const char *list)
 
 /* ---- refused ---- */
 
+// clang-format off
 static const struct bad_row {
     const char *name, *members, *fact;
     const char *cluster, *primary, *no_vote;
@@ -94,6 +95,7 @@ static const struct bad_row {
     {.name = "a value out of range", .members = "db1,database,fra,10.0.0.1:7400,priority=100000", .fact = "priority=100000"},
     {.name = "a lease longer than agreed", .members = "db1,database,fra,10.0.0.1:7400,lease=30s", .fact = "\"lease\" is longer than the cluster allows"},
 };
+// clang-format on
 
 START_TEST(refused_with_a_reason)
 {
@@ -108,9 +110,10 @@ START_TEST(refused_with_a_reason)
         plan.no_vote[plan.n_no_vote++] = row->no_vote;
     bool good = members(row->members) && plan_check(&plan, &problem) && make_all(&made, &plan, &problem);
     EXPECT(!good, row);
-    ck_assert_msg(strstr(problem.fact, row->fact) != NULL, "row \"%s\": the fact is \"%s\"", row->name, problem.fact);
-    ck_assert_msg(problem.detail[0] != '\0' || problem.hint[0] != '\0' || strstr(row->name, "twice") != NULL ||
-                      strstr(row->name, "too many") != NULL,
+    ck_assert_msg(strstr(problem.fact, row->fact) != NULL, "row \"%s\": the fact is \"%s\"", row->name,
+                  problem.fact);
+    ck_assert_msg(problem.detail[0] != '\0' || problem.hint[0] != '\0' ||
+                      strstr(row->name, "twice") != NULL || strstr(row->name, "too many") != NULL,
                   "row \"%s\" gets neither detail nor hint", row->name);
     make_close(&made);
 }
@@ -130,6 +133,7 @@ END_TEST
 
 /* ---- noticed ---- */
 
+// clang-format off
 static const struct notice_row {
     const char *name, *members, *notice;
 } noticed[] = {
@@ -142,6 +146,7 @@ static const struct notice_row {
     {"witnesses outvote", "db1,database,a,10.0.0.1:7400 db2,database,b,10.0.0.2:7400 w1,witness,c,10.0.0.3:7400 w2,witness,d,10.0.0.4:7400 w3,witness,e,10.0.0.5:7400", "the databases alone are no quorum"},
     {"even within a site", "db1,database,fra,10.0.0.1:7400 db2,database,fra,10.0.0.2:7400 db3,database,ams,10.0.0.3:7400 w1,witness,lux,10.0.0.4:7400", "site \"fra\" has an even number"},
 };
+// clang-format on
 
 START_TEST(worth_a_notice)
 {
@@ -173,9 +178,11 @@ static void make_cluster(void)
     ck_assert_msg(members(THREE " app1,observer,fra,10.0.0.4:7400"), "%s", problem.fact);
     ck_assert(plan_set(&plan, "lease=900ms", &problem));
     ck_assert(plan_set(&plan, "pg_listen=127.0.0.1", &problem));
-    ck_assert(plan_member_add(&plan, "db3,database,lux,[fd00::1]:7400,10.0.0.5:7400,pg=db3.example:6000,data=/srv/pg,"
-                              "pg_hba='host all all 10.0.0.0/8 scram-sha-256',pg_hba='local all all peer',pg.work_mem='8MB',lease=700ms",
-                              "db3", &problem));
+    ck_assert(plan_member_add(
+        &plan,
+        "db3,database,lux,[fd00::1]:7400,10.0.0.5:7400,pg=db3.example:6000,data=/srv/pg,"
+        "pg_hba='host all all 10.0.0.0/8 scram-sha-256',pg_hba='local all all peer',pg.work_mem='8MB',lease=700ms",
+        "db3", &problem));
     plan.primary = "db2";
     ck_assert_msg(plan_check(&plan, &problem), "%s", problem.fact);
     ck_assert_msg(make_all(&made, &plan, &problem), "%s (%s)", problem.fact, problem.detail);
@@ -185,8 +192,14 @@ static void make_cluster(void)
 START_TEST(folders_that_the_daemons_accept)
 {
     make_cluster();
-    static const struct { const char *name; unsigned role; } all[] = {
-        {"db1", ROLE_DATABASE}, {"db2", ROLE_DATABASE}, {"db3", ROLE_DATABASE}, {"wit1", ROLE_WITNESS}, {"app1", ROLE_OBSERVER}};
+    static const struct {
+        const char *name;
+        unsigned role;
+    } all[] = {{"db1", ROLE_DATABASE},
+               {"db2", ROLE_DATABASE},
+               {"db3", ROLE_DATABASE},
+               {"wit1", ROLE_WITNESS},
+               {"app1", ROLE_OBSERVER}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct folder *f = made_folder(all[i].name, all[i].role);
         ck_assert_int_eq(f->config.core.lease_ms, strcmp(all[i].name, "db3") == 0 ? 700 : 900);
@@ -264,6 +277,7 @@ START_TEST(a_store_to_begin_with)
 }
 END_TEST
 
+// clang-format off
 static const struct mode_row {
     const char *name;
     int mode; /* -1: must not be there */
@@ -272,6 +286,7 @@ static const struct mode_row {
     {"wit1/member.key", 0600},    {"wit1/pg.pass", -1},      {"app1/pg.pass", 0600},  {"operator/operator.key", 0600},
     {"operator/member.key", -1},  {"operator/pgmesh.conf", 0644}, {"db1/node.conf", 0644}, {"db1/cluster", 0644},
 };
+// clang-format on
 
 START_TEST(secrets_are_secret)
 {

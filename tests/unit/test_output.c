@@ -38,7 +38,8 @@ static void lines_fit(const char *s, int width)
         char line[512];
         size_t n = strcspn(s, "\n");
         snprintf(line, sizeof line, "%.*s", (int)n, s);
-        ck_assert_msg(text_cells(line) <= width, "\"%s\" has %d cells, the terminal %d", line, text_cells(line), width);
+        ck_assert_msg(text_cells(line) <= width, "\"%s\" has %d cells, the terminal %d", line,
+                      text_cells(line), width);
         ck_assert_msg(n == 0 || line[n - 1] != ' ', "\"%s\" ends in a space", line);
         s += n + (s[n] == '\n');
     }
@@ -115,14 +116,16 @@ END_TEST
 
 /* ---- tables ---- */
 
-static const struct column columns[] = {{"MEMBER", 0, false}, {"SITE", 2, false}, {"LAG", 1, true}, {"NOTE", 3, false}};
+static const struct column columns[] = {
+    {"MEMBER", 0, false}, {"SITE", 2, false}, {"LAG", 1, true}, {"NOTE", 3, false}};
 
 static void members_table(int width)
 {
     struct table t;
     o.width = width;
     table_open(&t, columns, 4);
-    const char *rows[][4] = {{"db1", "fra", "–", "the first of them"}, {"witness-of-the-third-site", "lux", "12 kB", "–"}};
+    const char *rows[][4] = {{"db1", "fra", "–", "the first of them"},
+                             {"witness-of-the-third-site", "lux", "12 kB", "–"}};
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < 4; k++)
             table_cell(&t, TONE_PLAIN, "%s", rows[i][k]);
@@ -181,6 +184,7 @@ END_TEST
 
 /* ---- numbers and words ---- */
 
+// clang-format off
 static const struct number_row {
     const char *name;
     unsigned long long value;
@@ -192,6 +196,7 @@ static const struct number_row {
     {"ten kB", 10240, "10 kB", "0/00002800", "10 s"},
     {"an LSN of two words", 0x15A3F0210ull, "5.4 GB", "1/5A3F0210", "67 d"},
 };
+// clang-format on
 
 START_TEST(numbers_for_people)
 {
