@@ -83,6 +83,10 @@ static void cut(struct world *w, const struct fault *f, int by)
                         cut_pair(w, x, y, by, true);
                 }
             break;
+        case FAULT_CUT_ALL:
+            for (int y = 0; y < x; y++)
+                cut_pair(w, x, y, by, false);
+            break;
         case FAULT_CUT_SOME:
             for (int y = 0; y < x; y++)
                 if (rng_chance(&subset, 400))
@@ -188,6 +192,21 @@ static void lose_data(struct world *w, int i)
     pg_set_phase(w, i, PG_ABSENT);
 }
 
+/* The data directory of an old backup: the same timeline, and less of it. */
+static void restore_data(struct world *w, int i)
+{
+    struct sim_member *m = &w->m[i];
+    lsn_t base = w->branch[m->pg.at.branch].fork + 1;
+    if (base < 0x1000000)
+        base = 0x1000000;
+    if (m->role != ROLE_DATABASE || !m->pg.exists || m->pg.at.lsn <= base)
+        return;
+    m->pg.at.lsn = base + (m->pg.at.lsn - base) * rng_below(&w->rng, 90) / 100;
+    m->pg.replay = m->pg.flushed = m->pg.at.lsn;
+    m->pg.consistent = 0;
+    m->pg.restored = true;
+}
+
 static void lose_store(struct world *w, int i)
 {
     struct sim_member *m = &w->m[i];
@@ -257,6 +276,7 @@ static void begin(struct world *w, int index, int moment)
     case FAULT_CUT_OUT:
     case FAULT_CUT_IN:
     case FAULT_CUT_SITE:
+    case FAULT_CUT_ALL:
     case FAULT_CUT_SOME:
     case FAULT_CUT_REPLICATION: cut(w, f, 1); break;
     case FAULT_LOSS:
@@ -274,6 +294,11 @@ static void begin(struct world *w, int index, int moment)
         lose_data(w, f->who);
         break;
     case FAULT_DATA_LOST: lose_data(w, f->who); break;
+    case FAULT_DISK_RESTORED:
+        host_die(w, f->who);
+        lose_store(w, f->who);
+        restore_data(w, f->who);
+        break;
     case FAULT_ROLLBACK:
         agent_die(w, f->who, f->lasts ? f->lasts : MS(40));
         roll_back(w, f->who);
@@ -313,13 +338,19 @@ void fault_moment(struct world *w, enum when when, int who)
         struct fault *f = &w->fault[i];
         if (!f->armed || f->begun || f->when != when)
             continue;
+        if (f->skip > 0) {
+            f->skip--;
+            continue;
+        }
         f->armed = false;
         f->when = WHEN_NOW;
         if (f->target == TARGET_PROPOSER && f->who < 0)
             f->who = who;
         if (w->now + f->lasts > w->healed_at)
             f->lasts = w->healed_at > w->now ? w->healed_at - w->now : 0;
-        ns_t at = w->now + US(rng_below(&w->rng, rng_chance(&w->rng, 500) ? 500 : 20000));
+        ns_t at = w->now + f->delay;
+        if (!f->prompt)
+            at += US(rng_below(&w->rng, rng_chance(&w->rng, 600) ? 1200 : 20000));
         world_push(w, at, EV_FAULT, 0, 0, (uint32_t)i, 0);
         if (f->lasts)
             world_push(w, at + f->lasts, EV_HEAL, 0, 0, (uint32_t)i, 0);
@@ -337,7 +368,8 @@ void fault_heal(struct world *w, int index)
     struct sim_member *m = &w->m[f->who];
     switch (f->kind) {
     case FAULT_HOST_CRASH:
-    case FAULT_DISK_LOST: host_boot(w, f->who); break;
+    case FAULT_DISK_LOST:
+    case FAULT_DISK_RESTORED: host_boot(w, f->who); break;
     case FAULT_CLUSTER_RESTART:
         for (int i = 0; i < w->n; i++)
             host_boot(w, i);
@@ -354,6 +386,7 @@ void fault_heal(struct world *w, int index)
     case FAULT_CUT_OUT:
     case FAULT_CUT_IN:
     case FAULT_CUT_SITE:
+    case FAULT_CUT_ALL:
     case FAULT_CUT_SOME:
     case FAULT_CUT_REPLICATION: cut(w, f, -1); break;
     case FAULT_LOSS:

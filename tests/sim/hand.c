@@ -86,7 +86,6 @@ static void promote(struct world *w, int i)
     }
     if (!in_time(w, i))
         return;
-    inv_i4_promotion(w, i, &p->goal);
     p->upstream = -1;
     p->sealed = false;
     p->promote_timeline = p->goal.timeline;
@@ -268,6 +267,8 @@ void hand_goal(struct world *w, int i, const struct pg_goal *goal)
     if (goal->kind != p->goal.kind || goal->term != p->goal.term || goal->upstream != p->goal.upstream)
         TELL(w, "%s: goal %s for term %llu", world_name(w, i), pg_goal_name(goal->kind),
              (unsigned long long)goal->term);
+    if (goal->kind == GOAL_PROMOTE || goal->kind == GOAL_PRIMARY)
+        inv_i4_promotion(w, i, goal);
     p->goal = *goal;
     p->progress = PG_GOAL_RUNNING;
     if (goal->kind != GOAL_SEAL)
@@ -321,7 +322,7 @@ static void op_copied(struct world *w, int i, bool rewind)
     p->system_id = u->system_id;
     p->history_max = u->history_max;
     p->done_seq = p->goal.seq;
-    w->m[i].dir_lost = false;
+    w->m[i].dir_lost = p->restored = false;
     pg_set_phase(w, i, PG_DOWN);
 }
 
@@ -368,6 +369,9 @@ void hand_op(struct world *w, int i, uint32_t op_seq)
     switch (op) {
     case OP_NONE: break;
     case OP_START_PRIMARY:
+        if (p->restored) /* what it writes from here on is another history under the same number */
+            p->at.branch = wal_branch(w, timeline_now(w, p), wal_normal(w, p->at), p->goal.term, w->m[i].id);
+        p->restored = false;
         p->at.lsn += 100;
         pg_set_phase(w, i, PG_PRIMARY);
         break;

@@ -33,7 +33,7 @@ bool inv_i4_verifies(struct world *w, const struct certificate *c, const char **
 
 /* I4  a promoted primary has a certificate that verifies.
  *
- * Asserted where PostgreSQL is about to be promoted: this member has shown, or written to its journal, a certificate
+ * Asserted where the hand is told to promote or start a primary: this member has shown, or written to its journal, a certificate
  * that names it for this term and timeline. */
 void inv_i4_promotion(struct world *w, int i, const struct pg_goal *goal)
 {
@@ -45,6 +45,6 @@ void inv_i4_promotion(struct world *w, int i, const struct pg_goal *goal)
     }
     if (goal->term == 1 && w->first.primary == w->m[i].id)
         return;
-    violate(w, "I4", "%s promotes itself for term %llu, and no certificate says so", world_name(w, i),
+    violate(w, "I4", "%s is to be primary of term %llu, and no certificate says so", world_name(w, i),
             (unsigned long long)goal->term);
 }

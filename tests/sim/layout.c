@@ -69,6 +69,8 @@ static void settings(struct world *w, struct core_settings *s, const struct layo
 {
     core_settings_default(s);
     s->boot_grace_ms = l->quiet ? 1500 : 1000 + rng_below(&w->rng, 1000);
+    if (w->bias && w->bias->short_grace)
+        s->boot_grace_ms = 100;
     s->promote_timeout_ms = 3000;
     s->start_timeout_ms = 3000;
     s->answer_timeout_ms = 1000;

@@ -1,7 +1,4 @@
-/* plan.c: what will go wrong, drawn by seed: one to eight faults, most of them short, then everything heals.
- *
- * For each mutant a bias: the faults, layout and clocks under which the rule left out matters.  The same biases without
- * the mutant must stay clean (mutants.sh), so a bias can never be what rings the alarm. */
+/* plan.c: what will go wrong, drawn by seed: one to eight faults, most of them short, then everything heals. */
 #include <string.h>
 
 #include "sim.h"
@@ -27,175 +24,6 @@ static const uint8_t usual[FAULT_COUNT] = {
     [FAULT_CMD_FAILOVER] = 2,    [FAULT_CMD_FAILOVER_LOSS] = 1,
     [FAULT_CMD_READMIT] = 3,
 };
-
-#define SYNC    .durability = DURABILITY_SYNC + 1
-#define CRASHES [FAULT_AGENT_CRASH] = 20, [FAULT_AGENT_CRASH_MID] = 40, [FAULT_AGENTS_RESTART] = 20
-#define CUTS \
-    [FAULT_CUT_MEMBER] = 20, [FAULT_CUT_OUT] = 20, [FAULT_CUT_IN] = 20, [FAULT_CUT_SOME] = 30, \
-    [FAULT_CUT_ONE_WAY] = 20
-static const struct bias biases[] = {
-    {.mutant = MUTANT_ACCEPT_UNDER_GRANT, .only = 1, .weight = {CUTS, CRASHES}},
-    {.mutant = MUTANT_GRANT_AFTER_PROMISE,
-     .only = 1,
-     .weight = {CUTS, [FAULT_PAUSE_AGENT] = 30, [FAULT_AGENT_CRASH] = 10},
-     .when = 1},
-    {.mutant = MUTANT_LEASE_FROM_RECEIPT,
-     .only = 1,
-     .weight = {[FAULT_PAUSE_AGENT] = 60, [FAULT_CUT_MEMBER] = 20, [FAULT_SLOW_NET] = 30}},
-    {.mutant = MUTANT_ONE_GRANT, .only = 1, .weight = {CUTS}},
-    {.mutant = MUTANT_GRANT_OLD_TERM, .only = 1, .weight = {CUTS, [FAULT_PAUSE_AGENT] = 30}},
-    {.mutant = MUTANT_NO_MARGIN,
-     .only = 1,
-     .weight = {[FAULT_CUT_MEMBER] = 60, [FAULT_CUT_OUT] = 20},
-     .extreme_clocks = 1,
-     .slow_freeze = 1},
-    {.mutant = MUTANT_NO_QUARANTINE_PROMISE, .only = 1, .weight = {CUTS, CRASHES}},
-    {.mutant = MUTANT_NO_QUARANTINE_ACCEPT, .only = 1, .weight = {CUTS, CRASHES}, .when = 1},
-    {.mutant = MUTANT_PROMISE_NOT_DURABLE, .only = 1, .weight = {CUTS, CRASHES}, .when = 1},
-    {.mutant = MUTANT_ACCEPT_NOT_DURABLE, .only = 1, .weight = {CUTS, CRASHES}, .when = 1},
-    {.mutant = MUTANT_IGNORE_ACCEPTED, .only = 1, .weight = {CUTS, CRASHES}, .when = 1},
-    {.mutant = MUTANT_VOTERS_ONE_STEP,
-     .only = 1,
-     .weight = {[FAULT_STORE_LOST] = 40, [FAULT_CMD_READMIT] = 60, CUTS}},
-    {.mutant = MUTANT_LONGER_LEASE_READ, .only = 1, .weight = {CUTS}},
-    {.mutant = MUTANT_RENEWAL_SHORTENS,
-     .only = 1,
-     .weight = {CUTS, [FAULT_SLOW_NET] = 40, [FAULT_LOSS] = 40},
-     .long_lease_max = 1},
-    {.mutant = MUTANT_FORGET_PROPOSAL,
-     .only = 1,
-     .weight = {CUTS, CRASHES, [FAULT_CMD_READMIT] = 20, [FAULT_STORE_LOST] = 10}},
-    {.mutant = MUTANT_RELEASE_NOT_FINAL,
-     .only = 1,
-     .weight = {[FAULT_PG_CRASH] = 60, [FAULT_CUT_SOME] = 20, [FAULT_PAUSE_AGENT] = 20, CRASHES}},
-    {.mutant = MUTANT_NO_SEALING,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 30, CUTS},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_SEALS_N_MINUS_K,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 30, CUTS},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_NOT_BEST_SEALED,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 60, [FAULT_CUT_REPLICATION] = 20},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_PROPOSED_NOT_SEALED,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 60, [FAULT_CUT_REPLICATION] = 30, CUTS},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_SEAL_NOT_DURABLE,
-     .only = 1,
-     .weight = {CUTS, CRASHES, [FAULT_PAUSE_VM] = 30},
-     SYNC,
-     .when = 1},
-    {.mutant = MUTANT_TAKEOVER_SHRINKS_SYNC,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, CUTS, [FAULT_CUT_REPLICATION] = 20},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .when = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_JOINT_NO_CATCHUP,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 60},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .when = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_JOINT_SECOND_IGNORED,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 60},
-     SYNC,
-     .databases = 4,
-     .k = 1,
-     .when = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_SYNC_WITHOUT_JOINT,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 60},
-     SYNC,
-     .databases = 4,
-     .k = 1,
-     .when = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_EMPTY_SYNC_ANYBODY,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 50, [FAULT_CUT_REPLICATION] = 50},
-     SYNC,
-     .databases = 2},
-    {.mutant = MUTANT_RECLONED_COUNTS,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_DISK_LOST] = 40, [FAULT_CUT_REPLICATION] = 20},
-     SYNC,
-     .databases = 3,
-     .slow_wal = 1},
-    {.mutant = MUTANT_FOLLOW_UNDECIDED,
-     .only = 1,
-     .weight = {CUTS, CRASHES, [FAULT_PAUSE_VM] = 20},
-     SYNC,
-     .when = 1},
-    {.mutant = MUTANT_PROMOTE_UNDECIDED, .only = 1, .weight = {CUTS, CRASHES}, .when = 1},
-    {.mutant = MUTANT_TIMELINE_COLLIDES,
-     .only = 1,
-     .weight = {[FAULT_STRAY_TIMELINE] = 40, [FAULT_HOST_CRASH] = 60}},
-    {.mutant = MUTANT_RELEASE_SKIPS_SEALING,
-     .only = 1,
-     .weight = {[FAULT_PG_CRASH] = 60, [FAULT_CUT_REPLICATION] = 30, [FAULT_CUT_MEMBER] = 30},
-     SYNC,
-     .databases = 3,
-     .k = 1,
-     .slow_wal = 1},
-    {.mutant = MUTANT_LSN_BEFORE_CUT,
-     .only = 1,
-     .weight = {[FAULT_PAUSE_VM] = 20, [FAULT_CUT_OUT] = 40, [FAULT_CUT_SOME] = 40, [FAULT_PAUSE_AGENT] = 20},
-     SYNC,
-     .databases = 3},
-    {.mutant = MUTANT_SERVE_OTHER_DIR,
-     .only = 1,
-     .weight = {[FAULT_DATA_LOST] = 60, [FAULT_STORE_LOST] = 40, [FAULT_DISK_LOST] = 40},
-     SYNC},
-    {.mutant = MUTANT_NO_SELF_EXEMPTION,
-     .only = 1,
-     .weight = {[FAULT_CLUSTER_RESTART] = 60, [FAULT_AGENTS_RESTART] = 60}},
-    {.mutant = MUTANT_UNDECIDED_WEDGES, .only = 1, .weight = {CUTS, CRASHES}, .when = 1},
-    {.mutant = MUTANT_SEALED_FOREVER, .only = 1, .weight = {CUTS, [FAULT_PAUSE_AGENT] = 40}, .when = 1},
-    {.mutant = MUTANT_JOINT_NO_WAY_BACK,
-     .only = 1,
-     .weight = {[FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 60},
-     SYNC,
-     .databases = 3,
-     .when = 1},
-    {.mutant = MUTANT_AMNESIAC_VOTES,
-     .only = 1,
-     .weight = {[FAULT_STORE_LOST] = 60, [FAULT_HOST_CRASH] = 30}},
-    {.mutant = MUTANT_NO_INCARNATION_CHECK,
-     .only = 1,
-     .weight = {[FAULT_ROLLBACK] = 60, [FAULT_HOST_CRASH] = 30, CUTS}},
-    {.mutant = MUTANT_GUARD_SLEEPS, .only = 1, .weight = {[FAULT_CUT_MEMBER] = 50, [FAULT_PAUSE_AGENT] = 50}},
-};
-
-const struct bias *mutant_bias(enum mutant m)
-{
-    for (size_t i = 0; i < sizeof biases / sizeof biases[0]; i++)
-        if (biases[i].mutant == m)
-            return &biases[i];
-    return NULL;
-}
 
 static enum fault_kind draw_kind(struct world *w, const uint8_t *weight)
 {
@@ -273,7 +101,7 @@ static ns_t draw_lasts(struct world *w, enum fault_kind k)
     return MS(rng_range(&w->rng, 400, rng_chance(&w->rng, 250) ? 3500 : 1500));
 }
 
-static void add(struct world *w, const struct fault *f)
+void plan_add(struct world *w, const struct fault *f)
 {
     if (w->n_faults == SIM_FAULTS)
         return;
@@ -286,6 +114,10 @@ static void add(struct world *w, const struct fault *f)
 
 void plan_draw(struct world *w)
 {
+    if (w->bias && w->bias->directed) {
+        w->bias->directed(w);
+        return;
+    }
     uint8_t weight[FAULT_COUNT];
     for (int k = 0; k < FAULT_COUNT; k++)
         weight[k] = (uint8_t)((w->bias && w->bias->only ? 0 : usual[k]) + (w->bias ? w->bias->weight[k] : 0));
@@ -306,13 +138,15 @@ void plan_draw(struct world *w)
         bool waits = rng_chance(&w->rng, w->bias && w->bias->when ? 500 : 200);
         if (waits && i > 0) {
             f.when = (enum when)(1 + rng_below(&w->rng, WHEN_JOINT));
+            if (w->bias && w->bias->moment && rng_chance(&w->rng, 700))
+                f.when = (enum when)w->bias->moment;
             if (rng_chance(&w->rng, 300))
                 f.target = TARGET_PROPOSER;
             f.at = from;
         }
         if (f.at + f.lasts > end)
             end = f.at + f.lasts;
-        add(w, &f);
+        plan_add(w, &f);
     }
     w->healed_at = end + MS(50);
 }

@@ -168,6 +168,7 @@ struct pg {
     bool exists;        /* a data directory */
     bool torn;          /* half rewound or half copied: unusable */
     bool clean;         /* shut down cleanly */
+    bool restored;      /* came back from an old backup */
     bool writable_once; /* primary mode: PRIMARY, or on the way there */
     struct content at;  /* of a primary: inserted; of a standby: flushed */
     lsn_t flushed;      /* of a primary */
@@ -279,18 +280,19 @@ struct packet {
     X(AGENT_CRASH, "agent-crash") \
     X(AGENT_CRASH_MID, "agent-crash-mid") \
     X(HOST_CRASH, "host-crash") \
-    X(CLUSTER_RESTART, "cluster-restart") X(AGENTS_RESTART, "agents-restart") \
-        X(PG_CRASH, "postmaster-crash") X(PG_HANG, "disk-hang") X(CUT_MEMBER, "cut-member") \
-            X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") \
-                X(CUT_SITE, "cut-site") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") \
-                    X(LOSS, "loss") X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") \
-                        X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") \
-                            X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") X(ROLLBACK, "rollback") \
-                                X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
-                                    X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
-                                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") \
-                                            X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
-                                                X(CMD_FAILOVER, "failover") \
+    X(CLUSTER_RESTART, "cluster-restart") \
+    X(AGENTS_RESTART, "agents-restart") X(PG_CRASH, "postmaster-crash") X(PG_HANG, "disk-hang") \
+        X(CUT_MEMBER, "cut-member") X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") \
+            X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") \
+                X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") \
+                    X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") \
+                        X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") \
+                            X(DATA_LOST, "data-lost") X(DISK_RESTORED, "disk-restored") \
+                                X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") \
+                                    X(SLOW_REPLAY, "slow-replay") X(SLOW_DISK, "slow-disk") \
+                                        X(ENEMY, "enemy") X(STRAY_TIMELINE, "stray-timeline") \
+                                            X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
+                                                X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
                                                     X(CMD_FAILOVER_LOSS, "failover-with-loss") \
                                                         X(CMD_READMIT, "readmit") X(TWIN, "twin")
 enum fault_kind {
@@ -322,6 +324,9 @@ struct fault {
     uint32_t arg;
     bool armed, begun, healed;
     uint32_t links; /* CUT_SOME: seed of the subset */
+    int skip;       /* that many such moments pass first */
+    bool prompt;    /* without a delay of the world's own */
+    ns_t delay;     /* after the moment */
 };
 
 struct decided { /* what a quorum accepted, by the world's own count */
@@ -451,10 +456,24 @@ struct bias {
     uint8_t databases, witnesses, k;
     uint8_t when; /* 1: most faults wait for a moment inside a takeover */
     uint8_t slow_freeze;
-    uint8_t slow_wal; /* standbys far apart */
+    uint8_t slow_wal;                 /* standbys far apart */
+    uint8_t slow_learn;               /* walsenders learn a new setting late */
+    uint8_t short_grace;              /* a boot grace below the lease: it is no safety rule */
+    uint8_t moment;                   /* enum when: most of what waits, waits for this */
+    void (*directed)(struct world *); /* instead of drawing: a plan that leads there */
 };
 const struct bias *mutant_bias(enum mutant m);
 void plan_draw(struct world *w);
+void plan_add(struct world *w, const struct fault *f);
+void plan_two_takeovers(struct world *w);
+void plan_shorter_lease(struct world *w);
+void plan_slow_proposer(struct world *w);
+void plan_seal_forgotten(struct world *w);
+void plan_second_takeover(struct world *w);
+void plan_joint_grows(struct world *w);
+void plan_set_grows(struct world *w);
+void plan_restored_standby(struct world *w);
+void plan_restored_primary(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);

@@ -110,8 +110,9 @@ void wal_setting(struct world *w, int i, const struct sync_set *set, bool at_onc
         return;
     }
     for (int k = 0; k < w->n; k++) {
-        ns_t late =
-            rng_chance(&w->rng, 100) ? MS(rng_range(&w->rng, 5, 600)) : US(rng_range(&w->rng, 50, 4000));
+        ns_t late = rng_chance(&w->rng, w->bias && w->bias->slow_learn ? 700 : 100)
+                        ? MS(rng_range(&w->rng, 5, 600))
+                        : US(rng_range(&w->rng, 50, 4000));
         if (k == i || p->sender[k].up)
             world_push(w, w->now + late, EV_LEARN, i, k, p->setting_now, p->start);
     }
@@ -120,6 +121,10 @@ void wal_setting(struct world *w, int i, const struct sync_set *set, bool at_onc
 void wal_learn(struct world *w, int i, int who, uint32_t number)
 {
     struct pg *p = &w->m[i].pg;
+    if (p->frozen || p->hung) {
+        world_push(w, w->now + MS(3), EV_LEARN, i, who, number, p->start);
+        return;
+    }
     if (who == i) {
         if (p->waits_view >= number)
             return;
@@ -254,6 +259,7 @@ void wal_connect(struct world *w, int standby)
     if (!wal_holds(w, theirs, mine))
         violate(w, "I3", "%s streams timeline %u from %s, whose WAL of that number is another history",
                 world_name(w, standby), w->branch[mine.branch].timeline, world_name(w, i));
+    inv_i8_confirm(w, standby, i);
     s->conn = ++w->conn_next;
     s->last_msg = w->now;
     struct sender *x = &p->sender[standby];

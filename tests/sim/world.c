@@ -246,6 +246,8 @@ void agent_boot(struct world *w, int i)
     m->fatal = false;
     m->paused_until = m->busy_until = 0;
     m->wake_at = NEVER;
+    if (w->bias && w->bias->long_lease_max) /* an administrator keeps changing the lease */
+        m->setup.settings.lease_ms = m->life % 2 ? w->first.lease_ms_max : 500;
     m->setup.now = clocks_now(w, i);
     m->setup.nonce = rng_u64(&w->rng);
     m->setup.stored = m->disk.len ? m->disk.bytes : NULL;

@@ -1,0 +1,140 @@
+/* plan_directed.c: plans that lead to a situation which random faults reach too rarely.
+ *
+ * In all of them db1 (index 0) is the first primary; times are in milliseconds, with jitter. */
+#include "sim.h"
+
+static struct fault at(struct world *w, enum fault_kind kind, int who, int ms, int jitter_ms, int lasts_ms)
+{
+    ns_t when = MS(ms) + US(rng_below(&w->rng, (uint32_t)jitter_ms * 1000 + 1));
+    return (struct fault){.kind = kind, .who = who, .other = -1, .at = when, .lasts = MS(lasts_ms)};
+}
+
+/* At a moment of a takeover or change, from `ms` on; some time after it. */
+static struct fault moment(struct world *w, enum fault_kind kind, int who, int ms, enum when when,
+                           int delay_us, int lasts_ms)
+{
+    struct fault f = at(w, kind, who, ms, 0, lasts_ms);
+    f.when = when;
+    f.delay = US(rng_below(&w->rng, (uint32_t)delay_us + 1));
+    f.prompt = true;
+    return f;
+}
+
+static void add(struct world *w, struct fault f)
+{
+    plan_add(w, &f);
+}
+
+static void two_standbys(struct world *w, int *a, int *b)
+{
+    *a = 1 + (int)rng_below(&w->rng, 2);
+    *b = 3 - *a;
+}
+
+/* Everybody is cut off right after a quorum has accepted and before anybody has heard so; the proposer stays dead.
+ * Whoever comes next must find the accepted record. */
+void plan_two_takeovers(struct world *w)
+{
+    add(w, at(w, FAULT_HOST_CRASH, 0, 900, 300, 5000));
+    add(w, moment(w, FAULT_CUT_ALL, 0, 900, WHEN_ACCEPT, 4000, 900));
+    struct fault f = moment(w, FAULT_HOST_CRASH, -1, 900, WHEN_ACCEPT, 6000, 3000);
+    f.target = TARGET_PROPOSER;
+    add(w, f);
+    w->healed_at = SECONDS(6) + MS(300);
+}
+
+/* The primary's agent comes back asking for a shorter lease than its guard still holds, and is cut off. */
+void plan_shorter_lease(struct world *w)
+{
+    add(w, at(w, FAULT_AGENT_CRASH, 0, 1200, 200, 10 + (int)rng_below(&w->rng, 30)));
+    add(w, at(w, FAULT_CUT_MEMBER, 0, 1320, 250, 2500));
+    w->healed_at = SECONDS(4) + MS(200);
+}
+
+/* The one that asks first has much to replay and has not received all. */
+void plan_slow_proposer(struct world *w)
+{
+    int slow = 1 + (int)rng_below(&w->rng, 3);
+    struct fault f = at(w, FAULT_SLOW_REPLAY, slow, 700, 0, 5000);
+    f.arg = 1500;
+    add(w, f);
+    add(w, at(w, FAULT_CUT_REPLICATION, slow, 1000, 300, 3000));
+    add(w, at(w, FAULT_HOST_CRASH, 0, 1400, 200, 5000));
+    for (int i = 1; i < w->n_databases; i++)
+        if (i != slow)
+            add(w, at(w, FAULT_PAUSE_AGENT, i, 1800, 250, 150 + (int)rng_below(&w->rng, 300)));
+    w->healed_at = SECONDS(6) + MS(700);
+}
+
+/* The old primary's machine stands still; a standby seals, loses its agent, is cut off, and the old primary goes on. */
+void plan_seal_forgotten(struct world *w)
+{
+    int a, b;
+    two_standbys(w, &a, &b);
+    add(w, at(w, FAULT_PAUSE_VM, 0, 900, 200, 750 + (int)rng_below(&w->rng, 500)));
+    add(w, moment(w, FAULT_AGENT_CRASH, a, 900, WHEN_SEALED, 2500, 20));
+    add(w, moment(w, FAULT_CUT_MEMBER, a, 900, WHEN_SEALED, 2500, 2000));
+    w->healed_at = SECONDS(5);
+}
+
+/* Commits on db2 and db4 only; db3 is behind; db4 misses the first takeover, db2 dies as soon as it is chosen. */
+void plan_second_takeover(struct world *w)
+{
+    int order[3] = {1, 2, 3}, swap = (int)rng_below(&w->rng, 3), t = order[0];
+    order[0] = order[swap];
+    order[swap] = t;
+    add(w, at(w, FAULT_CUT_REPLICATION, order[1], 1000, 300, 6000));
+    add(w, at(w, FAULT_HOST_CRASH, 0, 1500, 200, 6000));
+    add(w, at(w, FAULT_CUT_MEMBER, order[2], 1700, 200, 2500 + (int)rng_below(&w->rng, 2500)));
+    struct fault f = moment(w, FAULT_HOST_CRASH, -1, 1500, WHEN_DECIDED, 12000, 4500);
+    f.target = TARGET_PRIMARY;
+    add(w, f);
+    w->healed_at = SECONDS(8);
+}
+
+/* A standby comes back and is about to join the set; at that moment the primary is cut off, the other one gets no more
+ * WAL, and soon the newcomer, which alone confirms, dies too. */
+void plan_joint_grows(struct world *w)
+{
+    int a, b;
+    two_standbys(w, &a, &b);
+    add(w, at(w, FAULT_HOST_CRASH, b, 600, 50, 1700));
+    add(w, moment(w, FAULT_CUT_MEMBER, 0, 2310, WHEN_JOINT, 12000, 3500));
+    add(w, moment(w, FAULT_CUT_REPLICATION, a, 2310, WHEN_JOINT, 12000, 3500));
+    struct fault f = moment(w, FAULT_HOST_CRASH, b, 2310, WHEN_JOINT, 200000, 3000);
+    f.delay += MS(60);
+    add(w, f);
+    w->healed_at = SECONDS(7) + MS(500);
+}
+
+/* As before, but the newcomer gets no WAL and the other one, whose walsender does not know the new set yet, dies. */
+void plan_set_grows(struct world *w)
+{
+    int a, b;
+    two_standbys(w, &a, &b);
+    add(w, at(w, FAULT_HOST_CRASH, b, 600, 50, 1700));
+    add(w, moment(w, FAULT_CUT_MEMBER, 0, 2310, WHEN_DECIDED, 3000, 3500));
+    add(w, moment(w, FAULT_CUT_REPLICATION, b, 2310, WHEN_DECIDED, 3000, 3500));
+    struct fault f = moment(w, FAULT_HOST_CRASH, a, 2310, WHEN_DECIDED, 200000, 3000);
+    f.delay += MS(30);
+    add(w, f);
+    w->healed_at = SECONDS(7) + MS(500);
+}
+
+/* The standby that confirmed alone comes back from an old backup; then the primary dies. */
+void plan_restored_standby(struct world *w)
+{
+    int a, b;
+    two_standbys(w, &a, &b);
+    add(w, at(w, FAULT_CUT_REPLICATION, b, 900, 200, 6000));
+    add(w, at(w, FAULT_DISK_RESTORED, a, 1300, 200, 150));
+    add(w, at(w, FAULT_HOST_CRASH, 0, 1500, 100, 4500));
+    w->healed_at = SECONDS(7) + MS(300);
+}
+
+/* The primary comes back from an old backup within its lease. */
+void plan_restored_primary(struct world *w)
+{
+    add(w, at(w, FAULT_DISK_RESTORED, 0, 1000, 400, 50 + (int)rng_below(&w->rng, 300)));
+    w->healed_at = SECONDS(2) + MS(500);
+}
