@@ -2,13 +2,14 @@
 #define _GNU_SOURCE
 #include "mesh/inspect/order.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "mesh/inspect/problems.h"
 
-enum { ORDER_TRIES = 5, ORDER_TIMEOUT_MS = 60000 };
+enum { ORDER_TRIES = 20, ORDER_PAUSE_MS = 100, ORDER_TIMEOUT_MS = 60000 };
 
 /* ---- what is needed ----------------------------------------------------------------------------------------------- */
 
@@ -187,6 +188,13 @@ static bool came_late(const struct order *o)
            strstr(json_text(o->final, "text"), "the record has changed") != NULL;
 }
 
+/* The primary is changing the record on its own account (the sync set, say): that takes milliseconds. */
+static bool came_between(const struct order *o)
+{
+    return !json_flag(o->final, "done") && json_array_size(o->progress) == 0 &&
+           strstr(json_text(o->final, "text"), "another change is under way") != NULL;
+}
+
 static int tell(struct order *o)
 {
     const char *sentence = json_text(o->final, "text"), *detail = json_text(o->final, "detail"),
@@ -222,7 +230,9 @@ int order_give(struct order *o)
         code = send_once(o);
         if (code != EXIT_OK)
             return code;
-        if (!came_late(o))
+        if (came_between(o))
+            poll(NULL, 0, ORDER_PAUSE_MS);
+        else if (!came_late(o))
             break;
     }
     return tell(o);

@@ -1,7 +1,8 @@
 /* order.h: an operator's order: signed on the record that the member shows, carried to it, answered.
  *
  * A command is valid on one decided record only (wire.h, struct command).  When that was replaced between the look and
- * the order, the order is made again on the new one, as long as the member says that this was the reason. */
+ * the order, the order is made again on the new one, as long as the member says that this was the reason.  So it is when the primary
+ * was just changing the record by itself. */
 #ifndef PGMESH_INSPECT_ORDER_H
 #define PGMESH_INSPECT_ORDER_H
 
