@@ -150,6 +150,9 @@ bool journal_parse(struct journal_line *line, const char *text, size_t n)
     size_t name = (size_t)((space ? space : end) - p);
     if (name == 0 || name >= sizeof line->name)
         return false;
+    for (size_t i = 0; i < name; i++)
+        if (!isgraph((unsigned char)p[i]))
+            return false;
     memcpy(line->name, p, name);
     line->text = space ? space + 1 : end;
     line->text_len = (size_t)(end - line->text);
