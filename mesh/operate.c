@@ -172,7 +172,7 @@ static void drive_switchover(struct core *c) {
         undo(c, "the switchover did not finish in time", "It was undone before the primary gave its term up.");
         return;
     }
-    if (o->phase == OPERATION_STOP && c->sample.phase == PG_DOWN && c->sample.goal_seq == c->goal.seq) {
+    if (o->phase == OPERATION_STOP && c->sample.phase == PG_DOWN && c->sample.confirmed_dead && c->sample.goal_seq == c->goal.seq) {
         if (!c->sample.clean || c->sample.lsn == 0) {
             undo(c, "PostgreSQL did not stop cleanly", "");
             return;
@@ -187,7 +187,9 @@ void operate_decided(struct core *c) {
     struct operation *o = &c->operation;
     if (o->phase == OPERATION_NONE || decided(c)->version < o->version || decided(c)->term != o->command.term) return;
     if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target) o->phase = OPERATION_STOP;
-    else if (o->phase == OPERATION_WAIT_RECORD) finish(c, true, "done", "", "");
+    else if (o->phase == OPERATION_WAIT_RECORD)
+        finish(c, true, o->command.kind == COMMAND_PAUSE ? "paused" : o->command.kind == COMMAND_RESUME ? "resumed"
+                                                                                                       : "admitted again", "", "");
 }
 
 /* ---- failover by an operator, when there is no primary ------------------------------------------------------------------ */
@@ -214,6 +216,11 @@ static void drive_failover(struct core *c) {
     bool late = instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns;
     if (!over && !late) return;
     c->failover_armed = false;
+    if (over && m->target != MEMBER_NONE && decided(c)->primary != m->target) {
+        answer(c, c->failover_reply, m, true, false, "another member took over", "It was better placed, or faster.",
+               "\"pgmesh why\" tells the reason; \"pgmesh switchover\" moves the primary.");
+        return;
+    }
     answer(c, c->failover_reply, m, true, over, over ? "failed over" : "the takeover was not decided in time",
            over ? "" : "Too few voters agree, or too few databases of the sync set could be sealed.",
            over ? "" : "\"pgmesh why\" and the log name what is missing; --allow-data-loss accepts the loss.");

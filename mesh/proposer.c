@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
+enum { SUCCESSOR_WAITS = 25 }; /* times seal_wait */
+
 /* ---- starting and stopping --------------------------------------------------------------------------------------- */
 
 void proposer_stop(struct core *c, bool backoff) {
@@ -263,9 +265,19 @@ static int seals_mutant(struct core *c, struct sealed_statement *use, int *best,
     return n + 1;
 }
 
+/* The successor that a planned switchover named has all the WAL: worth a longer wait than any other. */
+static bool successor_awaited(const struct core *c) {
+    const struct release *r = &c->disk.release;
+    if (!c->disk.has_release || r->term != decided(c)->term || r->successor == MEMBER_NONE) return false;
+    int i = member_index(c, r->successor);
+    return i >= 0 && i != c->self_index && database_eligible(c, i) && !sealed_by(&c->proposer, r->successor) &&
+           !instant_due_any(c->now, instant_add(c->proposer.enough, span_ms(SUCCESSOR_WAITS * (int64_t)c->set.seal_wait_ms)));
+}
+
 /* May better seals still come?  All databases that are alive have sealed, or the wait is over. */
 static bool seals_complete(struct core *c) {
     const struct proposer *p = &c->proposer;
+    if (successor_awaited(c)) return false;
     for (int i = 0; i < c->n_members; i++)
         if (i != c->self_index && database_eligible(c, i) && !sealed_by(p, c->members[i].id))
             return instant_due_any(c->now, instant_add(p->enough, span_ms(c->set.seal_wait_ms)));
