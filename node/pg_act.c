@@ -278,10 +278,12 @@ static void idle(struct hand *h, enum pg_state state)
     if (state == STATE_PRIMARY && commands_primary(h->goal.kind)) {
         if (pg_sync_work(h))
             return;
-        if (instant_due_any(fence_now(), h->upkeep_at)) {
-            h->upkeep_at = instant_add(fence_now(), span_ms(UPKEEP_MS));
-            pg_switch_slots(h);
-        }
+    }
+    bool serves = (state == STATE_PRIMARY && commands_primary(h->goal.kind)) ||
+                  (state == STATE_RECOVERY && h->reached && h->goal.kind != GOAL_SEAL);
+    if (serves && instant_due_any(fence_now(), h->upkeep_at)) {
+        h->upkeep_at = instant_add(fence_now(), span_ms(UPKEEP_MS));
+        pg_switch_slots(h);
     }
     if (state == STATE_RECOVERY) { /* a seal must not wait for a handshake */
         pg_act_control(h);

@@ -273,11 +273,15 @@ static bool checkpoint_source(struct hand *h, const struct hand_member *from, ch
 
 static int run_rewind(struct hand *h, const struct hand_member *from)
 {
-    char source[512];
+    char source[512], conf[FILE_PATH_SIZE];
+    /* Ours: under PostgreSQL's defaults the clean-up that pg_rewind begins with would remove WAL that it needs. */
+    if (!hand_path(conf, h->config->data_dir, "pgmesh.conf"))
+        return -1;
     snprintf(source, sizeof source, "host=%s port=%u user=pgmesh_rewind dbname=postgres application_name=pgmesh connect_timeout=5",
              from->pg.host, from->pg.port);
     run = (struct pg_run){.program = "pg_rewind", .in_fence = true,
-                          .args = {"--target-pgdata", h->config->data_dir, "--source-server", source, "--no-sync", NULL}};
+                          .args = {"--target-pgdata", h->config->data_dir, "--source-server", source, "--config-file", conf, "--no-sync",
+                                   NULL}};
     int status = pg_run(h, &run);
     take_back_passwords(h);
     return status;
@@ -304,8 +308,10 @@ enum pg_outcome pg_clone_rewind(struct hand *h)
 
     hand_phase(h, PG_BUSY);
     hand_progress(h, PG_GOAL_RUNNING, "rewinding from %s", from->name);
+    struct pg_config_state s = {.nobody = true, .dir = h->goal.dir};
     uint64_t lost = fork ? put_aside(h, &control, fork) : UINT64_MAX;
-    if (!lend_passwords(h) || !pg_process_note(h, "rewinding", from->name) || !pg_process_signal_file(h, false, &why))
+    if (!lend_passwords(h) || !pg_config_write_all(h, &s, &why) || !pg_process_signal_file(h, false, &why) ||
+        !pg_process_note(h, "rewinding", from->name))
         return broken_off(h, "could not prepare the rewind: %s", why.fact);
     int status = run_rewind(h, from);
     if (run.interrupted)

@@ -330,8 +330,9 @@ void pg_switch_slots(struct hand *h)
 {
     char sql[256], slot[PG_APPLICATION_SIZE];
     void *c = pg_act_control(h), *w = pg_act_walsender(h);
-    PGresult *have = pg_conn_query(h, c, "SELECT slot_name, wal_status = 'lost' AS lost FROM pg_replication_slots"
-                                         " WHERE slot_name LIKE 'pgmesh\\_%'", ASK_MS, true);
+    PGresult *have = pg_conn_query(h, c, "SELECT slot_name, wal_status = 'lost' OR (pg_is_in_recovery()"
+                                         " AND NOT active AND restart_lsn IS NOT NULL) AS stale"
+                                         " FROM pg_replication_slots WHERE slot_name LIKE 'pgmesh\\_%'", ASK_MS, true);
     if (PQresultStatus(have) != PGRES_TUPLES_OK) {
         PQclear(have);
         return;
@@ -344,7 +345,7 @@ void pg_switch_slots(struct hand *h)
         for (int row = 0; row < PQntuples(have); row++) {
             if (strcmp(pg_conn_text(have, row, "slot_name"), slot) != 0)
                 continue;
-            there = !pg_conn_bool(have, row, "lost");
+            there = !pg_conn_bool(have, row, "stale");
             snprintf(sql, sizeof sql, "DROP_REPLICATION_SLOT %s", slot);
             if (!there)
                 pg_conn_command(h, w, sql, ASK_MS, true);

@@ -19,7 +19,8 @@ enum pg_outcome pg_switch_promote(struct hand *h);
 enum pg_outcome pg_switch_promoted(struct hand *h);
 /* A primary under GOAL_PRIMARY or GOAL_INIT. */
 enum pg_outcome pg_switch_primary(struct hand *h);
-/* A physical slot for every member that may follow; lost ones are made anew. */
+/* A physical slot for every member that may follow.  Standbys have them too, so that a promotion need not make them; there
+ * they hold no WAL: one left from a time as primary is made anew, as is a lost one. */
 void pg_switch_slots(struct hand *h);
 
 /* Before a start as standby: filler .history files above the highest true one would be taken for the newest timeline. */

@@ -286,7 +286,7 @@ int main(int argc, char **argv)
     check("seal-third-again", C, is_sealed);
     goal(B, GOAL_FOLLOW, 1, 1, A, b1);
     check("follow-second-after-seal", B, streams);
-    write_some(A, 10);
+    write_some(A, 9000); /* segments behind the fork, which a careless clean-up would remove */
     goal(B, GOAL_SEAL, 1, 1, A, b1);
     check("seal-second-again", B, is_sealed);
     expect("sealed LSN is ahead of the one sealed before", one[B].sample.lsn >= one[C].sample.lsn);
@@ -310,6 +310,10 @@ int main(int argc, char **argv)
 
     goal(A, GOAL_REWIND, 2, 5, B, a2);
     check("rewind-old-primary", A, streams);
+    snprintf(path, sizeof path, "%s.old", one[A].config.data_dir);
+    expect("rewound, not cloned", access(path, F_OK) < 0);
+    snprintf(path, sizeof path, "ls %s.diverged/*/summary.txt >/dev/null", one[A].config.data_dir);
+    expect("what diverged is kept", system(path) == 0);
     value(B, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE 'pgmesh\\_db%'", text, sizeof text);
     expect("two standbys stream", strcmp(text, "2") == 0);
     goal(A, GOAL_REWIND, 2, 5, B, a2);
