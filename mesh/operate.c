@@ -172,7 +172,8 @@ static void drive_switchover(struct core *c) {
         undo(c, "the switchover did not finish in time", "It was undone before the primary gave its term up.");
         return;
     }
-    if (o->phase == OPERATION_STOP && c->sample.phase == PG_DOWN && c->sample.confirmed_dead && c->sample.goal_seq == c->goal.seq) {
+    bool down = c->sample.phase == PG_DOWN && c->sample.confirmed_dead; /* known together with `clean`, later than DOWN */
+    if (o->phase == OPERATION_STOP && down && c->sample.goal_seq == c->goal.seq) {
         if (!c->sample.clean || c->sample.lsn == 0) {
             undo(c, "PostgreSQL did not stop cleanly", "");
             return;
