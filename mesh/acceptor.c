@@ -163,7 +163,8 @@ enum reject on_prepare(struct core *c, const struct prepare *p, member_id origin
 /* ---- accepts --------------------------------------------------------------------------------------------------- */
 
 /* The same value as the decided record, proposed again, needs no further reason; a change needs to be the primary's and
- * legal on the decided record; a takeover needs its promises and seals. */
+ * legal on the decided record (a pause found undecided is proposed again by whoever found it); a takeover needs its
+ * promises and seals. */
 static enum nack_reason accept_illegal(const struct core *c, const struct proposal *p, member_id origin) {
     const char *why;
     const struct record *now = decided(c);
@@ -175,7 +176,7 @@ static enum nack_reason accept_illegal(const struct core *c, const struct propos
     }
     enum record_change change = record_classify(now, &p->record, &why);
     if (change == CHANGE_NONE) return 0;
-    return change == CHANGE_KEEP && origin == now->primary ? 0 : NACK_ILLEGAL;
+    return change == CHANGE_KEEP && (origin == now->primary || p->record.paused) ? 0 : NACK_ILLEGAL;
 }
 
 static enum nack_reason accept_barred(struct core *c, const struct accept *a, member_id origin) {

@@ -351,10 +351,21 @@ static bool takeover_repropose(struct core *c) {
     return true;
 }
 
+/* Nobody takes over a paused cluster.  A pause that is still undecided is proposed again, unchanged, so that everybody
+ * comes to know it: or databases would ask and stop for ever, and the operator would see no pause to resume from. */
+static void pause_found(struct core *c) {
+    if (!found_above(c)) {
+        proposer_stop(c, true);
+        return;
+    }
+    c->proposer.proposal = c->proposer.highest;
+    accept_begin(c);
+}
+
 static void takeover_accept(struct core *c) {
     struct proposer *p = &c->proposer;
     if (base_record(c)->paused && !p->has_command) {
-        proposer_stop(c, true);
+        pause_found(c);
         return;
     }
     if (MUTANT(UNDECIDED_WEDGES) && found_above(c)) return;
