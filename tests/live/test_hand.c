@@ -25,6 +25,7 @@ struct one {
     struct pg_goal goal;
     uint64_t sync_seq;
     struct fence_page *page;
+    struct fence fence;
 };
 static struct one one[N];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -208,6 +209,7 @@ static void open_all(const char *folder, const char *bin, const char *user, int 
         fence_open(&setup.fence, cgroup, name, c->data_dir, note, sizeof note);
         if (note[0])
             printf("# %s\n", note);
+        one[i].fence = setup.fence;
         one[i].hand = hand_open(&setup, &why);
         if (!one[i].hand) {
             problem_print(stdout, "test_hand", &why);
@@ -349,6 +351,7 @@ int main(int argc, char **argv)
         pthread_mutex_unlock(&lock);
         check("stop", i, is_down);
         hand_close(&one[i].hand);
+        fence_close(&one[i].fence);
     }
     printf("# %d failed\n", failures);
     return failures > 0;
