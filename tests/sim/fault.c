@@ -311,7 +311,7 @@ static void begin(struct world *w, int index, int moment)
         if (m->role == ROLE_DATABASE && m->pg.exists)
             m->pg.history_max += 1 + f->arg % 2;
         break;
-    case FAULT_TWIN: /* a second process with the same store: what it would say arrives as if it were the first */
+    case FAULT_TWIN: twin_start(w, f->who); break;
     case FAULT_CMD_PAUSE:
     case FAULT_CMD_RESUME:
     case FAULT_CMD_SWITCHOVER:

@@ -48,6 +48,16 @@ static bool alive(const struct world *w)
            !m->pg.frozen && guard_holds(w, p);
 }
 
+/* The first database that runs, could stream, and does not; -1: none. */
+static int left_out(const struct world *w)
+{
+    int p = world_primary(w);
+    for (int i = 0; i < w->n_databases && p >= 0; i++)
+        if (i != p && w->m[i].up && !(w->m[i].pg.conn && w->m[i].pg.upstream == p))
+            return i;
+    return -1;
+}
+
 static void hands(struct world *w)
 {
     if (world_record(w)->paused && w->now - w->command_at > SECONDS(1)) {
@@ -75,6 +85,9 @@ void inv_i6_alive(struct world *w)
     ns_t bound = SECONDS(BOUND_S);
     if (w->now - w->healed_at < (inv_i6_recoverable(w) ? bound : SECONDS(3)))
         return;
+    if (alive(w) && writes && left_out(w) >= 0 && inv_i6_recoverable(w))
+        violate(w, "I6", "%d s after the last fault was healed %s does not follow %s", BOUND_S, world_name(w, left_out(w)),
+                world_name(w, world_primary(w)));
     if (inv_i6_recoverable(w))
         violate(w, "I6",
                 "%d s after the last fault was healed nobody serves (term %llu, primary %s, %s%s, %u of %u)",

@@ -138,3 +138,16 @@ void plan_restored_primary(struct world *w)
     add(w, at(w, FAULT_DISK_RESTORED, 0, 1000, 400, 50 + (int)rng_below(&w->rng, 300)));
     w->healed_at = SECONDS(2) + MS(500);
 }
+
+/* The witnesses restart while the primary, cut off, still holds its lease; the standbys had missed its heartbeats. */
+void plan_voters_restart(struct world *w)
+{
+    int ms = 1700 + (int)rng_below(&w->rng, 100);
+    for (int i = 1; i < w->n_databases; i++)
+        add(w, at(w, FAULT_CUT_IN, i, ms - 800, 20, 800 + (int)rng_below(&w->rng, 30)));
+    add(w, at(w, FAULT_CUT_MEMBER, 0, ms + 10, 40, 2500));
+    for (int i = w->n_databases; i < w->n; i++)
+        if (w->m[i].role == ROLE_WITNESS)
+            add(w, at(w, FAULT_AGENT_CRASH, i, ms + 20, 50, 5));
+    w->healed_at = SECONDS(5);
+}

@@ -78,7 +78,7 @@ enum ev_kind {
     EV_FAULT,   /* a: fault begins */
     EV_HEAL,    /* a: fault ends */
     EV_RESUME,  /* who: what was paused goes on */
-    EV_ENEMY,   /* a frame is forged, replayed or bent */
+    EV_TWIN,    /* the twin's own deadline */
     EV_STOP,    /* end of the seed */
 };
 struct ev {
@@ -425,6 +425,14 @@ const struct record *world_record(const struct world *w);
 const char *world_name(const struct world *w, int i);
 uint64_t bytes_hash(uint64_t key, const void *bytes, size_t n); /* sign_sim.c */
 
+void world_send_as(struct world *w, int i, const struct effect *e);
+
+/* twin.c */
+void twin_reset(void);
+int twin_of(void);
+void twin_start(struct world *w, int i);
+void twin_step(struct world *w, struct event *e);
+
 /* trace.c */
 void say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define TELL(w, ...) \
@@ -474,6 +482,7 @@ void plan_joint_grows(struct world *w);
 void plan_set_grows(struct world *w);
 void plan_restored_standby(struct world *w);
 void plan_restored_primary(struct world *w);
+void plan_voters_restart(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);

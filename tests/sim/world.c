@@ -142,6 +142,18 @@ static void effect_send(struct world *w, int i, const struct effect *e, ns_t at)
     w->m[i].sends++;
 }
 
+/* A frame of another process that speaks as this member. */
+void world_send_as(struct world *w, int i, const struct effect *e)
+{
+    uint32_t p = packet_make(w, e->bytes, e->len);
+    if (p == UINT32_MAX)
+        return;
+    for (int to = 0; to < w->n; to++)
+        if (to != i && (e->to >> to & 1))
+            net_send(w, i, to, p, w->now);
+    packet_drop(w, p);
+}
+
 static void effect_decided(struct world *w, int i, const struct effect *e)
 {
     static struct certificate c;
@@ -348,6 +360,8 @@ static void on_packet(struct world *w, const struct ev *e)
     if (m->up && !l->cut && (e->b || w->m[e->from].host_up)) {
         struct event in = {.kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len};
         step(w, e->who, &in);
+        if (twin_of() == e->who)
+            twin_step(w, &(struct event){.kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len});
         if (w->enemy_rate && rng_chance(&w->rng, w->enemy_rate))
             enemy_act(w);
     }
@@ -426,7 +440,12 @@ static void handle(struct world *w, const struct ev *e)
     case EV_FAULT: fault_begin(w, (int)e->a); break;
     case EV_HEAL: fault_heal(w, (int)e->a); break;
     case EV_RESUME: on_resume(w, e->who); break;
-    case EV_ENEMY: break;
+    case EV_TWIN:
+        if (twin_of() < 0)
+            break;
+        twin_step(w, &(struct event){.kind = EVENT_TICK});
+        world_push(w, w->now + MS(10), EV_TWIN, e->who, 0, 0, 0);
+        break;
     case EV_STOP:
         inv_i6_alive(w);
         if (!w->done)
@@ -478,6 +497,7 @@ void world_begin(struct world *w, uint64_t seed, bool trace, FILE *out)
     w->plan_rolls_back = false;
     w->good_since = 0;
     w->command_seq = 0;
+    twin_reset();
     net_reset(w);
     inv_reset(w);
 }
