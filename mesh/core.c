@@ -103,12 +103,12 @@ void reject(struct core *c, enum reject r) { c->rejected[r]++; }
 uint8_t *body_room(struct core *c) { return arena(c, FRAME_MAX) + FRAME_HEADER; }
 
 static void send_frame(struct core *c, enum frame_kind kind, member_id addressee, uint32_t to, size_t body_len) {
+    c->sent_at[++c->seq % SENT_RING] = c->now; /* also when nobody else is there: our own vote counts by it */
     if (!to) return;
     uint8_t *bytes = arena(c, FRAME_MAX);
     struct frame f = {.version = FRAME_VERSION, .kind = kind, .origin = c->self, .addressee = addressee,
-                      .cluster = c->cluster, .counter = c->disk.counter, .nonce = c->nonce, .seq = ++c->seq,
+                      .cluster = c->cluster, .counter = c->disk.counter, .nonce = c->nonce, .seq = c->seq,
                       .body = bytes + FRAME_HEADER, .body_len = (uint16_t)body_len};
-    c->sent_at[c->seq % SENT_RING] = c->now;
     size_t n = frame_seal(bytes, &f, &c->secret);
     c->out->used += (n + 15) & ~(size_t)15;
     struct effect *e = effect_add(c, EFFECT_SEND);

@@ -61,6 +61,20 @@ void members_known(struct core *c) {
                 (struct generation){.who = c->members[i].id, .counter = c->peers[i].counter, .nonce = c->peers[i].nonce};
 }
 
+/* A store that was rolled back looks like any other to its owner; the others know better.  So nobody votes in a new
+ * start before a quorum, itself included, was heard to know nothing newer of it. */
+static void vouch(struct core *c) {
+    const struct voters *v = &decided(c)->voters;
+    uint32_t have = 0;
+    if (c->vouched) return;
+    for (int i = 0; i < v->n; i++) {
+        int m = member_index(c, v->v[i].id);
+        if (m == c->self_index || (m >= 0 && c->peers[m].heard)) have |= 1u << i;
+    }
+    c->vouched = quorum_reached(v, have);
+    if (c->vouched) c->beat_now = true;
+}
+
 void members_recall(struct core *c) {
     for (int k = 0; k < c->disk.n_known; k++) {
         int i = member_index(c, c->disk.known[k].who);
@@ -68,6 +82,7 @@ void members_recall(struct core *c) {
         c->peers[i].counter = c->disk.known[k].counter;
         c->peers[i].nonce = c->disk.known[k].nonce;
     }
+    vouch(c); /* a single voter asks nobody */
 }
 
 enum reject members_incarnation(struct core *c, const struct frame *f) {
@@ -117,20 +132,6 @@ static void epoch_find(struct core *c) {
     if (!quorum_reached(&r->voters, have)) return;
     c->disk.epoch = v->epoch;
     store(c);
-}
-
-/* A store that was rolled back looks like any other to its owner; the others know better.  So nobody votes in a new
- * start before a quorum, itself included, was heard to know nothing newer of it. */
-static void vouch(struct core *c) {
-    const struct voters *v = &decided(c)->voters;
-    uint32_t have = 0;
-    if (c->vouched) return;
-    for (int i = 0; i < v->n; i++) {
-        int m = member_index(c, v->v[i].id);
-        if (m == c->self_index || (m >= 0 && c->peers[m].heard)) have |= 1u << i;
-    }
-    c->vouched = quorum_reached(v, have);
-    if (c->vouched) c->beat_now = true;
 }
 
 /* ---- hearing --------------------------------------------------------------------------------------------------- */
