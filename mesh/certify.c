@@ -18,6 +18,12 @@ bool command_holds(const struct core *c, const struct command *m) {
            statement_holds(c, m->who, bytes, command_bytes(bytes, &c->cluster, m), m->signature);
 }
 
+/* An operator's word covers a takeover of the term that the operator saw, and loss only where a failover was ordered. */
+static bool command_covers(const struct core *c, const struct command *m) {
+    bool kind = m->kind == COMMAND_FAILOVER || (m->kind == COMMAND_RESUME && !m->allow_data_loss);
+    return kind && m->term == decided(c)->term && command_holds(c, m);
+}
+
 bool promise_holds(const struct core *c, const struct promise *p) {
     uint8_t bytes[STATEMENT_MAX];
     return statement_holds(c, p->who, bytes, promise_bytes(bytes, &c->cluster, p), p->signature);
@@ -88,7 +94,7 @@ bool takeover_justified(const struct core *c, const struct proposal *p, const ch
     *why = "it was built below a record that has been decided since"; /* its seals are of a time before that one */
     if (ballot_cmp(p->why.built, decided_ballot(c)) <= 0) return false;
     *why = "the operator's command is not valid";
-    if (p->why.has_command && !command_holds(c, &p->why.command)) return false;
+    if (p->why.has_command && !command_covers(c, &p->why.command)) return false;
     *why = "the promises are not those of a quorum";
     if (!promises_suffice(c, p)) return false;
     return seals_justify(c, p, why);
