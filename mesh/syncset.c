@@ -51,8 +51,8 @@ static bool desired(const struct core *c, struct sync_set *want) {
     for (int i = 0; r->durability != DURABILITY_ASYNC && i < r->n_databases; i++) {
         if (!wanted(c, i, now)) continue;
         const struct pg_standby *row = standby_row(c, r->databases[i]);
-        const struct sync_member *listed = sync_set_find(now, r->databases[i]);
-        sync_set_add(want, r->databases[i], row ? row->dir : listed->dir);
+        if (!row) return false; /* gone for a moment: it comes back or goes, but no joint names what is not streaming */
+        sync_set_add(want, r->databases[i], row->dir);
     }
     want->k = want->n < c->set.sync_standbys ? want->n : c->set.sync_standbys;
     if (r->durability == DURABILITY_STRICT && (want->n == 0 || want->k < c->set.sync_standbys)) return false;
