@@ -285,6 +285,19 @@ static void report(struct core *c) {
     }
 }
 
+/* Without a lease, and a voter has accepted a takeover: it can grant us nothing any more, nor promise us anything, so only
+ * the takeover may get it further.  Then our own vote must not stay bound by the grant that we give ourselves. */
+static bool outvoted(const struct core *c) {
+    const struct record *r = decided(c);
+    if (lease_held(c)) return false;
+    for (int i = 0; i < r->voters.n; i++) {
+        int m = member_index(c, r->voters.v[i].id);
+        if (m < 0 || m == c->self_index || !peer_fresh(c, m, span_ms(c->set.lease_ms))) continue;
+        if (c->peers[m].beat.votes && c->peers[m].beat.accepted_term > r->term) return true;
+    }
+    return false;
+}
+
 void primary_drive(struct core *c) {
     if (!is_primary(c) || c->role != ROLE_DATABASE) {
         c->hold.asking = false;
@@ -306,7 +319,7 @@ void primary_drive(struct core *c) {
     health(c);
     if (c->disk.released_term >= decided(c)->term) return;
     bool asked = c->hold.asking;
-    c->hold.asking = !c->hold.failing;
+    c->hold.asking = !c->hold.failing && !outvoted(c);
     if (c->hold.asking && !asked) c->beat_now = true;
     lease_count(c);
     lease_length(c);
