@@ -22,7 +22,8 @@ enum { TICK_MS = 200, STARTING_MS = 4, KILL_WAIT_MS = 2000, CRASH_HOLD_MS = 100,
 static void *connection(struct hand *h, void **kept, enum pg_conn_kind kind)
 {
     enum pg_conn_trouble trouble;
-    if (*kept && PQstatus(*kept) != CONNECTION_OK) {
+    /* ACTIVE: a new goal or a time limit left a query without its answer */
+    if (*kept && (PQstatus(*kept) != CONNECTION_OK || PQtransactionStatus(*kept) == PQTRANS_ACTIVE)) {
         PQfinish(*kept);
         *kept = NULL;
     }
@@ -108,8 +109,6 @@ static enum pg_outcome step_start_primary(struct hand *h)
 {
     struct problem why = {0};
     struct pg_control control;
-    if (hand_ms_since(h->crashed_at) < CRASH_HOLD_MS)
-        return OUTCOME_LATER; /* the core may prefer another one */
     if (!pg_process_control(h, &control, &why))
         return pg_act_fail(h, "%s", why.fact);
     if (control.standby)
@@ -306,7 +305,8 @@ static void turn(struct hand *h)
 {
     enum pg_state state = state_now(h);
     bool given_up = h->sample.progress == PG_GOAL_FAILED;
-    if ((h->reached && h->reached_state == (int)state) ||
+    bool died = h->reached && state == STATE_DOWN && commands_primary(h->goal.kind); /* what follows is decided (pg.h) */
+    if (died || (h->reached && h->reached_state == (int)state) ||
         (given_up && (instant_is_never(h->retry_at) || !instant_due_any(fence_now(), h->retry_at)))) {
         idle(h, state);
         return;
