@@ -301,10 +301,11 @@ static uint32_t timeline_next(const struct core *c, uint32_t from) {
 }
 
 static void shrink_sync(struct record *r, const struct sealed_statement *use, int n) {
+    uint8_t k = r->sync[0].k;
     memset(r->sync, 0, sizeof r->sync);
     r->joint = false;
     for (int i = 0; i < n; i++) sync_set_add(&r->sync[0], use[i].sealed.id, use[i].sealed.dir);
-    r->sync[0].k = r->sync[0].n ? 1 : 0;
+    r->sync[0].k = k < r->sync[0].n ? k : r->sync[0].n;
 }
 
 /* The takeover on top of the base record: only term, primary, timeline, switchover, history (and, by an operator,
