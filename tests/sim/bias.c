@@ -20,7 +20,7 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_ONE_GRANT, ONLY, .weight = {CUTS}},
     {.mutant = MUTANT_GRANT_OLD_TERM, ONLY, .weight = {CUTS, [FAULT_PAUSE_AGENT] = 30}},
     {.mutant = MUTANT_NO_MARGIN, ONLY, .weight = {[FAULT_CUT_MEMBER] = 60, [FAULT_CUT_OUT] = 20}, .extreme_clocks = 1, .slow_freeze = 1},
-    {.mutant = MUTANT_NO_QUARANTINE_PROMISE, .databases = 3, .witnesses = 2, .short_grace = 1, .directed = plan_voters_restart},
+    {.mutant = MUTANT_NO_QUARANTINE_PROMISE, .databases = 3, .witnesses = 2, SYNC, .short_grace = 1, .directed = plan_voters_restart},
     {.mutant = MUTANT_NO_QUARANTINE_ACCEPT, ONLY, .weight = {CUTS, CRASHES}, .short_grace = 1, .when = 1},
     {.mutant = MUTANT_PROMISE_NOT_DURABLE, ONLY, .weight = {CUTS, CRASHES, CHANGES}, .when = 1},
     {.mutant = MUTANT_ACCEPT_NOT_DURABLE, ONLY, .weight = {CUTS, CRASHES, CHANGES}, .when = 1},

@@ -219,6 +219,8 @@ static void lose_store(struct world *w, int i)
 static bool command(struct world *w, const struct fault *f)
 {
     int via = (int)rng_below(&w->rng, (uint32_t)w->n);
+    for (int tries = 0; tries < w->n && !w->m[via].up; tries++) /* an operator goes to one that answers */
+        via = (via + 1) % w->n;
     member_id target = f->who >= 0 && f->who < w->n ? w->m[f->who].id : MEMBER_NONE;
     switch (f->kind) {
     case FAULT_CMD_PAUSE: operator_command(w, via, COMMAND_PAUSE, MEMBER_NONE, false); return true;

@@ -86,8 +86,8 @@ void inv_i6_alive(struct world *w)
     if (w->now - w->healed_at < (inv_i6_recoverable(w) ? bound : SECONDS(3)))
         return;
     if (alive(w) && writes && left_out(w) >= 0 && inv_i6_recoverable(w))
-        violate(w, "I6", "%d s after the last fault was healed %s does not follow %s", BOUND_S, world_name(w, left_out(w)),
-                world_name(w, world_primary(w)));
+        violate(w, "I6", "%d s after the last fault was healed %s does not follow %s", BOUND_S,
+                world_name(w, left_out(w)), world_name(w, world_primary(w)));
     if (inv_i6_recoverable(w))
         violate(w, "I6",
                 "%d s after the last fault was healed nobody serves (term %llu, primary %s, %s%s, %u of %u)",

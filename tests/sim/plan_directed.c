@@ -144,7 +144,7 @@ void plan_voters_restart(struct world *w)
 {
     int ms = 1700 + (int)rng_below(&w->rng, 100);
     for (int i = 1; i < w->n_databases; i++)
-        add(w, at(w, FAULT_CUT_IN, i, ms - 800, 20, 800 + (int)rng_below(&w->rng, 30)));
+        add(w, at(w, FAULT_CUT_MEMBER, i, ms - 800, 20, 950 + (int)rng_below(&w->rng, 100)));
     add(w, at(w, FAULT_CUT_MEMBER, 0, ms + 10, 40, 2500));
     for (int i = w->n_databases; i < w->n; i++)
         if (w->m[i].role == ROLE_WITNESS)

@@ -361,7 +361,9 @@ static void on_packet(struct world *w, const struct ev *e)
         struct event in = {.kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len};
         step(w, e->who, &in);
         if (twin_of() == e->who)
-            twin_step(w, &(struct event){.kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len});
+            twin_step(w,
+                      &(struct event){
+                          .kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len});
         if (w->enemy_rate && rng_chance(&w->rng, w->enemy_rate))
             enemy_act(w);
     }
