@@ -38,7 +38,8 @@ static void rebuilt(struct core *c) {
  * counts in no sync set until a change has admitted it. */
 static void adopt(struct core *c) {
     const struct pg_sample *s = &c->sample;
-    if (c->disk.dir != 0 || c->disk.dir_next != 0 || c->reclone || is_primary(c)) return;
+    if (c->disk.dir != 0 || c->disk.dir_next != 0 || c->reclone) return;
+    if (is_primary(c) && c->disk.released_term < decided(c)->term) return;
     if (decided(c)->system_id == 0 || s->system_id != decided(c)->system_id) return;
     if (s->phase != PG_DOWN && s->phase != PG_RECOVERY) return;
     c->disk.dir = draw(c, 1);

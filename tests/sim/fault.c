@@ -173,9 +173,16 @@ static void roll_back(struct world *w, int i)
 {
     struct sim_member *m = &w->m[i];
     static struct durable d;
+    static struct disk as_it_was;
+    as_it_was = m->disk;
     if (!disk_roll_back(w, i) || !wire_get_durable(&d, m->disk.bytes, m->disk.len))
         return;
-    m->rolled_back = d.counter + 1 <= known_everywhere(w, i);
+    if (d.counter + 1 > known_everywhere(w, i)) {
+        m->disk = as_it_was; /* a forgetful voter whose votes only members that are down remember: more faults at once
+                                than a quorum survives (docs/protocol.md) */
+        return;
+    }
+    m->rolled_back = true;
     m->lost_epoch = d.epoch;
     TELL(w, "the store of %s is an older copy", world_name(w, i));
 }
