@@ -204,7 +204,7 @@ postmaster_of() { # name
 agent_of() { # name: the child of the guard that is the agent
     local pid
     for pid in $(cat "/proc/${PID[$1]}/task/${PID[$1]}/children" 2>/dev/null); do
-        if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qx -- --agent; then echo "$pid"; return; fi
+        if { tr '\0' '\n' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -x -- --agent >/dev/null; then echo "$pid"; return; fi
     done
     return 1
 }
@@ -392,7 +392,7 @@ writer_start() { # [host [options]]
 }
 acks_in() { grep -q '^ack' "$1" 2>/dev/null; }
 acks_after() { # log, microseconds: has a row that was sent later been acknowledged?
-    tac "$1" | awk -v t="$2" '$1 == "ack" && $5 > t { found = 1; exit } $1 == "sent" && $4 < t { exit } END { exit !found }'
+    awk -v t="$2" '$1 == "ack" && $5 > t { found = 1; exit } $1 == "sent" && $4 < t { exit } END { exit !found }' < <(tac "$1")
 }
 writes_flow() { acks_after "${WRITER_LOGS[0]}" "$(($(clock) - 200000))"; }
 writers_stop() {

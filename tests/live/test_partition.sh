@@ -9,8 +9,8 @@ was=$(primary) before=$(term)
 
 # A second client beside the primary: it is not cut off from it.
 writer_start "$was" || :
-cut_us=$(clock)
 unplug "$was"
+cut_us=$(clock)
 must "the majority elects another" await 20 primary_is_not "$was"
 promoted_us=$(awk '$1 == "ack" && $3 != was && !t { t = $6 } END { print t }' was="$was" "${WRITER_LOGS[0]}")
 await 10 writes_flow || :
