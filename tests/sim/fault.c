@@ -178,7 +178,8 @@ static void roll_back(struct world *w, int i)
     if (!disk_roll_back(w, i) || !wire_get_durable(&d, m->disk.bytes, m->disk.len))
         return;
     if (d.counter + 1 > known_everywhere(w, i)) {
-        m->disk = as_it_was; /* a forgetful voter whose votes only members that are down remember: more faults at once
+        m->disk =
+            as_it_was; /* a forgetful voter whose votes only members that are down remember: more faults at once
                                 than a quorum survives (docs/protocol.md) */
         return;
     }

@@ -151,3 +151,24 @@ void plan_voters_restart(struct world *w)
             add(w, at(w, FAULT_AGENT_CRASH, i, ms + 20, 50, 5));
     w->healed_at = SECONDS(5);
 }
+
+/* As plan_two_takeovers, and those that accepted lose their processes before anybody has heard of it. */
+void plan_accept_forgotten(struct world *w)
+{
+    plan_two_takeovers(w);
+    for (int i = 1; i < w->n; i++) {
+        struct fault f = moment(w, FAULT_AGENT_CRASH, i, 900, WHEN_ACCEPT, 10000, 20);
+        f.delay += MS(5);
+        add(w, f);
+    }
+}
+
+/* The newcomer that a joint waits for loses its disk: nobody with that directory will ever come. */
+void plan_joint_lost(struct world *w)
+{
+    int a, b;
+    two_standbys(w, &a, &b);
+    add(w, at(w, FAULT_HOST_CRASH, b, 600, 50, 1700));
+    add(w, moment(w, FAULT_DISK_LOST, b, 2310, WHEN_JOINT, 3000, 400));
+    w->healed_at = SECONDS(4);
+}

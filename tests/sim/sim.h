@@ -282,12 +282,13 @@ struct packet {
     X(HOST_CRASH, "host-crash") \
     X(CLUSTER_RESTART, "cluster-restart") \
     X(AGENTS_RESTART, "agents-restart") \
-    X(PG_CRASH, "postmaster-crash") X(PG_HANG, "disk-hang") X(CUT_MEMBER, "cut-member") \
-        X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") \
-            X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
-                X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
-                    X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
-                        X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
+    X(PG_CRASH, "postmaster-crash") \
+    X(PG_HANG, "disk-hang") X(CUT_MEMBER, "cut-member") X(CUT_PAIR, "cut-pair") \
+        X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") \
+            X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") \
+                X(LOSS, "loss") X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") \
+                    X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") \
+                        X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
                             X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") \
                                 X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
                                     X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
@@ -484,6 +485,8 @@ void plan_set_grows(struct world *w);
 void plan_restored_standby(struct world *w);
 void plan_restored_primary(struct world *w);
 void plan_voters_restart(struct world *w);
+void plan_accept_forgotten(struct world *w);
+void plan_joint_lost(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);
