@@ -107,7 +107,8 @@ static void send_frame(struct core *c, enum frame_kind kind, member_id addressee
     if (!to) return;
     uint8_t *bytes = arena(c, FRAME_MAX);
     struct frame f = {.version = FRAME_VERSION, .kind = kind, .origin = c->self, .addressee = addressee,
-                      .cluster = c->cluster, .counter = c->disk.counter, .nonce = c->nonce, .seq = c->seq,
+                      .cluster = c->cluster, .counter = c->vouched ? c->disk.counter : c->start_counter,
+                      .nonce = c->nonce, .seq = c->seq,
                       .body = bytes + FRAME_HEADER, .body_len = (uint16_t)body_len};
     size_t n = frame_seal(bytes, &f, &c->secret);
     c->out->used += (n + 15) & ~(size_t)15;
@@ -200,6 +201,7 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
     c->sample.phase = PG_NONE;
     c->sample.upstream_age_ms = c->sample.sql_age_ms = EVIDENCE_NEVER;
     store(c);
+    c->start_counter = c->disk.counter;
     hold_reset(c, false);
     event_say(c, "+start", "started, term %llu, primary %s", (unsigned long long)decided(c)->term,
               member_name(c, decided(c)->primary));

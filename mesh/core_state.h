@@ -143,6 +143,7 @@ struct core {
     uint32_t answer;      /* members that get a heartbeat at the end of this step */
     instant stepped;      /* the last step */
     instant tilt;         /* after an unexplained gap: start nothing before */
+    uint64_t start_counter; /* generation of this start: what frames say until `vouched` */
     bool vouched;         /* a quorum was heard in this start: none knew a newer generation of our store */
     bool twin;
     instant kept;         /* when the others' generations were last written for their own sake */

@@ -28,11 +28,12 @@ void lost_store(struct core *c, uint64_t at_least, const char *why) {
     if (c->disk.counter <= at_least) c->disk.counter = at_least + 1;
     proposer_stop(c, true);
     store(c);
+    c->start_counter = c->disk.counter;
 }
 
 /* What a peer's `heard` says about us (docs/protocol.md, "Restart"). */
 static void heard_of_self(struct core *c, const struct heard *h) {
-    if (h->nonce == (uint32_t)c->nonce || h->counter < c->disk.counter || MUTANT(NO_INCARNATION_CHECK)) return;
+    if (h->nonce == (uint32_t)c->nonce || h->counter < c->start_counter || MUTANT(NO_INCARNATION_CHECK)) return;
     lost_store(c, h->counter, "others have heard a newer generation of this member's store");
 }
 
@@ -69,7 +70,7 @@ static void vouch(struct core *c) {
     if (c->vouched) return;
     for (int i = 0; i < v->n; i++) {
         int m = member_index(c, v->v[i].id);
-        if (m == c->self_index || (m >= 0 && c->peers[m].heard)) have |= 1u << i;
+        if (m == c->self_index || (m >= 0 && c->peers[m].heard && !c->peers[m].beat.lost)) have |= 1u << i;
     }
     c->vouched = quorum_reached(v, have);
     if (c->vouched) c->beat_now = true;
@@ -271,6 +272,7 @@ void heartbeat_fill(struct core *c, struct heartbeat *h) {
     h->promised = c->disk.promised_takeover;
     h->sealed_for = c->disk.sealed_for;
     h->votes = may_vote(c);
+    h->lost = c->disk.lost;
     h->verdict = in_quarantine(c) && verdict_promises(c->verdict, decided(c)->durability) ? VERDICT_UNKNOWN : c->verdict;
     h->silent_ms = c->silent_ms;
     h->sql_seen_ms = EVIDENCE_NEVER;

@@ -114,6 +114,7 @@ struct heartbeat {
     struct ballot decided, accepted, promised, sealed_for;
     uint64_t decided_term, accepted_term;
     bool votes;               /* a voter in good standing */
+    bool lost;                /* its store was lost or rolled back: it cannot vouch for others */
     uint64_t request_term;    /* 0: asks for no lease */
     uint32_t request_ms;
     uint64_t grant_term;      /* 0: grants nothing */
