@@ -203,7 +203,8 @@ static unsigned fill_members(const struct cluster *c, struct hand_member *out)
         const struct cluster_member *m = &c->members[i];
         if (m->member.role != ROLE_DATABASE || !m->has_pg)
             continue;
-        out[n] = (struct hand_member){.id = m->member.id, .pg = m->pg};
+        out[n] = (struct hand_member){.id = m->member.id, .pg = m->pg, .n_mesh = m->n_mesh};
+        memcpy(out[n].mesh, m->mesh, sizeof out[n].mesh);
         snprintf(out[n].name, sizeof out[n].name, "%s", m->member.name);
         n++;
     }

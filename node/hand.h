@@ -19,6 +19,8 @@ struct hand_member {
     member_id id;
     char name[NAME_SIZE];
     struct address pg; /* of PostgreSQL; host "" when it has none */
+    uint8_t n_mesh;
+    struct address mesh[ADDRESSES_MAX]; /* its own, of the cluster file */
 };
 
 struct hand_setup {

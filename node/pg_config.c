@@ -204,6 +204,8 @@ size_t pg_config_text(char *out, size_t size, const struct config *c, member_id 
     put_setting(&t, "unix_socket_directories", c->socket_dir);
     snprintf(path, sizeof path, "%s/pgmesh_hba.conf", c->data_dir);
     put_setting(&t, "hba_file", path);
+    snprintf(path, sizeof path, "%s/pgmesh_ident.conf", c->data_dir);
+    put_setting(&t, "ident_file", path);
     for (size_t i = 0; i < sizeof FIXED / sizeof *FIXED; i++)
         put_setting(&t, FIXED[i].name, FIXED[i].value);
     put_setting(&t, "wal_retrieve_retry_interval", s->sealed ? "5ms" : "100ms");
@@ -216,25 +218,68 @@ size_t pg_config_text(char *out, size_t size, const struct config *c, member_id 
     return finish(&t);
 }
 
-size_t pg_config_hba(char *out, size_t size, const struct config *c, const char *adopted)
+/* A member's lines for one of its addresses; a name where the cluster file has one for PostgreSQL. */
+static void put_member(struct text *t, const char *host)
+{
+    const char *mask = strchr(host, ':') ? "/128" : strspn(host, "0123456789.") == strlen(host) ? "/32" : "";
+    put(t, "host replication pgmesh_replication %s%s scram-sha-256\n", host, mask);
+    put(t, "host postgres pgmesh_rewind %s%s scram-sha-256\n", host, mask);
+}
+
+static void put_members(struct text *t, const struct hand_member *members, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool listed = !members[i].pg.host[0];
+        for (unsigned k = 0; k < members[i].n_mesh; k++) {
+            put_member(t, members[i].mesh[k].host);
+            listed = listed || strcmp(members[i].mesh[k].host, members[i].pg.host) == 0;
+        }
+        if (!listed)
+            put_member(t, members[i].pg.host);
+    }
+}
+
+static bool names_own_role(const char *line)
+{
+    return strstr(line, "pgmesh_replication") || strstr(line, "pgmesh_rewind");
+}
+
+size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members, size_t n_members,
+                     const char *adopted)
 {
     struct text t = {out, size, 0};
     put(&t, "# Written by pgmesh before every start: what is edited here is lost.  Lines belong into node.conf, as\n"
             "# pg_hba = LINE.\n"
             "local all %s peer\n"
-            "local all pgmesh scram-sha-256\n"
-            "local replication pgmesh_replication scram-sha-256\n"
-            "host replication pgmesh_replication all scram-sha-256\n"
-            "host postgres pgmesh_rewind all scram-sha-256\n"
-            "host postgres pgmesh_observer all scram-sha-256\n"
-            "local postgres pgmesh_observer scram-sha-256\n"
-            "host all pgmesh,pgmesh_replication,pgmesh_rewind,pgmesh_observer all reject\n"
-            "\n# from node.conf\n",
+            "local all pgmesh peer map=pgmesh\n"
+            "local replication pgmesh_replication peer map=pgmesh\n",
         c->user);
+    put_members(&t, members, n_members);
+    put(&t, "host postgres pgmesh_observer all scram-sha-256\n"
+            "local postgres pgmesh_observer scram-sha-256\n");
     for (unsigned i = 0; i < c->n_hba; i++)
-        put(&t, "%s\n", c->hba[i]);
+        if (names_own_role(c->hba[i]))
+            put(&t, "%s\n", c->hba[i]);
+    put(&t, "local all pgmesh,pgmesh_replication,pgmesh_rewind,pgmesh_observer reject\n"
+            "host all pgmesh,pgmesh_replication,pgmesh_rewind,pgmesh_observer all reject\n"
+            "\n# from node.conf\n");
+    for (unsigned i = 0; i < c->n_hba; i++)
+        if (!names_own_role(c->hba[i]))
+            put(&t, "%s\n", c->hba[i]);
     if (adopted)
         put(&t, "\n# the adopted directory's pg_hba.conf\n%s\n", adopted);
+    return finish(&t);
+}
+
+size_t pg_config_ident(char *out, size_t size, const struct config *c, const char *adopted)
+{
+    static const char *const roles[] = {"pgmesh", "pgmesh_replication"};
+    struct text t = {out, size, 0};
+    put(&t, "# Written by pgmesh before every start: what is edited here is lost.\n");
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        put(&t, "pgmesh root %s\npgmesh \"%s\" %s\n", roles[i], c->user, roles[i]);
+    if (adopted)
+        put(&t, "\n# the directory's pg_ident.conf\n%s\n", adopted);
     return finish(&t);
 }
 

@@ -1,9 +1,18 @@
 /* pg_config.h: PostgreSQL's configuration as pgmesh owns it.
  *
  * The server is started with config_file = DATA/pgmesh.conf: pgmesh's defaults, the directory's own postgresql.conf, the
- * user's pg.* parameters, and last what pgmesh owns.  pgmesh.conf, pgmesh_hba.conf and
+ * user's pg.* parameters, and last what pgmesh owns.  pgmesh.conf, pgmesh_hba.conf, pgmesh_ident.conf and
  * pgmesh.pass are written anew before every start, because pg_basebackup and pg_rewind bring those of another member;
  * owned names are taken out of postgresql.auto.conf, which PostgreSQL reads after everything else.
+ *
+ * Who gets in as one of pgmesh's own roles:
+ *
+ *   the agent        over the socket, as whom the operating system says it is (peer): a handshake with a password each
+ *                    second would cost more than everything else that it does
+ *   other members    by password, from the addresses that the cluster file gives them; lines of the user's pg_hba that
+ *                    name pgmesh_replication or pgmesh_rewind may allow more (a translated address, a barman)
+ *   observers        by password, from anywhere: all they may do is ask
+ *   anybody else     not at all, whatever the user's lines say
  *
  * A standby always has a synchronous_standby_names that nobody bears: the checkpointer learns of a change from empty to
  * set only when it gets to it, and commits on a new primary must wait from the first one on. */
@@ -47,7 +56,10 @@ bool pg_config_check(const struct config *c, struct problem *err);
 size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self, const struct pg_config_state *s,
                       const struct hand_member *members, size_t n_members);
 /* The text of pgmesh_hba.conf; `adopted`: the lines of the directory's own pg_hba.conf, or NULL. */
-size_t pg_config_hba(char *out, size_t size, const struct config *c, const char *adopted);
+size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members, size_t n_members,
+                     const char *adopted);
+/* The text of pgmesh_ident.conf: the agent's user may be pgmesh's roles. */
+size_t pg_config_ident(char *out, size_t size, const struct config *c, const char *adopted);
 /* Copies postgresql.auto.conf without the lines that set owned parameters; *removed counts them. */
 size_t pg_config_strip(char *out, size_t size, const char *text, int *removed);
 

@@ -64,22 +64,34 @@ bool pg_config_write(struct hand *h, const struct pg_config_state *s, struct pro
     return ok;
 }
 
-static bool write_hba(struct hand *h, char *room, struct problem *err)
+/* The directory's own file of that name, NULL without one.  To be freed. */
+static char *read_own(struct hand *h, const char *name)
 {
     char path[FILE_PATH_SIZE];
-    char *adopted = NULL;
-    if (h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT && hand_path(path, h->config->data_dir, "pg_hba.conf"))
-        adopted = read_whole(path, PG_CONFIG_TEXT / 2);
-    size_t n = pg_config_hba(room, PG_CONFIG_TEXT, h->config, adopted);
+    return hand_path(path, h->config->data_dir, "%s", name) ? read_whole(path, PG_CONFIG_TEXT / 2) : NULL;
+}
+
+static bool write_hba(struct hand *h, char *room, struct problem *err)
+{
+    char *adopted = h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT ? read_own(h, "pg_hba.conf") : NULL;
+    size_t n = pg_config_hba(room, PG_CONFIG_TEXT, h->config, h->setup.members, h->setup.n_members, adopted);
     free(adopted);
     return n > 0 ? write_file(h, "pgmesh_hba.conf", room, n, 0600, err)
                  : problem_fact(err, "the pg_hba lines are too long");
 }
 
+static bool write_ident(struct hand *h, char *room, struct problem *err)
+{
+    char *own = read_own(h, "pg_ident.conf");
+    size_t n = pg_config_ident(room, PG_CONFIG_TEXT, h->config, own);
+    free(own);
+    return n > 0 ? write_file(h, "pgmesh_ident.conf", room, n, 0600, err)
+                 : problem_fact(err, "the lines of pg_ident.conf are too long");
+}
+
 static bool strip_auto(struct hand *h, char *room, struct problem *err)
 {
-    char path[FILE_PATH_SIZE];
-    char *text = hand_path(path, h->config->data_dir, "postgresql.auto.conf") ? read_whole(path, PG_CONFIG_TEXT / 2) : NULL;
+    char *text = read_own(h, "postgresql.auto.conf");
     if (!text)
         return true;
     int removed;
@@ -94,7 +106,7 @@ bool pg_config_write_all(struct hand *h, const struct pg_config_state *s, struct
     char *pass = read_whole(h->config->pg_pass_file, 16384);
     bool ok = room && (pass || problem_fact(err, "could not read \"%s\": %s", h->config->pg_pass_file, strerror(errno)));
     ok = ok && write_file(h, "pgmesh.pass", pass, strlen(pass), 0600, err) && write_hba(h, room, err) &&
-         strip_auto(h, room, err);
+         write_ident(h, room, err) && strip_auto(h, room, err);
     free(pass);
     free(room);
     return ok && pg_config_write(h, s, err);

@@ -51,6 +51,7 @@ static PGconn *begin(struct hand *h, enum pg_conn_kind kind, const struct hand_m
         add(&i, "tcp_user_timeout", "3000");
     }
     add(&i, "fallback_application_name", "pgmesh");
+    add(&i, "gssencmode", "disable");
     PGconn *c = PQconnectStartParams(i.keys, i.values, 0);
     if (c)
         PQsetErrorVerbosity(c, PQERRORS_SQLSTATE); /* texts may be translated */

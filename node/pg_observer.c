@@ -20,8 +20,8 @@ static PGconn *dial(const struct address *to, const char *pass_file, instant end
 {
     char port[8];
     snprintf(port, sizeof port, "%u", to->port);
-    const char *keys[] = {"host", "port", "user", "dbname", "passfile", "application_name", "tcp_user_timeout", NULL};
-    const char *values[] = {to->host, port, "pgmesh_observer", "postgres", pass_file, "pgmesh_observer", "2000", NULL};
+    const char *keys[] = {"host", "port", "user", "dbname", "passfile", "application_name", "tcp_user_timeout", "gssencmode", NULL};
+    const char *values[] = {to->host, port, "pgmesh_observer", "postgres", pass_file, "pgmesh_observer", "2000", "disable", NULL};
     PGconn *c = PQconnectStartParams(keys, values, 0);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (c && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {

@@ -13,7 +13,7 @@
 #include "node/pg_process.h"
 
 enum { WRITE_EVERY_MS = 250, FRESH_EVERY_MS = 1000, STATUS_EVERY_MS = 50, POST_EVERY_MS = 200, PREFLIGHT_EVERY_MS = 5000,
-       DEADLINE_MIN_MS = 250, REPLAY_FAR_BYTES = 256 * 1024 * 1024, DISK_FREE_BYTES = 64 * 1024 * 1024, SLOW_FLUSH_US = 100000 };
+       SLOW_TURNS = 4, DEADLINE_MIN_MS = 250, REPLAY_FAR_BYTES = 256 * 1024 * 1024, DISK_FREE_BYTES = 64 * 1024 * 1024, SLOW_FLUSH_US = 100000 };
 enum { NUDGE_WRITER, NUDGE_FRESH, NUDGE_STATUS };
 
 static int deadline_ms(const struct hand *h)
@@ -132,6 +132,7 @@ struct status {
     instant preflight_at;
     uint32_t preflight;
     char heard[64]; /* last_msg_receipt_time as last seen */
+    unsigned turn;
 };
 
 static void status_close(struct status *s)
@@ -157,6 +158,12 @@ static PGresult *ask(struct status *s, PGconn **c, enum pg_conn_kind kind, const
     }
     PQclear(r);
     return NULL;
+}
+
+/* Every few turns: a timeline does not change between two of them unless the worker changed it, and it tells. */
+static PGresult *ask_identity(struct status *s)
+{
+    return s->turn % SLOW_TURNS == 0 ? ask(s, &s->walsender, PG_CONN_WALSENDER, "IDENTIFY_SYSTEM") : NULL;
 }
 
 static const struct hand_member *member_named(const struct hand *h, const char *name)
@@ -219,7 +226,7 @@ static void put_identity(struct pg_sample *s, const PGresult *id)
 static void status_primary(struct status *s, uint32_t top)
 {
     struct hand *h = s->h;
-    PGresult *id = ask(s, &s->walsender, PG_CONN_WALSENDER, "IDENTIFY_SYSTEM");
+    PGresult *id = ask_identity(s);
     PGresult *r = ask(s, &s->sql, PG_CONN_LOCAL,
                       "SELECT application_name, state, flush_lsn, replay_lsn, pg_current_wal_flush_lsn() AS flushed"
                       " FROM (SELECT 1) one LEFT JOIN pg_stat_replication ON true");
@@ -260,7 +267,7 @@ static const char STANDBY_SQL[] =
 static void status_standby(struct status *s, uint32_t top)
 {
     struct hand *h = s->h;
-    PGresult *id = ask(s, &s->walsender, PG_CONN_WALSENDER, "IDENTIFY_SYSTEM");
+    PGresult *id = ask_identity(s);
     PGresult *r = ask(s, &s->sql, PG_CONN_LOCAL, STANDBY_SQL);
     hand_edit(h);
     struct pg_sample old = h->sample;
@@ -342,9 +349,13 @@ static void preflight(struct status *s, enum pg_phase phase)
 void *pg_probe_status(void *hand)
 {
     struct status s = {.h = hand};
-    while (!atomic_load(&s.h->closing)) {
-        enum pg_phase phase = hand_phase_now(s.h);
-        uint32_t top = pg_process_timeline_max(s.h);
+    uint32_t top = 0;
+    for (enum pg_phase phase, last = PG_NONE; !atomic_load(&s.h->closing); s.turn++, last = phase) {
+        phase = hand_phase_now(s.h);
+        if (phase != last)
+            s.turn = 0;
+        if (s.turn % SLOW_TURNS == 0)
+            top = pg_process_timeline_max(s.h);
         if (!answers(phase))
             status_close(&s);
         else if (instant_due_any(fence_now(), s.preflight_at))

@@ -8,7 +8,9 @@
 
 static struct config config;
 static char text[PG_CONFIG_TEXT];
-static const struct hand_member members[] = {{1, "db-1", {"10.0.0.1", 5432}}, {2, "db-2", {"10.0.0.2", 5433}}, {3, "db-3", {"10.0.0.3", 5432}}};
+static const struct hand_member members[] = {{.id = 1, .name = "db-1", .pg = {"10.0.0.1", 5432}},
+                                             {.id = 2, .name = "db-2", .pg = {"10.0.0.2", 5433}, .n_mesh = 2, .mesh = {{"10.0.0.2", 7400}, {"fd00::2", 7400}}},
+                                             {.id = 3, .name = "db-3", .pg = {"db3.example", 5432}, .n_mesh = 1, .mesh = {{"10.9.0.3", 7400}}}};
 
 static void set_up(void)
 {
@@ -134,13 +136,38 @@ START_TEST(values_are_quoted)
 }
 END_TEST
 
+static int count_of(const char *what)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+        n++;
+    return n;
+}
+
 START_TEST(hba_lines_come_in_order)
 {
     strcpy(config.hba[0], "host all app 10.0.0.0/8 scram-sha-256");
-    config.n_hba = 1;
-    ck_assert_uint_gt(pg_config_hba(text, sizeof text, &config, "local all all trust"), 0);
+    strcpy(config.hba[1], "host replication pgmesh_replication 10.8.0.0/16 scram-sha-256");
+    config.n_hba = 2;
+    ck_assert_uint_gt(pg_config_hba(text, sizeof text, &config, members, 3, "local all all trust"), 0);
     const char *reject = strstr(text, " reject"), *app = strstr(text, "host all app"), *adopted = strstr(text, "local all all trust");
-    ck_assert(reject && app && adopted && reject < app && app < adopted);
+    const char *more = strstr(text, "10.8.0.0/16");
+    ck_assert(reject && app && adopted && more && more < reject && reject < app && app < adopted);
+}
+END_TEST
+
+START_TEST(members_alone_replicate)
+{
+    ck_assert_uint_gt(pg_config_hba(text, sizeof text, &config, members, 3, NULL), 0);
+    ck_assert_int_eq(count_of("host replication pgmesh_replication "), 5);
+    ck_assert_int_eq(count_of("host postgres pgmesh_rewind "), 5);
+    ck_assert_int_eq(count_of(" 10.0.0.2/32 "), 2);
+    ck_assert_int_eq(count_of(" fd00::2/128 "), 2);
+    ck_assert_int_eq(count_of(" db3.example "), 2);
+    ck_assert_ptr_null(strstr(text, "pgmesh_replication all"));
+    ck_assert_uint_gt(pg_config_ident(text, sizeof text, &config, "mine a b"), 0);
+    ck_assert_ptr_nonnull(strstr(text, "pgmesh root pgmesh_replication\n"));
+    ck_assert_ptr_nonnull(strstr(text, "mine a b\n"));
 }
 END_TEST
 
@@ -199,6 +226,7 @@ int main(void)
     tcase_add_test(texts, sealed_receives_and_restores_nothing);
     tcase_add_test(texts, values_are_quoted);
     tcase_add_test(texts, hba_lines_come_in_order);
+    tcase_add_test(texts, members_alone_replicate);
     tcase_add_test(texts, auto_conf_loses_what_pgmesh_owns);
     tcase_add_checked_fixture(owned, set_up, NULL);
     tcase_add_loop_test(owned, ownership, 0, ROWS(owned_rows));
