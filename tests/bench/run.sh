@@ -34,12 +34,6 @@ mend_agent_kill() { :; }
 harm_switchover() { pgmesh_as app switchover --to "$target" >"$work/log/switchover.txt" 2>&1; }
 mend_switchover() { :; }
 
-# As crash, without waiting for the last process to be gone: the clock runs.
-crash_now() { # name
-    if [ -n "$cgroup" ]; then echo 1 >"$cgroup/$1/cgroup.kill"; else pids_of "$1" | xargs -r kill -KILL 2>/dev/null || :; fi
-    unset "PID[$1]"
-}
-
 later_primary() { [ "$(term)" -gt "$before" ] && [ -n "$(primary)" ]; }
 done_with() { # fault: what one run waits for
     if [ "$1" = agent_kill ]; then has_other_agent "$was" "$agent"; else later_primary; fi

@@ -22,9 +22,11 @@ ok() { :; }
 not_ok() { bad "$1"; }
 say() { :; }
 
-pgmesh_says() { # command...: as an operator on the application host would see it
+pgmesh_says() { # command...: as an operator on the primary's host would see it
+    local at
+    at=$(primary)
     printf '  %s$ pgmesh %s%s\n' "$faint" "$*" "$plain"
-    pgmesh_as app "$@" 2>&1 | shown || :
+    pgmesh_as "${at:-app}" "$@" 2>&1 | shown || :
 }
 
 # ---- what each member sees, a line whenever it changes ----------------------------------------------------------------
@@ -38,7 +40,7 @@ look() { # everybody's view at once: NAME VERDICT TERM PRIMARY READY
     for name in "${MEMBERS[@]}"; do
         rm -f "$work/look.$name"
         [ -n "${PID[$name]:-}" ] || continue
-        "$LIVE_BIN/pgmesh" status --timeout 300ms --control "$work/mesh/$name/state/control.sock" --output json \
+        "$LIVE_BIN/pgmesh" status --timeout 0.3 --control "$work/mesh/$name/state/control.sock" --output json \
             >"$work/look.$name" 2>/dev/null &
         pids+=($!)
     done
@@ -63,18 +65,17 @@ views_heading() {
     for name in "${MEMBERS[@]}"; do printf ' %-15s' "$name"; done
     printf '%s\n' "$plain"
 }
-# Until the condition holds; at most so many seconds.
-watch_until() { # seconds, condition...
-    local until=$((SECONDS + $1)) before='' now
-    shift
+# Until a primary of a later term says itself that it is ready; a line whenever somebody's view changes.
+watch_takeover() {
+    local until=$((SECONDS + 20)) before='' now
     views_heading
-    while :; do
+    while [ "$SECONDS" -lt "$until" ]; do
         now=$(views)
         [ "$now" = "$before" ] || printf '  %s %s\n' "$(stamp)" "$now"
         before=$now
-        if "$@"; then return; fi
-        [ "$SECONDS" -lt "$until" ] || { bad "not within its time: $*"; return 1; }
+        awk -v term="$before_term" '$3 > term && $1 == $4 && $5 == "true" { found = 1 } END { exit !found }' "$work/look" && return
     done
+    bad 'nobody took over within 20 s'
 }
 
 tell_outage() { # microseconds at which it happened
@@ -88,7 +89,6 @@ wait_whole() {
     if await 45 whole 2; then event "all three databases are in place again, $(primary) is the primary"; else
         bad 'a database did not come back'; fi
 }
-say_why() { pgmesh_as app why 2>&1 | shown || :; }
 
 # ---- scenes -------------------------------------------------------------------------------------------------------------
 
@@ -100,22 +100,25 @@ scene() { # title, explanation
     was=$(primary)
 }
 after_failover() {
-    watch_until 20 later_term || :
+    watch_takeover || :
     echo
     tell_outage "$began_us"
     echo
 }
-later_term() { [ "$(term)" -gt "$before_term" ] && [ -n "$(primary)" ]; }
 
 scene_host() {
     scene "Everything on the primary's host is killed" \
         "$(primary) is the primary. Its PostgreSQL, its agent and its guard get SIGKILL, all at once."
     began_us=$(clock)
-    crash "$was"
+    crash_now "$was"
     event "$was is dead"
     after_failover
     line 'Who agreed to that, on which evidence, and how long each step took:'
-    say_why
+    echo
+    pgmesh_says why
+    echo
+    await 10 is_dead "$was" || :
+    began_us=$(clock)
     start "$was"
     event "$was is started again"
     wait_whole
@@ -148,8 +151,11 @@ scene_switchover() {
         'The primary hands over: it stops cleanly once db1 has all its WAL.'
     if [ "$was" = db1 ]; then line 'db1 is the primary already.'; return; fi
     began_us=$(clock)
-    pgmesh_says switchover --to db1
-    watch_until 20 later_term || :
+    printf '  %s$ pgmesh switchover --to db1%s\n' "$faint" "$plain"
+    pgmesh_as app switchover --to db1 >"$work/log/switchover.txt" 2>&1 &
+    watch_takeover || :
+    wait "$!" || bad 'the switchover was refused'
+    shown <"$work/log/switchover.txt"
     echo
     tell_outage "$began_us"
     wait_whole
@@ -174,7 +180,7 @@ introduction() {
 
       fra  db1          ams  db2 db3          lux  wit1 wit2          app (the client)
 
-  Five voters, three of them decide. Every commit is confirmed by a standby before it is acknowledged (sync, k = 1).
+  Five voters, three of them decide: whichever site is lost, a majority is left. Every commit is confirmed by a standby before it is acknowledged (sync, k = 1).
   The client inserts a row every 5 ms and tries all servers at once; its log is what is checked at the end.
 
 TEXT

@@ -16,8 +16,8 @@
 #     db3 ──┘  lux ─────┘
 #
 # All namespaces are named pgm<pid of the script>-..., addresses exist only inside them, files are below one directory
-# of mktemp. What a host runs stays in a cgroup of that host where cgroup v2 is to be had; otherwise the recorded
-# process and whatever descends from it or works in the host's directory is the host. The trap removes it all.
+# of mktemp. What a host runs stays in a cgroup of that host where cgroup v2 is to be had; otherwise the host is
+# whoever was started with its folder or works in its directory. The trap removes it all.
 
 set -euo pipefail
 
@@ -136,30 +136,30 @@ pids_of() { # name
         [ ! -d "$cgroup/$1" ] || find "$cgroup/$1" -name cgroup.procs -exec cat {} + 2>/dev/null || :
         return
     fi
-    local pid at cwd
+    local pid
     for pid in /proc/[0-9]*; do
-        pid=${pid#/proc/}
-        cwd=$(readlink "/proc/$pid/cwd" 2>/dev/null) || continue
-        case $cwd/ in "$work/$1"/*) echo "$pid"; continue ;; esac
-        at=$pid
-        while [ -n "$at" ] && [ "$at" -gt 1 ]; do
-            if [ "$at" = "${PID[$1]:-}" ]; then echo "$pid"; break; fi
-            at=$(awk '{ sub(/.*\) /, ""); print $2 }' "/proc/$at/stat" 2>/dev/null) || break
-        done
+        case $(readlink "$pid/cwd" 2>/dev/null)/ in "$work/$1"/*) echo "${pid#/proc/}"; continue ;; esac
+        case $(readlink "$pid/exe" 2>/dev/null) in */pgmesh-node | */pgmesh-guard | */pgmesh-witness) ;; *) continue ;; esac
+        ! { tr '\0' ' ' <"$pid/cmdline" | grep -F "$work/mesh/$1/" >/dev/null; } 2>/dev/null || echo "${pid#/proc/}"
     done
 }
 is_dead() { [ -z "$(pids_of "$1")" ]; } # name
 
-crash() { # name...: every process of the host, at once
-    local name pid
+crash_now() { # name...: every process of the host, at once; who measures does not wait for the last one to be gone
+    local name
     for name in "$@"; do
         if [ -n "$cgroup" ] && [ -d "$cgroup/$name" ]; then
             echo 1 >"$cgroup/$name/cgroup.kill"
         else
-            for pid in $(pids_of "$name"); do kill -KILL "$pid" 2>/dev/null || :; done
+            pids_of "$name" | xargs -r kill -KILL 2>/dev/null || :
         fi
+        unset "PID[$name]"
     done
-    for name in "$@"; do await 10 is_dead "$name" && unset "PID[$name]"; done
+}
+crash() { # name...
+    local name
+    crash_now "$@"
+    for name in "$@"; do await 10 is_dead "$name" || return 1; done
 }
 
 start() { # name...

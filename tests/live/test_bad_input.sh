@@ -16,7 +16,7 @@ refuses() { # name of the case, sed script for db2's node.conf, text expected
 expect 'an unknown key is refused, with a suggestion' refuses key '$a lese = 600ms' 'wrong.conf:[0-9]+.*lese|lease'
 expect 'a value out of range is refused' refuses range '$a lease = 1ms' 'wrong.conf:[0-9]+'
 expect 'a member that is not in the roster is refused' refuses self 's/^member = .*/member = db9/' 'db9'
-expect 'a folder that does not exist is refused' not timeout 10 "$LIVE_BIN/pgmesh-node" --config "$work/none/node.conf"
+expect 'a folder that does not exist is refused' not timeout 10 "$LIVE_BIN/pgmesh-node" --config "$work/none/node.conf" 2>/dev/null
 foreign_key() {
     cp -r "$work/mesh/db2" "$work/stolen"
     cp "$work/mesh/db3/member.key" "$work/stolen/member.key"
@@ -79,7 +79,7 @@ must 'the cluster is whole' await 20 whole 2
 standby=$(for n in db3 db2 db1; do [ "$n" = "$was" ] || { echo "$n"; break; }; done)
 crash "$standby"
 mv "$work/$standby/data" "$work/$standby/own"
-(cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$PG_BIN/initdb" -N -D "$work/$standby/data" >/dev/null)
+(cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$PG_BIN/initdb" -N -A peer -D "$work/$standby/data" >/dev/null)
 theirs=$("$PG_BIN/pg_controldata" "$work/$standby/data" | sed -n 's/.*system identifier: *//p')
 start "$standby"
 expect "a foreign data directory on $standby is not taken for its own" never 4 is_standby "$standby"
