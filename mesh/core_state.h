@@ -62,6 +62,7 @@ struct proposer {
     uint8_t n_seals;
     struct sealed_statement seals[DATABASES_MAX];
     instant enough;           /* since when the seals suffice */
+    bool told_short;          /* the operator was told that they do not */
     bool has_command;
     struct command command;
     struct proposal proposal; /* PROPOSER_ACCEPT */

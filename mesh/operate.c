@@ -203,6 +203,7 @@ static void failover(struct core *c, const struct command *m, member_id from) {
                "Use \"pgmesh switchover\" to move a primary that is alive.");
         return;
     }
+    if (c->proposer.phase == PROPOSER_PREPARE && c->proposer.takeover) proposer_stop(c, false); /* begun without the order */
     c->failover_armed = true;
     c->failover_command = *m;
     c->failover_reply = from;
@@ -257,7 +258,9 @@ static void execute(struct core *c, const struct command *m, member_id from) {
                "Look at the status and try again.");
         return;
     }
-    if (c->operation.phase != OPERATION_NONE || c->failover_armed) {
+    bool instead = c->failover_armed && m->kind == COMMAND_FAILOVER && m->allow_data_loss;
+    if (instead) answer(c, c->failover_reply, &c->failover_command, true, false, "another order took its place", "", "");
+    if (c->operation.phase != OPERATION_NONE || (c->failover_armed && !instead)) {
         refuse(c, from, m, "another operation is under way", "", "Wait for it to finish.");
         return;
     }

@@ -363,6 +363,16 @@ static void pause_found(struct core *c) {
     accept_begin(c);
 }
 
+/* The voters agree, and yet nobody may be promoted: the one case that waits for a person (or for the databases that
+ * are missing). */
+static void seals_short(struct core *c) {
+    struct proposer *p = &c->proposer;
+    if (p->told_short || instant_elapsed_most(c->now, p->started).ns < span_ms(2 * (int64_t)c->set.lease_ms).ns) return;
+    p->told_short = true;
+    event_say(c, "+operator-needed", "%d databases sealed: too few to prove that no acknowledged commit is missing; "
+              "bring the others back, or \"pgmesh failover --allow-data-loss\"", p->n_seals);
+}
+
 static void takeover_accept(struct core *c) {
     struct proposer *p = &c->proposer;
     if (base_record(c)->paused && !p->has_command) {
@@ -379,6 +389,7 @@ static void takeover_accept(struct core *c) {
     n = seals_mutant(c, use, &best, n);
     if (n == 0) {
         p->enough = instant_never();
+        seals_short(c);
         return;
     }
     if (instant_is_never(p->enough)) p->enough = c->now;

@@ -318,9 +318,9 @@ void rig_vote(struct rig *r) {
         f = r->sent[r->handled++];
         if (f.kind == FRAME_DECIDED) learn(r, &f);
         for (member_id id = DB1; id <= W2; id++) {
-            if (!(f.to & r->voting & 1u << (id - 1))) continue;
-            if (f.kind == FRAME_PREPARE) vote_prepare(r, id, &f);
-            if (f.kind == FRAME_ACCEPT) vote_accept(r, id, &f);
+            uint32_t bit = f.to & 1u << (id - 1);
+            if (f.kind == FRAME_PREPARE && bit & (r->voting | r->promising)) vote_prepare(r, id, &f);
+            if (f.kind == FRAME_ACCEPT && bit & r->voting) vote_accept(r, id, &f);
         }
     }
 }

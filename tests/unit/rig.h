@@ -42,6 +42,7 @@ struct rig {
     struct heartbeat beat[RIG_MEMBERS + 1]; /* what its heartbeats say; `heard` and grants are filled in */
     uint64_t seq[RIG_MEMBERS + 1], nonce[RIG_MEMBERS + 1], counter[RIG_MEMBERS + 1];
     uint32_t voting;                        /* bit of each member that promises and accepts whatever the core proposes */
+    uint32_t promising;                     /* ... promises, and hears of no ACCEPT */
     struct proposal accepted;               /* ... and what it accepted last */
     struct pg_sample pg;                    /* what the hand says; rig_sample() */
 
