@@ -80,13 +80,13 @@ static void lease_count(struct core *c) {
 /* Asks for what the links to the best quorum need: raised at once when renewals come late, lowered slowly. */
 static void lease_length(struct core *c) {
     struct hold *h = &c->hold;
-    if (!lease_held(c)) return;
+    if (!lease_held(c) || !instant_due_any(c->now, c->next_beat)) return; /* once for each request, not for each answer */
     int64_t left = instant_elapsed_least(h->until, c->now).ns / 1000000;
     uint32_t max = decided(c)->lease_ms_max;
     if (left < h->ask_ms / 3 && h->ask_ms < max) {
         h->ask_ms = h->ask_ms * 5 / 4 < max ? h->ask_ms * 5 / 4 : max;
         event_say(c, "+lease-longer", "renewals come late: asking for a lease of %u ms", h->ask_ms);
-    } else if (h->ask_ms > c->set.lease_ms && instant_due_any(c->now, c->next_beat)) {
+    } else if (h->ask_ms > c->set.lease_ms) {
         h->ask_ms--;
     }
 }
