@@ -231,6 +231,7 @@ START_TEST(a_lease_counts_from_the_sending)
     r->us += 40000;
     rig_beat(r, DB2);
     rig_beat(r, DB3);
+    rig_beat(r, W1);
     ck_assert_int_eq(r->core->hold.until.boot_ns / 1000, sent + 600000 - 6000 - 100000);
     ck_assert_int_eq(r->lease.boot_ns, r->core->hold.until.boot_ns);
 }
@@ -402,7 +403,7 @@ START_TEST(without_a_lease_it_yields_to_a_takeover_that_was_accepted)
     ck_assert_int_eq(r->core->verdict, VERDICT_ALIVE); /* of itself: it grants itself */
     r->beat[DB2].accepted = rig_ballot(60, DB2);
     r->beat[DB2].accepted_term = RIG_TERM + 1;
-    rig_run(r, 1500);
+    rig_run(r, 2500);
     ck_assert(!r->core->hold.asking);
     ck_assert_int_eq(r->core->verdict, VERDICT_GONE);
     rig_clear(r);
