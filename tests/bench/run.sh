@@ -79,7 +79,8 @@ one_run() { # fault, number
            promote_ms: ($promote | tonumber), route_ms: (if $route == "" then null else ($route | tonumber / 1000) end)}} end)' \
         >>"$out/results.jsonl"
     "mend_$fault" || return 1
-    await 60 whole 2
+    last_start_us=$(clock)
+    await 60 settled 2
 }
 
 # ---- footprint ---------------------------------------------------------------------------------------------------------
@@ -145,6 +146,7 @@ out=$(cd "$out" && pwd)
 describe >"$out/results.jsonl"
 three_databases
 live_cluster --durability "$durability"
+await 20 settled 2 || :
 [ "$idle" -eq 0 ] || footprint
 writer_start
 for fault in $faults; do

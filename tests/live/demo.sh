@@ -86,7 +86,7 @@ tell_outage() { # microseconds at which it happened
     printf '  %sThe client saw no acknowledgement for %s ms (%s, then %s).%s\n' "$bold" "${ms%.*}" "$before" "$after" "$plain"
 }
 wait_whole() {
-    if await 45 whole 2; then event "all three databases are in place again, $(primary) is the primary"; else
+    if await 45 settled 2; then event "all three databases are in place again, $(primary) is the primary"; else
         bad 'a database did not come back'; fi
 }
 
@@ -142,7 +142,7 @@ scene_agent() {
     event "the agent of $was is dead"
     await 10 has_other_agent "$was" "$former" || bad 'no other agent was started'
     event 'another one runs'
-    await 20 whole 2 || :
+    await 20 settled 2 || :
     tell_outage "$began_us"
     if [ "$(term)" = "$before_term" ]; then good 'No failover: the term is the same.'; else bad 'There was a failover.'; fi
 }
@@ -198,7 +198,7 @@ sed -n '/MEMBER/,/^$/p' "$work/log/init.txt" | sed "s,$work/,," | shown
 began_us=$(clock)
 start_all
 event 'all members are started: pgmesh-node --config mesh/db1/node.conf, and so on'
-await 60 whole 2 || { bad 'the cluster did not come up'; pgmesh_says status; exit 1; }
+await 60 settled 2 || { bad 'the cluster did not come up'; pgmesh_says status; exit 1; }
 event 'one database is made, two are copied from it, both confirm commits'
 make_ledger "$(primary)"
 writer_start

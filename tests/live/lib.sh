@@ -30,7 +30,7 @@ declare -A ROLE=() SITE=() ADDRESS=() EXTRA=() PID=() SITE_NUMBER=()
 MEMBERS=()
 WRITER_PIDS=()
 WRITER_LOGS=()
-live_name='' work='' prefix='' cgroup='' failed=0
+live_name='' work='' prefix='' cgroup='' failed=0 last_start_us=0
 
 # ---- results -----------------------------------------------------------------------------------------------------
 
@@ -164,6 +164,7 @@ crash() { # name...
 
 start() { # name...
     local name program
+    last_start_us=$(clock)
     for name in "$@"; do
         program=pgmesh-node
         [ "${ROLE[$name]}" != witness ] || program=pgmesh-witness
@@ -209,7 +210,10 @@ agent_of() { # name: the child of the guard that is the agent
     return 1
 }
 kill_postmaster() { kill -KILL "$(postmaster_of "$1")"; }
-kill_agent() { kill -KILL "$(agent_of "$1")"; }
+kill_agent() {
+    last_start_us=$(clock)
+    kill -KILL "$(agent_of "$1")"
+}
 has_other_agent() { local now; now=$(agent_of "$1") && [ "$now" != "$2" ]; } # name, pid of the former
 
 # ---- network -------------------------------------------------------------------------------------------------------
@@ -361,6 +365,10 @@ make_ledger() { # primary
 digest() { sql "$1" "SELECT count(*), md5(string_agg(id || server || timeline, ',' ORDER BY id)) FROM ledger" app 2>/dev/null; }
 
 start_all() { start "${MEMBERS[@]}"; }
+
+# A member that was started a moment ago neither promises nor seals for the longest lease there may be (3 s): who wants to
+# see an ordinary failover waits for that, too.
+settled() { [ $(($(clock) - last_start_us)) -gt 3500000 ] && whole "$1"; } # number of standbys
 # Up and whole, with the application's table.
 live_cluster() { # options of pgmesh init
     local standbys=-1 name
@@ -473,7 +481,7 @@ keep_logs() {
     cp -r "$work/log/." "$to/" 2>/dev/null || :
     local name
     for name in "${MEMBERS[@]}"; do
-        cp "$work/$name/data/pgmesh.log" "$to/$name-postgresql.log" 2>/dev/null || :
+        cp "$work/mesh/$name/state/postgresql.log" "$to/$name-postgresql.log" 2>/dev/null || :
         cp "$work/mesh/$name/state/journal" "$to/$name-journal" 2>/dev/null || :
         status "$name" >"$to/$name-status.json" 2>/dev/null || :
     done
