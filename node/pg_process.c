@@ -352,7 +352,9 @@ static void postmaster_child(struct hand *h, int fence_fd, int log_fd)
 {
     char program[FILE_PATH_SIZE + 16], conf[FILE_PATH_SIZE + 32];
     setsid();
-    pg_run_become(h, fence_fd);
+    /* SIGHUP waits for the postmaster's handler, which lets it in itself: a goal that changes while the server starts
+     * is a reload, and without a handler that would be its end. */
+    pg_run_become(h, fence_fd, SIGHUP);
     umask(077);
     int null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);

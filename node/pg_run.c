@@ -16,14 +16,16 @@
 #include "mesh/io/process.h"
 #include "node/hand_state.h"
 
-void pg_run_become(const struct hand *h, int fence_fd)
+void pg_run_become(const struct hand *h, int fence_fd, int held)
 {
     if (fence_fd >= 0 && write(fence_fd, "0", 1) != 1)
         _exit(126); /* outside of the fence nothing may touch the data directory */
     process_child();
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    if (held)
+        sigaddset(&blocked, held);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     umask(077);
@@ -38,7 +40,7 @@ static void child(const struct hand *h, struct pg_run *r, int fence_fd, int in, 
     for (int i = 0; i < PG_RUN_ARGS - 1 && r->args[i]; i++)
         argv[i + 1] = r->args[i];
     setpgid(0, 0);
-    pg_run_become(h, fence_fd);
+    pg_run_become(h, fence_fd, 0);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);

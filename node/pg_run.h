@@ -27,7 +27,7 @@ int pg_run(struct hand *h, struct pg_run *r);
 /* The last line that says something, for a message. */
 const char *pg_run_last_line(struct pg_run *r);
 
-/* In a child between fork and exec: into the fence, no root, no priority, our descriptors closed. */
-void pg_run_become(const struct hand *h, int fence_fd);
+/* In a child between fork and exec: into the fence, no root, no priority, no signal blocked but `held` (0: none). */
+void pg_run_become(const struct hand *h, int fence_fd, int held);
 
 #endif
