@@ -250,6 +250,8 @@ static void decide(struct core *c, const struct certificate *cert) {
     } else if (is_primary(c)) {
         hold_voters(c, &before.voters);
         if (mine && p->ballot.nonce == c->nonce) c->hold.confirmed = true; /* read through a quorum in this start */
+    } else if (p->ballot.member == p->record.primary) { /* it was alive just now: it is heard in a moment, or not */
+        c->proposer.backoff = instant_max(c->proposer.backoff, instant_add(c->now, span_us(3 * span_to_us(beat_interval(c)))));
     }
     bool outdated = c->proposer.phase == PROPOSER_PREPARE && !c->proposer.takeover; /* a change of another record */
     if (outdated || (c->proposer.phase != PROPOSER_IDLE && ballot_cmp(c->proposer.ballot, p->ballot) <= 0))
