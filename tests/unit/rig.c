@@ -127,7 +127,7 @@ static void sent(struct rig *r, const struct effect *e) {
         r->handled = r->handled > RIG_SENT / 2 ? r->handled - RIG_SENT / 2 : 0;
     }
     struct rig_frame *to = &r->sent[r->n_sent++];
-    *to = (struct rig_frame){.kind = f.kind, .to = e->to, .order = r->order, .len = f.body_len};
+    *to = (struct rig_frame){.kind = f.kind, .to = e->to, .addressee = f.addressee, .order = r->order, .len = f.body_len};
     memcpy(to->body, f.body, f.body_len);
 }
 
@@ -318,7 +318,7 @@ void rig_vote(struct rig *r) {
         f = r->sent[r->handled++];
         if (f.kind == FRAME_DECIDED) learn(r, &f);
         for (member_id id = DB1; id <= W2; id++) {
-            uint32_t bit = f.to & 1u << (id - 1);
+            uint32_t bit = f.addressee == id ? 1u << (id - 1) : 0;
             if (f.kind == FRAME_PREPARE && bit & (r->voting | r->promising)) vote_prepare(r, id, &f);
             if (f.kind == FRAME_ACCEPT && bit & r->voting) vote_accept(r, id, &f);
         }
