@@ -2,6 +2,7 @@
 #include "node/agent.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ struct agent {
     struct observer *observer;
     _Atomic(struct loop *) loop; /* samples before it exists are lost; the next comes in 200 ms */
     struct fence fence;
+    struct fence_page *page;
     int guard; /* pidfd; -1: none */
     _Atomic bool stopping;
 };
@@ -159,7 +161,9 @@ static void guard_lost(struct agent *a)
 {
     struct problem why = {0};
     fence_kill(&a->fence, 5000);
+    atomic_store(&a->page->dismissed, 1);
     log_event(LOG_LEVEL_ERROR, "guard_lost", "the guard is gone: PostgreSQL is killed and everything starts anew");
+    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* page, bell and pipe of the former guard */
     if (!agent_become_guard(a->folder, a->config_path, &why))
         log_problem(LOG_LEVEL_ERROR, "guard_lost", &why);
     _exit(1);
@@ -216,7 +220,7 @@ static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *
     struct hand_setup setup = {.config = &a->folder->config, .self = a->folder->self->member.id, .post = on_post, .post_arg = a};
     int page = inherited("PGMESH_GUARD_PAGE");
     setup.bell = inherited("PGMESH_GUARD_BELL");
-    setup.page = page >= 0 ? fence_page_map(page) : NULL;
+    a->page = setup.page = page >= 0 ? fence_page_map(page) : NULL;
     const char *cgroup = getenv("PGMESH_CGROUP");
     if (!setup.page || setup.bell < 0 || !cgroup) {
         problem_fact(err, "the agent of a database runs under pgmesh-guard only");

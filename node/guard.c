@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* SCHED_RESET_ON_FORK */
 #include "node/guard.h"
 
+#include "node/guard_anchor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/watchdog.h>
@@ -63,8 +65,8 @@ struct guard {
     struct fence fence;
     struct fence_page *page;
     struct guard_watch watch;
-    int page_fd, bell, signals, timer, watchdog;
-    pid_t agent;
+    int page_fd, bell, signals, timer, watchdog, life[2];
+    pid_t agent, anchor;
     instant agent_started, agent_due; /* agent_due: when to start the next one */
     int quick_deaths;
     bool stopping;
@@ -179,10 +181,16 @@ static void agent_died(struct guard *g, int wait_status) {
     g->agent_due = instant_add(now, span_ms(pause));
 }
 
+static void start_anchor(struct guard *g) {
+    g->anchor = guard_anchor_start(&g->fence, g->page, g->life);
+    if (g->anchor < 0) say("could not start the anchor: %s", strerror(errno));
+}
+
 static void reap(struct guard *g) {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
         if (pid == g->agent) agent_died(g, status);
+        else if (pid == g->anchor) start_anchor(g);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -251,6 +259,7 @@ static instant sooner(instant a, instant b) {
 }
 
 static void live(struct guard *g) {
+    start_anchor(g); /* first: agents inherit the pipe, not the other way round */
     start_agent(g);
     while (g->status < 0) {
         instant next = watch_lease(g), now = fence_now();
@@ -275,7 +284,7 @@ static void live(struct guard *g) {
 }
 
 int guard_run(const struct guard_options *o) {
-    struct guard g = {.o = o, .watchdog = -1, .status = -1};
+    struct guard g = {.o = o, .watchdog = -1, .life = {-1, -1}, .status = -1};
     take_priority(o);
     if (!open_all(&g)) return GUARD_EXIT_CONFIG;
     if (!fence_is_empty(&g.fence)) {
@@ -293,6 +302,10 @@ int guard_run(const struct guard_options *o) {
     if (g.watchdog >= 0) {
         if (dead && write(g.watchdog, "V", 1) < 0) say("could not disarm the watchdog: %s", strerror(errno));
         close(g.watchdog);
+    }
+    if (g.anchor > 0) {
+        kill(g.anchor, SIGKILL);
+        waitpid(g.anchor, NULL, 0);
     }
     fence_close(&g.fence);
     return g.status < 0 ? 1 : g.status;

@@ -8,6 +8,9 @@
  *   one lease later, still none      kill it (clients get a reset, not a hang)
  *   agent dead                       start it again at once; with a growing pause only after several quick deaths
  *
+ * When it is killed itself, the agent fences and becomes the next guard; when both are, the anchor does
+ * (node/guard_anchor.h).
+ *
  *            armed, held                 deadline                  + lease
  *   IDLE ───────────────────▶ WATCH ───────────────▶ FROZEN ───────────────▶ KILLED
  *     ▲                         ▲      held again       │                       │

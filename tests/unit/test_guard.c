@@ -1,9 +1,11 @@
 /* The guard: what it judges, and a real guard over a dummy PostgreSQL, in a cgroup and by the ladder. */
 // LINK: node/guard.c
+// LINK: node/guard_anchor.c
 // LINK: node/fence.c
 // LINK: node/fence_page.c
 #define _GNU_SOURCE
 #include "node/guard.h"
+#include "node/guard_anchor.h"
 #include "tests/unit/suite.h"
 
 #include <errno.h>
@@ -63,6 +65,31 @@ START_TEST(judges)
 }
 END_TEST
 
+static const struct anchor_row {
+    const char *name;
+    bool alone, dismissed;
+    uint64_t armed, lease_term;
+    int64_t until_ms;
+    enum anchor_verdict verdict;
+} anchor_rows[] = {
+    {"both are gone", true, false, 1, 1, 9000, ANCHOR_KILL},
+    {"both are gone, a standby", true, false, 0, 0, 0, ANCHOR_KILL},
+    {"the agent fences: in time", false, false, 1, 1, 9000, ANCHOR_WAIT},
+    {"the agent fences: not armed", false, false, 0, 1, 0, ANCHOR_WAIT},
+    {"the agent has fenced", false, true, 1, 1, 9000, ANCHOR_LEAVE},
+    {"the agent has fenced, and is gone", true, true, 1, 1, 9000, ANCHOR_LEAVE},
+    {"the agent hangs: deadline", false, false, 1, 1, 5000, ANCHOR_KILL},
+    {"the agent hangs: lease of another term", false, false, 2, 1, 9000, ANCHOR_KILL},
+};
+
+START_TEST(the_anchor_judges)
+{
+    const struct anchor_row *row = &anchor_rows[_i];
+    struct fence_lease lease = {.term = row->lease_term, .until = at(row->until_ms)};
+    EXPECT_INT(guard_anchor_judge(row->alone, row->dismissed, row->armed, &lease, at(5000)), row->verdict, row);
+}
+END_TEST
+
 START_TEST(either_clock_ends_the_lease)
 {
     struct guard_watch w = {.state = GUARD_WATCH, .term = 1};
@@ -107,6 +134,7 @@ static int be_agent(const char *folder)
             snprintf(path, sizeof path, "%s/postgres", folder);
             if (chdir(data) < 0)
                 _exit(1);
+            close_range(3, ~0U, 0); /* as the hand does */
             if (fork() == 0)
                 setsid();
             execl(path, "postgres", "1000", (char *)NULL);
@@ -278,6 +306,65 @@ START_TEST(holds_the_deadline_for_a_dead_agent_and_starts_another)
 }
 END_TEST
 
+/* The guard is gone: whatever it held is left to agent and anchor. */
+static void kill_guard(bool agent_too)
+{
+    struct trial *t = &trial;
+    if (agent_too)
+        kill(t->agent, SIGKILL);
+    kill(t->guard, SIGKILL);
+    waitpid(t->guard, NULL, 0);
+    t->guard = 0;
+}
+
+static void clean_up(void)
+{
+    kill(trial.agent, SIGKILL);
+    fence_kill(&trial.fence, 5000);
+    fence_close(&trial.fence);
+    stop();
+}
+
+START_TEST(guard_and_agent_killed_at_once)
+{
+    struct trial *t = &trial;
+    start(kinds[_i]);
+    lease_for(3600000, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    kill_guard(true);
+    AWAIT(fence_is_empty(&t->fence));
+    clean_up();
+}
+END_TEST
+
+START_TEST(guard_killed_while_the_agent_hangs)
+{
+    struct trial *t = &trial;
+    start(kinds[_i]);
+    instant begun = fence_now();
+    lease_for(300, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    kill_guard(false); /* this agent does nothing about it */
+    AWAIT(fence_is_empty(&t->fence));
+    ck_assert_int_ge(span_to_ms(instant_elapsed_least(fence_now(), begun)), 290);
+    clean_up();
+}
+END_TEST
+
+START_TEST(guard_killed_and_the_agent_takes_over)
+{
+    struct trial *t = &trial;
+    start(kinds[_i]);
+    lease_for(50, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    atomic_store(&t->page->dismissed, 1);
+    kill_guard(true);
+    poll(NULL, 0, 150); /* nothing comes that could be awaited */
+    ck_assert(!fence_is_empty(&t->fence)); /* what runs now belongs to the next guard */
+    clean_up();
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--agent") == 0)
@@ -285,10 +372,14 @@ int main(int argc, char **argv)
     Suite *suite = suite_create("guard");
     TCase *judge = suite_case(suite, "judge"), *real = suite_case(suite, "real");
     tcase_add_loop_test(judge, judges, 0, ROWS(judge_rows));
+    tcase_add_loop_test(judge, the_anchor_judges, 0, ROWS(anchor_rows));
     tcase_add_test(judge, either_clock_ends_the_lease);
     tcase_add_test(judge, half_written_deadline_leaves_the_last_one);
     tcase_add_loop_test(real, freezes_thaws_and_kills, 0, 2);
     tcase_add_loop_test(real, takes_the_lease_back_at_once, 0, 2);
     tcase_add_loop_test(real, holds_the_deadline_for_a_dead_agent_and_starts_another, 0, 2);
+    tcase_add_loop_test(real, guard_and_agent_killed_at_once, 0, 2);
+    tcase_add_loop_test(real, guard_killed_while_the_agent_hangs, 0, 2);
+    tcase_add_loop_test(real, guard_killed_and_the_agent_takes_over, 0, 2);
     return suite_run(suite);
 }
