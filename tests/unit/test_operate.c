@@ -1,0 +1,374 @@
+/* Operators' commands: who executes them, what is refused and in which words, and the planned switchover step by step. */
+// LINK: tests/unit/rig.c
+#include "tests/unit/rig.h"
+#include "tests/unit/suite.h"
+
+static void nothing(struct rig *r) { (void)r; }
+static void wait(struct rig *r, int ms) {
+    for (int t = 0; t < ms; t += 50) {
+        rig_run(r, 50);
+        rig_sample(r);
+    }
+}
+
+/* ---- refused ------------------------------------------------------------------------------------------------------------ */
+
+static void as_is(struct command *m) { (void)m; }
+static void older_base(struct command *m) { m->base.round--; }
+static void older_term(struct command *m) { m->term--; }
+static void to_nobody(struct command *m) { m->target = 99; }
+static void to_self(struct command *m) { m->target = DB1; }
+static void to_witness(struct command *m) { m->target = W1; }
+static void target_silent(struct rig *r) { r->alive &= ~2u, rig_run(r, 700); }
+static void target_unfit(struct rig *r) { r->beat[DB2].pg.preflight = PREFLIGHT_PARAMETERS, rig_run(r, 100); }
+static void target_not_streaming(struct rig *r) { r->beat[DB2].pg.streaming = false, rig_run(r, 100); }
+static void target_behind(struct rig *r) { r->pg.lsn += 64 << 20, rig_sample(r); }
+static void other_standby_gone(struct rig *r) { r->alive &= ~4u, r->core->set.standby_timeout_ms = 60000, rig_run(r, 700); }
+static void not_ready(struct rig *r) { r->pg.answering = false, rig_sample(r); }
+static void pausing(struct rig *r) {
+    struct command m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
+    r->voting = 0;
+    rig_submit(r, &m);
+}
+static void long_silence(struct rig *r) { rig_silence(r), rig_run(r, 1000); }
+static void no_lease(struct rig *r) {
+    r->voting = 0;
+    for (member_id id = DB2; id <= W2; id++) r->grants[id] = false;
+    rig_run(r, 2500);
+}
+
+static const struct refused_row {
+    const char *name;
+    member_id self;
+    enum command_kind kind;
+    void (*before)(struct rig *);
+    void (*edit)(struct command *);
+    const char *text;
+    bool detail, hint;
+} refused_rows[] = {
+    {"signed for an older ballot", DB1, COMMAND_PAUSE, nothing, older_base, "the record has changed", true, true},
+    {"signed for an older term", DB1, COMMAND_PAUSE, nothing, older_term, "the record has changed", true, true},
+    {"another is under way", DB1, COMMAND_PAUSE, pausing, as_is, "another operation is under way", false, true},
+    {"no primary holds a lease", DB1, COMMAND_PAUSE, no_lease, as_is, "no member can execute this command now", true, true},
+    {"nobody to carry it to", W1, COMMAND_PAUSE, long_silence, as_is, "no member can execute this command now", true, true},
+    {"switchover to one that is not a member", DB1, COMMAND_SWITCHOVER, nothing, to_nobody,
+     "the target is not a database of this cluster", false, true},
+    {"switchover to a witness", DB1, COMMAND_SWITCHOVER, nothing, to_witness, "the target is not a database of this cluster", false,
+     true},
+    {"switchover to the primary", DB1, COMMAND_SWITCHOVER, nothing, to_self, "the target is the primary already", false, true},
+    {"switchover to one not heard", DB1, COMMAND_SWITCHOVER, target_silent, as_is, "the target is not heard", false, true},
+    {"switchover to one that its pre-flight bars", DB1, COMMAND_SWITCHOVER, target_unfit, as_is, "the target does not qualify", true,
+     true},
+    {"switchover to one that does not stream", DB1, COMMAND_SWITCHOVER, target_not_streaming, as_is, "the target does not qualify",
+     true, true},
+    {"switchover to one far behind", DB1, COMMAND_SWITCHOVER, target_behind, as_is, "the target is too far behind", true, true},
+    {"switchover with too few to be sealed", DB1, COMMAND_SWITCHOVER, other_standby_gone, as_is,
+     "too few standbys of the sync set are alive to take over", true, true},
+    {"switchover while not ready", DB1, COMMAND_SWITCHOVER, not_ready, as_is, "the primary is busy", true, true},
+    {"admitting one who is no voter", DB1, COMMAND_READMIT, nothing, to_nobody, "not a voter", true, false},
+    {"failover while the primary is alive", DB2, COMMAND_FAILOVER, nothing, as_is, "the primary is not gone", true, true},
+    {"a fresh copy of the primary", DB1, COMMAND_REINIT, nothing, to_self, "only a standby can be copied anew", false, false},
+};
+
+START_TEST(refused)
+{
+    const struct refused_row *row = &refused_rows[_i];
+    struct rig *r = rig_running(row->self);
+    row->before(r);
+    rig_clear(r);
+    struct command m = rig_command(r, row->kind, DB2);
+    row->edit(&m);
+    struct ballot before = decided_ballot(r->core);
+    rig_submit(r, &m);
+    EXPECT_INT(r->answers, 1, row);
+    EXPECT(r->answer.final && !r->answer.done && r->answer.id == m.id, row);
+    EXPECT_TEXT(r->answer.text, row->text, row);
+    EXPECT_INT(r->answer.detail[0] != 0, row->detail, row);
+    EXPECT_INT(r->answer.hint[0] != 0, row->hint, row);
+    EXPECT(ballot_cmp(decided_ballot(r->core), before) == 0, row);
+    EXPECT(rig_said(r, "-command"), row);
+}
+END_TEST
+
+START_TEST(a_command_with_a_broken_signature_is_not_answered)
+{
+    static uint8_t body[FRAME_BODY_MAX];
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
+    rig_sign_command(r, &m);
+    m.allow_data_loss = true;
+    rig_clear(r);
+    rig_frame(r, FRAME_COMMAND, OP, DB1, body, wire_put_command(body, &m));
+    ck_assert_int_eq(r->core->rejected[REJECT_STATEMENT], 1);
+    ck_assert_int_eq(r->answers, 0);
+}
+END_TEST
+
+START_TEST(a_member_is_no_operator)
+{
+    static uint8_t body[FRAME_BODY_MAX];
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
+    rig_sign_command(r, &m);
+    rig_frame(r, FRAME_COMMAND, DB2, DB2, body, wire_put_command(body, &m));
+    ck_assert_int_eq(r->core->rejected[REJECT_ROLE], 1);
+    ck_assert(!r->core->disk.has_own && r->core->proposer.phase == PROPOSER_IDLE);
+}
+END_TEST
+
+/* ---- carried and done -------------------------------------------------------------------------------------------------- */
+
+static const struct carried_row {
+    const char *name;
+    member_id self;
+    enum command_kind kind;
+    member_id target, to;
+} carried_rows[] = {
+    {"a pause goes to the primary", W1, COMMAND_PAUSE, MEMBER_NONE, DB1},
+    {"a switchover goes to the primary", DB2, COMMAND_SWITCHOVER, DB2, DB1},
+    {"a failover goes to its target", DB1, COMMAND_FAILOVER, DB3, DB3},
+    {"a fresh copy goes to its target", DB1, COMMAND_REINIT, DB3, DB3},
+};
+
+START_TEST(carried)
+{
+    const struct carried_row *row = &carried_rows[_i];
+    struct rig *r = rig_running(row->self);
+    struct command m = rig_command(r, row->kind, row->target);
+    rig_clear(r);
+    rig_submit(r, &m);
+    const struct rig_frame *f = rig_sent(r, FRAME_COMMAND);
+    EXPECT(f != NULL, row);
+    EXPECT_INT(f->to, 1u << (row->to - 1), row);
+    EXPECT_INT(r->answers, 0, row);
+}
+END_TEST
+
+START_TEST(a_carried_command_is_not_carried_on)
+{
+    static uint8_t body[FRAME_BODY_MAX];
+    struct rig *r = rig_running(DB2);
+    struct command m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
+    rig_sign_command(r, &m);
+    rig_clear(r);
+    rig_frame(r, FRAME_COMMAND, OP, W1, body, wire_put_command(body, &m));
+    ck_assert_int_eq(rig_count(r, FRAME_COMMAND), 0);
+    ck_assert_int_eq(rig_count(r, FRAME_ANSWER), 1);
+    ck_assert_int_eq(rig_sent(r, FRAME_ANSWER)->addressee, W1);
+}
+END_TEST
+
+START_TEST(pause_and_resume)
+{
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
+    memcpy(m.why, "maintenance", 12);
+    rig_submit(r, &m);
+    wait(r, 200);
+    ck_assert(decided(r->core)->paused && strcmp(decided(r->core)->paused_why, "maintenance") == 0);
+    ck_assert(r->answers == 1 && r->answer.done);
+    rig_submit(r, &m); /* once more, word for word */
+    ck_assert(!r->answer.done);
+    m = rig_command(r, COMMAND_RESUME, MEMBER_NONE);
+    rig_submit(r, &m);
+    wait(r, 200);
+    ck_assert(!decided(r->core)->paused && r->answer.done);
+}
+END_TEST
+
+START_TEST(a_voter_is_admitted_again)
+{
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_READMIT, W2);
+    rig_submit(r, &m);
+    wait(r, 200);
+    ck_assert_int_eq(decided(r->core)->voters.v[W2 - 1].epoch, 1);
+    ck_assert(r->answer.done);
+}
+END_TEST
+
+START_TEST(a_change_that_is_not_decided_is_said_to_be_late)
+{
+    struct rig *r = rig_running(DB1);
+    pausing(r);
+    wait(r, 11000);
+    ck_assert(r->answers == 1 && r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "the change was not decided in time");
+}
+END_TEST
+
+START_TEST(done_means_this_change)
+{
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_READMIT, W2);
+    r->voting = 0;
+    r->promising = 0x1e;
+    rig_submit(r, &m);
+    rig_vote(r);
+    ck_assert(r->core->disk.has_own);
+    memset(&r->core->operation, 0, sizeof r->core->operation); /* its deadline passed; the proposal is still open */
+    proposer_stop(r->core, false);
+    m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
+    rig_clear(r);
+    rig_submit(r, &m);
+    ck_assert(r->answers == 1 && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "another change is under way");
+}
+END_TEST
+
+/* ---- failover by hand ------------------------------------------------------------------------------------------------------ */
+
+static void paused(struct durable *d) { d->decided.proposal.record.paused = true; }
+
+START_TEST(an_order_starts_where_a_pause_bars)
+{
+    static struct prepare p;
+    struct rig *r = rig_running_with(DB2, paused);
+    for (member_id id = DB3; id <= W2; id++) r->beat[id].verdict = VERDICT_GONE;
+    rig_silence(r);
+    ck_assert(rig_sent(r, FRAME_PREPARE) == NULL);
+    struct command m = rig_command(r, COMMAND_FAILOVER, DB2);
+    rig_submit(r, &m);
+    rig_run(r, 200);
+    const struct rig_frame *f = rig_sent(r, FRAME_PREPARE);
+    ck_assert(f && wire_get_prepare(&p, f->body, f->len) && p.has_command);
+    ck_assert_int_eq(p.command.id, m.id);
+    rig_run(r, 11000);
+    ck_assert(r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "the takeover was not decided in time");
+}
+END_TEST
+
+/* ---- the switchover ---------------------------------------------------------------------------------------------------------- */
+
+static struct rig *switching(void) {
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_SWITCHOVER, DB2);
+    rig_submit(r, &m);
+    wait(r, 100);
+    ck_assert_int_eq(decided(r->core)->switchover_to, DB2);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_SHUTDOWN);
+    return r;
+}
+static void stopped(struct rig *r, bool clean, lsn_t lsn) {
+    r->pg.phase = PG_DOWN;
+    r->pg.answering = false;
+    r->pg.confirmed_dead = true;
+    r->pg.clean = clean;
+    r->pg.lsn = lsn;
+    r->pg.n_standbys = 0;
+    rig_sample(r);
+}
+
+START_TEST(step_by_step)
+{
+    static struct release x;
+    struct rig *r = switching();
+    rig_clear(r);
+    stopped(r, true, RIG_LSN + 100);
+    rig_run(r, 200);
+    ck_assert_int_eq(rig_count(r, FRAME_RELEASE), 0); /* the target lacks WAL */
+    r->beat[DB2].pg.lsn = RIG_LSN + 100;
+    rig_run(r, 60);
+    const struct rig_frame *f = rig_sent(r, FRAME_RELEASE);
+    ck_assert(f && wire_get_release(&x, f->body, f->len));
+    ck_assert_int_eq(x.successor, DB2);
+    ck_assert(!lease_held(r->core));
+    rig_decide(r, rig_takeover(r, 1000, DB2));
+    r->beat[DB2].decided_term = RIG_TERM + 1;
+    r->beat[DB2].pg.ready = true;
+    rig_run(r, 100);
+    ck_assert(r->answer.final && r->answer.done);
+    ck_assert_str_eq(r->answer.text, "switched over");
+}
+END_TEST
+
+static void not_clean(struct rig *r) { stopped(r, false, RIG_LSN); }
+static void no_end(struct rig *r) { stopped(r, true, 0); }
+static void slow_stop(struct rig *r) { r->pg.phase = PG_STOPPING, wait(r, 10500); }
+static void target_never_catches_up(struct rig *r) { stopped(r, true, RIG_LSN + 100), wait(r, 10500); }
+static void target_dies(struct rig *r) { r->alive &= ~2u, rig_run(r, 700), stopped(r, true, RIG_LSN), wait(r, 10500); }
+
+static const struct undo_row {
+    const char *name;
+    void (*event)(struct rig *);
+} undo_rows[] = {
+    {"it did not stop cleanly", not_clean},
+    {"where its WAL ends is not known", no_end},
+    {"it stops too slowly", slow_stop},
+    {"the target never has all WAL", target_never_catches_up},
+    {"the target is not heard any more", target_dies},
+};
+
+START_TEST(undone_before_the_release)
+{
+    const struct undo_row *row = &undo_rows[_i];
+    struct rig *r = switching();
+    rig_clear(r);
+    row->event(r);
+    EXPECT_INT(r->answers, 1, row);
+    EXPECT(r->answer.final && !r->answer.done, row);
+    EXPECT_INT(rig_count(r, FRAME_RELEASE), 0, row);
+    EXPECT_INT(r->core->goal.kind, GOAL_PRIMARY, row);
+    r->pg = (struct pg_sample){.phase = PG_PRIMARY, .answering = true, .timeline = RIG_TIMELINE, .timeline_max = RIG_TIMELINE,
+                               .lsn = RIG_LSN + 200, .system_id = RIG_SYSTEM, .upstream_age_ms = EVIDENCE_NEVER};
+    wait(r, 500);
+    EXPECT_INT(decided(r->core)->switchover_to, MEMBER_NONE, row);
+    EXPECT_INT(r->core->operation.phase, OPERATION_NONE, row);
+}
+END_TEST
+
+/* The agent dies in the middle: the next start undoes what it finds. */
+START_TEST(a_restart_in_the_middle_undoes)
+{
+    struct rig *r = switching();
+    stopped(r, true, RIG_LSN + 100);
+    r->accepted = r->core->disk.decided.proposal;
+    rig_restart(r);
+    wait(r, 1000);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_PRIMARY);
+    r->pg.phase = PG_PRIMARY;
+    r->pg.answering = true;
+    r->pg.confirmed_dead = false;
+    wait(r, 1000);
+    ck_assert_int_eq(decided(r->core)->switchover_to, MEMBER_NONE);
+}
+END_TEST
+
+START_TEST(after_the_release_there_is_no_way_back)
+{
+    struct rig *r = switching();
+    r->beat[DB2].pg.lsn = RIG_LSN + 100;
+    rig_run(r, 60);
+    stopped(r, true, RIG_LSN + 100);
+    ck_assert_int_eq(r->core->disk.released_term, RIG_TERM);
+    wait(r, 21000);
+    ck_assert(r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "the target has not become ready in time");
+    ck_assert(!r->core->hold.asking);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_DOWN);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("operate");
+    TCase *tcase = suite_case(suite, "refused");
+    tcase_add_loop_test(tcase, refused, 0, ROWS(refused_rows));
+    tcase_add_test(tcase, a_command_with_a_broken_signature_is_not_answered);
+    tcase_add_test(tcase, a_member_is_no_operator);
+    tcase = suite_case(suite, "done");
+    tcase_add_loop_test(tcase, carried, 0, ROWS(carried_rows));
+    tcase_add_test(tcase, a_carried_command_is_not_carried_on);
+    tcase_add_test(tcase, pause_and_resume);
+    tcase_add_test(tcase, a_voter_is_admitted_again);
+    tcase_add_test(tcase, a_change_that_is_not_decided_is_said_to_be_late);
+    tcase_add_test(tcase, done_means_this_change);
+    tcase_add_test(tcase, an_order_starts_where_a_pause_bars);
+    tcase = suite_case(suite, "switchover");
+    tcase_add_test(tcase, step_by_step);
+    tcase_add_loop_test(tcase, undone_before_the_release, 0, ROWS(undo_rows));
+    tcase_add_test(tcase, a_restart_in_the_middle_undoes);
+    tcase_add_test(tcase, after_the_release_there_is_no_way_back);
+    return suite_run(suite);
+}
