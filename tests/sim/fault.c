@@ -168,6 +168,11 @@ static uint64_t known_everywhere(struct world *w, int i)
     return least == UINT64_MAX ? 0 : least;
 }
 
+/* Each start raises the generation, heard or not: a copy that is older by fewer generations than its owner then starts
+ * without being heard cannot be told from the newest.  Likewise a forgetful voter whose votes only members that are down
+ * remember: more faults at once than a quorum survives (docs/protocol.md). */
+enum { STARTS_UNHEARD = 6 };
+
 /* The disk comes back as it once was: the store, and with it the data directory as far as anybody can tell. */
 static void roll_back(struct world *w, int i)
 {
@@ -177,14 +182,13 @@ static void roll_back(struct world *w, int i)
     as_it_was = m->disk;
     if (!disk_roll_back(w, i) || !wire_get_durable(&d, m->disk.bytes, m->disk.len))
         return;
-    if (d.counter + 1 > known_everywhere(w, i)) {
-        m->disk =
-            as_it_was; /* a forgetful voter whose votes only members that are down remember: more faults at once
-                                than a quorum survives (docs/protocol.md) */
+    if (d.counter + STARTS_UNHEARD > known_everywhere(w, i)) {
+        m->disk = as_it_was;
         return;
     }
     m->rolled_back = true;
     m->lost_epoch = d.epoch;
+    lemma_forgets(w, i);
     TELL(w, "the store of %s is an older copy", world_name(w, i));
 }
 
@@ -222,6 +226,7 @@ static void lose_store(struct world *w, int i)
     m->lost_epoch = v ? v->epoch : 0;
     m->amnesiac = true;
     disk_lose(w, i);
+    lemma_forgets(w, i);
 }
 
 static bool command(struct world *w, const struct fault *f)

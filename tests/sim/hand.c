@@ -418,6 +418,9 @@ void hand_agent_lost(struct world *w, int i)
     }
     p->sealed = false;
     p->order_active = false;
+    p->order = (struct pg_sync_order){0};
+    p->order_progress = PG_GOAL_RUNNING;
+    p->order_lsn = 0;
     p->sample_due = false;
     memset(&p->goal, 0, sizeof p->goal);
     p->goal.kind = GOAL_KEEP; /* a promotion under way ends as it began */
@@ -483,6 +486,7 @@ void hand_poll_order(struct world *w, int i)
     p->order_progress = PG_GOAL_REACHED;
     p->order_lsn = p->flushed;
     p->order_active = false;
+    lemma_setting(w, i, &p->order.set, p->order_lsn);
     hand_changed(w, i);
 }
 

@@ -10,7 +10,7 @@
  * The world counts for itself: every ACCEPT tells a proposal, every ACCEPTED a voter that stored it.  A record is
  * decided once a quorum of its own voters did, whether or not anybody knows it yet. */
 
-static struct decided *entry(struct world *w, struct ballot b)
+struct decided *inv_i3_entry(struct world *w, struct ballot b)
 {
     for (int i = w->n_decided - 1; i >= 0; i--)
         if (ballot_cmp(w->decided[i].ballot, b) == 0)
@@ -67,6 +67,7 @@ static void decide(struct world *w, struct decided *d)
         if (i != index && w->decided[i].done)
             compare(w, &w->decided[i], d);
     unused_timeline(w, d);
+    lemma_decided(w, d);
     bool takeover = d->record.term > world_record(w)->term;
     if (takeover) {
         w->takeovers++;
@@ -95,10 +96,10 @@ static void count(struct world *w, struct decided *d)
         decide(w, d);
 }
 
-static void proposed(struct world *w, const struct proposal *p)
+static void proposed(struct world *w, int i, const struct proposal *p)
 {
     uint8_t hash[HASH_SIZE];
-    struct decided *d = entry(w, p->ballot);
+    struct decided *d = inv_i3_entry(w, p->ballot);
     record_hash(hash, &p->record);
     if (d->known) {
         if (memcmp(d->hash, hash, sizeof d->hash) != 0)
@@ -113,12 +114,13 @@ static void proposed(struct world *w, const struct proposal *p)
     for (int v = 0; v < p->record.voters.n; v++) /* those that were heard before the record was known */
         if (d->early >> p->record.voters.v[v].id & 1)
             d->voters |= 1u << v;
+    lemma_proposed(w, i, d);
     count(w, d);
 }
 
 static void accepted(struct world *w, const struct accepted *a)
 {
-    struct decided *d = entry(w, a->ballot);
+    struct decided *d = inv_i3_entry(w, a->ballot);
     if (d->known && memcmp(d->hash, a->record_hash, sizeof d->hash) != 0)
         violate(w, "I3", "%s accepts another record than was proposed in that ballot",
                 world_name(w, world_index(w, a->who)));
@@ -137,7 +139,7 @@ void inv_i3_frame(struct world *w, int i, const struct frame *f)
     switch (f->kind) {
     case FRAME_ACCEPT:
         if (wire_get_accept(&accept, f->body, f->body_len))
-            proposed(w, &accept.proposal);
+            proposed(w, i, &accept.proposal);
         fault_moment(w, WHEN_ACCEPT, i);
         break;
     case FRAME_ACCEPTED:
@@ -171,13 +173,13 @@ void inv_i3_certificate(struct world *w, int i, const struct certificate *c)
     const char *why = "";
     if (c->n_accepted == 0)
         return; /* the first record */
-    struct decided *d = entry(w, c->proposal.ballot);
+    struct decided *d = inv_i3_entry(w, c->proposal.ballot);
     if (!d->shown) {
         if (!inv_i4_verifies(w, c, &why))
             violate(w, "I4", "%s shows a certificate that does not verify: %s", world_name(w, i), why);
         d->shown = true;
     }
-    proposed(w, &c->proposal);
+    proposed(w, -1, &c->proposal);
     if (!d->done)
         for (int k = 0; k < c->n_accepted; k++)
             accepted(w, &c->accepted[k]);

@@ -1,4 +1,5 @@
 #include "policy/durability.h"
+#include "policy/lineage.h"
 #include "policy/quorum.h"
 
 #include "mesh/core_state.h"
@@ -19,22 +20,36 @@ static bool intact(const struct world *w, int i, struct sealed *out)
     return d.dir != 0 && m->pg.at.lsn >= m->pg.consistent;
 }
 
+/* Is its WAL on the record's history?  One that has more of a former timeline than the record's primary was promoted with
+ * must be rewound, and cannot take over. */
+static bool on_history(const struct world *w, int i)
+{
+    const struct pg *p = &w->m[i].pg;
+    uint32_t timeline = w->branch[wal_normal(w, p->at).branch].timeline;
+    return lineage_join(world_record(w), timeline, p->at.lsn) == JOIN_FOLLOW;
+}
+
 /* Is a recovery without a hand possible at all?  A quorum of voters remembers, and either the recorded primary still has
- * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover", step 4). */
+ * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover", step 4), and one of them is on
+ * the record's history. */
 bool inv_i6_recoverable(struct world *w)
 {
     const struct record *r = world_record(w);
     struct sealed seals[SIM_MEMBERS];
     uint32_t have = 0;
     size_t n = 0;
+    bool fit = r->system_id == 0;
     for (int v = 0; v < r->voters.n; v++) {
         int i = world_index(w, r->voters.v[v].id);
         if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back && !w->m[i].core->disk.lost)
             have |= 1u << v;
     }
     for (int i = 0; i < w->n_databases; i++)
-        n += intact(w, i, &seals[n]);
-    return quorum_reached(&r->voters, have) && n > 0 && seals_suffice(r, seals, n) && !r->paused &&
+        if (intact(w, i, &seals[n])) {
+            n++;
+            fit = fit || on_history(w, i);
+        }
+    return quorum_reached(&r->voters, have) && n > 0 && fit && seals_suffice(r, seals, n) && !r->paused &&
            !w->lossy_command;
 }
 

@@ -215,6 +215,23 @@ struct pg {
 };
 
 /* ---- members -------------------------------------------------------------------------------------------------------- */
+enum { SENT_KEPT = 256 };
+struct stated_grant {
+    uint64_t term, nonce, seq;
+    member_id holder;
+    ns_t until; /* no earlier does it end, by any clock */
+};
+struct book { /* what a member has said, as the lemmas remember it (inv_lemmas.c) */
+    struct ballot promised, takeover, accepted, sealed, decided;
+    uint64_t accepted_term, decided_term, released, gave_back;
+    ns_t takeover_since, accepted_since;
+    instant quarantine;
+    struct sync_set in_force; /* the setting of its PostgreSQL, in force at that LSN; 0: not yet */
+    lsn_t in_force_at;
+    struct stated_grant grant;
+    uint64_t nonce; /* of the start that sent these */
+    ns_t sent[SENT_KEPT];
+};
 struct sim_member {
     member_id id;
     enum role role;
@@ -252,6 +269,7 @@ struct sim_member {
     uint64_t sql_term;
     member_id route;
     struct ballot decided_seen; /* highest record that this member announced as decided */
+    struct book book;
 };
 
 /* ---- network ---------------------------------------------------------------------------------------------------------- */
@@ -338,7 +356,8 @@ struct decided { /* what a quorum accepted, by the world's own count */
     bool known;      /* the record is known */
     bool done;
     bool shown;     /* a certificate for it was seen and verified */
-    uint32_t early; /* by member id: those that said ACCEPTED */
+    uint32_t early;  /* by member id: those that said ACCEPTED */
+    uint32_t unread; /* by index: those that said so before the record was known */
     struct record record;
     struct justification *why;
 };
@@ -571,6 +590,7 @@ void inv_i2_ready(struct world *w, int i);
 void inv_i2_forgive(struct world *w, int i);
 void inv_i3_frame(struct world *w, int i, const struct frame *f);
 void inv_i3_certificate(struct world *w, int i, const struct certificate *c);
+struct decided *inv_i3_entry(struct world *w, struct ballot b);
 void inv_i4_promotion(struct world *w, int i, const struct pg_goal *goal);
 bool inv_i4_verifies(struct world *w, const struct certificate *c, const char **why);
 void inv_i5_takeover(struct world *w, const struct decided *d);
@@ -582,6 +602,16 @@ void inv_i8_confirm(struct world *w, int standby, int from);
 void inv_i8_sealed(struct world *w, int i, const struct frame *f);
 void inv_i9_ack(struct world *w, int i);
 void inv_i10_step(struct world *w, int i, const struct effects *fx);
+/* inv_lemmas.c */
+void lemma_started(struct world *w, int i);
+void lemma_forgets(struct world *w, int i);
+void lemma_sent(struct world *w, int i, const struct frame *f);
+void lemma_frame(struct world *w, int i, const struct frame *f);
+void lemma_heartbeat(struct world *w, int i, const struct heartbeat *h);
+void lemma_proposed(struct world *w, int i, struct decided *d);
+void lemma_decided(struct world *w, const struct decided *d);
+void lemma_setting(struct world *w, int i, const struct sync_set *set, lsn_t lsn);
+void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
 
 /* scenario.c */
 int scenario_file(struct world *w, const char *path, bool update);

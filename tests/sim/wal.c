@@ -102,6 +102,7 @@ void wal_setting(struct world *w, int i, const struct sync_set *set, bool at_onc
     struct pg *p = &w->m[i].pg;
     p->setting_now++;
     p->setting[p->setting_now % 16] = *set;
+    lemma_setting(w, i, set, 0);
     if (at_once) {
         p->waits_known = set->n > 0 || set->k > 0;
         p->waits_view = p->setting_now;
@@ -118,6 +119,8 @@ void wal_setting(struct world *w, int i, const struct sync_set *set, bool at_onc
     }
 }
 
+/* A process comes round to the signal and reads the file as it is by then: perhaps a newer setting than the one that it
+ * was signalled for. */
 void wal_learn(struct world *w, int i, int who, uint32_t number)
 {
     struct pg *p = &w->m[i].pg;
@@ -125,6 +128,7 @@ void wal_learn(struct world *w, int i, int who, uint32_t number)
         world_push(w, w->now + MS(3), EV_LEARN, i, who, number, p->start);
         return;
     }
+    number = p->setting_now;
     if (who == i) {
         if (p->waits_view >= number)
             return;

@@ -91,40 +91,46 @@ int world_primary(const struct world *w)
 
 /* ---- effects ----------------------------------------------------------------------------------------------------------- */
 
-/* What an invariant wants to know about the member's own frames.  Heartbeats are many: only those that may say
- * something new are read. */
+/* What the invariants want to know about the member's own frames. */
+static void look_at_heartbeat(struct world *w, int i, const struct frame *f)
+{
+    static struct heartbeat h;
+    struct sim_member *m = &w->m[i];
+    if (m->role == ROLE_OBSERVER)
+        return;
+    if (!wire_get_heartbeat(&h, f->body, f->body_len))
+        violate(w, "I10", "%s sends a heartbeat that no reader takes", world_name(w, i));
+    lemma_heartbeat(w, i, &h);
+    bool ready = h.pg.ready;
+    if (ready && (!m->ready || m->ready_term != h.decided_term)) {
+        TELL(w, "%s is ready in term %llu", world_name(w, i), (unsigned long long)h.decided_term);
+        m->ready_term = h.decided_term;
+        m->ready = true;
+        inv_i2_ready(w, i);
+    }
+    if (m->ready != ready)
+        w->link_dirty = true;
+    m->ready = ready;
+}
+
 static void look_at_frame(struct world *w, int i, const struct effect *e)
 {
     struct frame f;
+    struct sim_member *m = &w->m[i];
     if (frame_open(&f, e->bytes, e->len, &w->cluster) != REJECT_NONE)
         violate(w, "I10", "%s sends what no envelope is", world_name(w, i));
-    if (f.origin != w->m[i].id)
+    if (f.origin != m->id)
         return;
-    if (f.kind != FRAME_HEARTBEAT) {
+    lemma_sent(w, i, &f);
+    if (f.kind != FRAME_HEARTBEAT || m->amnesiac || m->rolled_back)
         inv_i7_frame(w, i, &f);
-        inv_i3_frame(w, i, &f);
-        inv_i8_sealed(w, i, &f);
+    if (f.kind == FRAME_HEARTBEAT) {
+        look_at_heartbeat(w, i, &f);
         return;
     }
-    struct sim_member *m = &w->m[i];
-    if (m->amnesiac || m->rolled_back)
-        inv_i7_frame(w, i, &f);
-    bool may_be_ready = m->pg.phase == PG_PRIMARY || m->ready;
-    if (m->role == ROLE_DATABASE && may_be_ready) {
-        static struct heartbeat h;
-        if (!wire_get_heartbeat(&h, f.body, f.body_len))
-            violate(w, "I10", "%s sends a heartbeat that no reader takes", world_name(w, i));
-        bool ready = h.pg.ready;
-        if (ready && (!m->ready || m->ready_term != h.decided_term)) {
-            TELL(w, "%s is ready in term %llu", world_name(w, i), (unsigned long long)h.decided_term);
-            m->ready_term = h.decided_term;
-            m->ready = true;
-            inv_i2_ready(w, i);
-        }
-        if (m->ready != ready)
-            w->link_dirty = true;
-        m->ready = ready;
-    }
+    lemma_frame(w, i, &f);
+    inv_i3_frame(w, i, &f);
+    inv_i8_sealed(w, i, &f);
 }
 
 static void effect_send(struct world *w, int i, const struct effect *e, ns_t at)
@@ -188,7 +194,10 @@ static void perform(struct world *w, int i)
             break;
         case EFFECT_SEND: effect_send(w, i, e, at); break;
         case EFFECT_LEASE: guard_lease(w, i, e->until, e->term); break;
-        case EFFECT_GOAL: hand_goal(w, i, &e->goal); break;
+        case EFFECT_GOAL:
+            lemma_goal(w, i, &e->goal);
+            hand_goal(w, i, &e->goal);
+            break;
         case EFFECT_SYNC: hand_sync(w, i, &e->sync); break;
         case EFFECT_ROUTE: m->route = e->member; break;
         case EFFECT_DECIDED: effect_decided(w, i, e); break;
@@ -270,6 +279,7 @@ void agent_boot(struct world *w, int i)
     const char *why = "";
     m->up = true;
     w->link_dirty = true;
+    lemma_started(w, i);
     if (!core_start(m->core, &m->setup, fx, &why))
         violate(w, "I10", "%s does not start: %s", world_name(w, i), why);
     m->pg.sample_due = false;
