@@ -29,7 +29,7 @@ static const struct command_row commands[] = {
      "    pgmesh why 7        how term 7 came about\n"
      "    pgmesh why --certificate FILE --cluster-file cluster     one that somebody sent, without any member",
      options_why, command_why},
-    {"history", "", "the terms so far: when, who, why, how long writes stopped",
+    {"history", "", "the terms so far: when, who, why, how soon it was ready",
      "One row for each change of primary that the member's journal holds.\n"
      "\n"
      "Example:\n"
