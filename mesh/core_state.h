@@ -23,7 +23,7 @@
 #include "policy/mutant.h"
 #include "policy/quorum.h"
 
-enum { SENT_RING = 256, TALLIES = 4 };
+enum { SENT_RING = 256, TALLIES = 4, COMMANDS_SEEN = 16 };
 
 /* disk.epoch of a lost member until it has seen the record in force. */
 #define EPOCH_UNKNOWN UINT32_MAX
@@ -58,7 +58,6 @@ struct proposer {
     struct promise promises[VOTERS_MAX];
     bool found;               /* an accepted record above the decided one in a promise */
     struct proposal highest;
-    bool found_paused;
     uint8_t n_seals;
     struct sealed_statement seals[DATABASES_MAX];
     instant enough;           /* since when the seals suffice */
@@ -108,6 +107,8 @@ struct upkeep {
     instant ordered;
     instant since[DATABASES_MAX]; /* by position in record.databases: streaming since / gone since */
     bool up[DATABASES_MAX];
+    lsn_t mark[DATABASES_MAX];     /* where our WAL ended when that standby had last passed its former mark */
+    instant marked[DATABASES_MAX];
     bool backwards;          /* leaving the joint towards the old set */
     instant turned;          /* when the direction in which the joint is left was last chosen */
 };
@@ -167,6 +168,8 @@ struct core {
     bool failover_armed;  /* an operator's command waits to ride on a takeover */
     struct command failover_command;
     member_id failover_reply;
+    uint64_t commands[COMMANDS_SEEN]; /* ids of the last ones executed: none is executed twice */
+    unsigned n_commands;
 
     struct pg_sample sample;
     instant sampled;

@@ -252,6 +252,14 @@ static void reinit(struct core *c, const struct command *m, member_id from) {
     answer(c, from, m, true, true, "the standby is being copied anew", "", "\"pgmesh status\" shows the progress.");
 }
 
+/* A replayed command does nothing: most change the record that they were signed for; this catches the others. */
+static bool seen(struct core *c, uint64_t id) {
+    for (int i = 0; i < COMMANDS_SEEN; i++)
+        if (c->commands[i] == id) return true;
+    c->commands[c->n_commands++ % COMMANDS_SEEN] = id;
+    return false;
+}
+
 static void execute(struct core *c, const struct command *m, member_id from) {
     if (ballot_cmp(m->base, decided_ballot(c)) != 0 || m->term != decided(c)->term) {
         refuse(c, from, m, "the record has changed", "The command was signed for another version of the record.",
@@ -262,6 +270,10 @@ static void execute(struct core *c, const struct command *m, member_id from) {
     if (instead) answer(c, c->failover_reply, &c->failover_command, true, false, "another order took its place", "", "");
     if (c->operation.phase != OPERATION_NONE || (c->failover_armed && !instead)) {
         refuse(c, from, m, "another operation is under way", "", "Wait for it to finish.");
+        return;
+    }
+    if (seen(c, m->id)) {
+        refuse(c, from, m, "this command was executed already", "Its number was seen before.", "Give the command again.");
         return;
     }
     switch (m->kind) {

@@ -380,7 +380,8 @@ void rig_release(struct rig *r, member_id who, uint64_t term, member_id signer) 
 }
 
 struct command rig_command(const struct rig *r, enum command_kind kind, member_id target) {
-    struct command m = {.who = OP, .id = 77, .base = decided_ballot(r->core), .term = decided(r->core)->term, .kind = kind,
+    static uint64_t last_id; /* no command is executed twice */
+    struct command m = {.who = OP, .id = ++last_id, .base = decided_ballot(r->core), .term = decided(r->core)->term, .kind = kind,
                         .target = target};
     return m;
 }
