@@ -141,7 +141,7 @@ enum store_found store_load(struct store *s, uint8_t *bytes, size_t max, size_t 
     if (faccessat(s->dir_fd, file_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
         problem_fact(err, "\"%s/%s\" is missing", s->dir, file_name);
         problem_detail(err, "This member does not vote until it is admitted again.");
-        problem_hint(err, "\"pgmesh init\" makes the first one; after its loss the mesh admits the member anew.");
+        problem_hint(err, "An operator lets it vote again: pgmesh readmit MEMBER. Never copy a store from elsewhere.");
         return STORE_MISSING;
     }
     snprintf(path, sizeof path, "%s/%s", s->dir, file_name);
