@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { SETTLE_MS = 200, ORDER_MS = 5000, LAG_MAX = 16 << 20 };
+enum { SETTLE_MS = 200, ORDER_MS = 5000, LAG_MAX = 16 << 20, STALLS = 5 /* times standby_timeout */ };
 
 static const struct pg_standby *standby_row(const struct core *c, member_id id) {
     int i = member_index(c, id);
@@ -21,10 +21,28 @@ static const struct pg_standby *standby_row(const struct core *c, member_id id) 
     return NULL;
 }
 
+/* Which standbys pass, sooner or later, what we had written when they were last looked at?  One whose link or disk keeps
+ * failing may look as if it were streaming, and confirm nothing for ever. */
+static void marks_note(struct core *c, int i) {
+    struct upkeep *u = &c->upkeep;
+    const struct pg_standby *row = standby_row(c, decided(c)->databases[i]);
+    bool serving = c->sample.phase == PG_PRIMARY && c->sample.answering && !c->sample.frozen;
+    if (serving && !instant_is_never(u->marked[i]) && (!row || row->flush_lsn < u->mark[i])) return;
+    u->mark[i] = c->sample.lsn;
+    u->marked[i] = c->now;
+}
+
+static bool stalled(const struct core *c, int i) {
+    instant since = c->upkeep.marked[i];
+    return !instant_is_never(since) &&
+           instant_elapsed_least(c->now, since).ns > span_ms(STALLS * (int64_t)c->set.standby_timeout_ms).ns;
+}
+
 /* Notes since when each database has been streaming, or gone. */
 void syncset_sampled(struct core *c) {
     struct upkeep *u = &c->upkeep;
     for (int i = 0; i < decided(c)->n_databases; i++) {
+        marks_note(c, i);
         bool up = standby_row(c, decided(c)->databases[i]) != NULL;
         if (up == u->up[i] && !instant_is_never(u->since[i])) continue;
         u->up[i] = up;
@@ -37,7 +55,7 @@ static bool wanted(const struct core *c, int i, const struct sync_set *now) {
     const struct pg_standby *row = standby_row(c, id);
     const struct sync_member *listed = sync_set_find(now, id);
     int64_t ms = span_to_ms(instant_elapsed_least(c->now, c->upkeep.since[i]));
-    if (id == c->self) return false;
+    if (id == c->self || stalled(c, i)) return false;
     if (!row) return listed && ms < c->set.standby_timeout_ms;
     if (listed && listed->dir == row->dir) return true;
     return ms >= SETTLE_MS && row->flush_lsn + LAG_MAX >= c->sample.lsn;
