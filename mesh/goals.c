@@ -140,6 +140,7 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
     const struct pg_sample *s = &c->sample;
     bool rebuilding = (c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE) && c->goal.upstream == r->primary &&
                       c->goal.term == r->term && c->disk.dir_next != 0;
+    bool torn = s->phase == PG_BROKEN && s->confirmed_dead && s->system_id == r->system_id; /* a rewind was cut short */
     g->term = r->term;
     g->timeline = r->timeline;
     g->upstream = r->primary;
@@ -153,9 +154,9 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
     } else if (rebuilding && !(c->reclone && c->goal.kind == GOAL_REWIND)) {
         g->kind = c->goal.kind;
         g->dir = c->disk.dir_next;
-    } else if (s->phase == PG_ABSENT || c->reclone || c->disk.dir == 0) {
+    } else if (s->phase == PG_ABSENT || torn || c->reclone || c->disk.dir == 0) {
         g->kind = GOAL_KEEP;
-        if (upstream_writable(c, r) && (s->phase == PG_ABSENT || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
+        if (upstream_writable(c, r) && (s->phase == PG_ABSENT || torn || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
     } else if (s->system_id != r->system_id) {
         g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
     } else if (streams_already(c, r)) {
