@@ -25,7 +25,7 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_PROMISE_NOT_DURABLE, ONLY, .weight = {CUTS, CRASHES, CHANGES}, .when = 1},
     {.mutant = MUTANT_ACCEPT_NOT_DURABLE, .databases = 3, .witnesses = 2, .directed = plan_accept_forgotten},
     {.mutant = MUTANT_IGNORE_ACCEPTED, .databases = 3, .witnesses = 2, .directed = plan_two_takeovers},
-    {.mutant = MUTANT_VOTERS_ONE_STEP, ONLY, .weight = {[FAULT_STORE_LOST] = 40, [FAULT_CMD_READMIT] = 60, CUTS}},
+    {.mutant = MUTANT_VOTERS_ONE_STEP, .durability = DURABILITY_ASYNC + 1, .directed = plan_two_steps},
     {.mutant = MUTANT_LONGER_LEASE_READ, ONLY, .weight = {CUTS}},
     {.mutant = MUTANT_RENEWAL_SHORTENS, .long_lease_max = 1, .directed = plan_shorter_lease},
     {.mutant = MUTANT_FORGET_PROPOSAL, ONLY, .weight = {CUTS, CRASHES, CHANGES, [FAULT_STORE_LOST] = 10}, .when = 1},

@@ -115,8 +115,11 @@ static void weather(struct world *w, const struct fault *f, bool on)
             if (x == y || (!rng_chance(&subset, 600) && x != f->who && y != f->who))
                 continue;
             struct link *l = &w->mesh[x][y];
-            if (f->kind == FAULT_LOSS)
+            if (f->kind == FAULT_LOSS) {
                 l->loss = w->repl[x][y].loss = on ? (uint16_t)f->arg : 0;
+                if (!on && l->last > w->now) /* silent links are built anew */
+                    l->last = w->now;
+            }
             if (f->kind == FAULT_DUPLICATES)
                 l->dup = on ? (uint16_t)f->arg : 0;
             if (f->kind == FAULT_SLOW_NET)
@@ -242,6 +245,7 @@ static bool command(struct world *w, const struct fault *f)
     case FAULT_CMD_FAILOVER: operator_command(w, via, COMMAND_FAILOVER, target, false); return true;
     case FAULT_CMD_FAILOVER_LOSS: operator_command(w, via, COMMAND_FAILOVER, target, true); return true;
     case FAULT_CMD_READMIT: operator_command(w, via, COMMAND_READMIT, target, false); return true;
+    case FAULT_TWO_STEPS: operator_two_steps(w); return true;
     default: return false;
     }
 }
@@ -333,6 +337,7 @@ static void begin(struct world *w, int index, int moment)
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
+    case FAULT_TWO_STEPS:
     case FAULT_COUNT: break;
     }
 }
@@ -427,6 +432,7 @@ void fault_heal(struct world *w, int index)
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
+    case FAULT_TWO_STEPS:
     case FAULT_COUNT: return;
     }
     TELL(w, "HEALED %s %s", fault_name(f->kind), world_name(w, f->who));

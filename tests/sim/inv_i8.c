@@ -14,12 +14,11 @@ void inv_i8_sealed(struct world *w, int i, const struct frame *f)
  *
  * Asserted when WAL from `from` has reached its disk and is about to be confirmed: some record at or above that ballot
  * is decided and names `from`, for the term of that WAL or a later one (then it is the tail that its promotion keeps). */
-void inv_i8_confirm(struct world *w, int standby, int from)
+void inv_i8_confirm(struct world *w, int standby, int from, uint64_t term)
 {
     const struct sim_member *m = &w->m[standby];
     if (ballot_is_zero(m->sealed_for) || m->amnesiac || m->dir_lost)
         return;
-    uint64_t term = wal_term(w, w->m[from].pg.at);
     for (int k = w->n_decided - 1; k >= 0; k--) {
         const struct decided *d = &w->decided[k];
         if (d->done && d->record.primary == w->m[from].id && d->record.term >= term &&

@@ -145,7 +145,8 @@ static void takeover_sealed(struct world *w, const struct decided *d)
         int i = world_index(w, s->sealed.id);
         const struct durable *disk = disk_of(w, i);
         if (disk && !excused(w, i) && ballot_cmp(disk->sealed_for, j->built) < 0)
-            violate(w, "L7", "a takeover shows a seal of %s, whose disk knows nothing of it", world_name(w, i));
+            violate(w, "L7", "a takeover shows a seal of %s, whose disk knows nothing of it",
+                    world_name(w, i));
         if (s->sealed.id == d->record.primary && s->sealed.dir == d->record.primary_dir)
             best = s;
     }
@@ -236,7 +237,9 @@ void lemma_proposed(struct world *w, int i, struct decided *d)
     bool fresh = d->why->takeover && ballot_cmp(d->why->built, d->ballot) == 0;
     if (fresh && !(d->why->has_command && d->why->command.allow_data_loss))
         takeover_sealed(w, d);
-    if (fresh || d->record.primary != w->m[i].id || d->record.term != w->m[i].book.decided_term)
+    const struct book *b = &w->m[i].book;
+    if (fresh || d->record.primary != w->m[i].id || d->record.term != b->decided_term ||
+        d->record.term <= b->gave_back)
         return; /* found undecided, and proposed again */
     change_written(w, i, d);
     joint_left(w, i, d);
@@ -247,8 +250,8 @@ void lemma_proposed(struct world *w, int i, struct decided *d)
 static bool has_voter(const struct voters *in, const struct voter *v)
 {
     for (int k = 0; k < in->n; k++)
-        if (in->v[k].id == v->id && in->v[k].epoch == v->epoch && memcmp(in->v[k].key, v->key, KEY_SIZE) == 0 &&
-            strcmp(in->v[k].site, v->site) == 0)
+        if (in->v[k].id == v->id && in->v[k].epoch == v->epoch &&
+            memcmp(in->v[k].key, v->key, KEY_SIZE) == 0 && strcmp(in->v[k].site, v->site) == 0)
             return true;
     return false;
 }
@@ -285,7 +288,8 @@ static void grants(struct world *w, int i, const struct heartbeat *h)
                 world_name(w, i), (unsigned long long)h->grant_term, world_name(w, holder));
     if (h->grant_term != b->accepted_term && asked > b->accepted_since)
         violate(w, "L11", "%s grants term %llu to %s, and has accepted term %llu", world_name(w, i),
-                (unsigned long long)h->grant_term, world_name(w, holder), (unsigned long long)b->accepted_term);
+                (unsigned long long)h->grant_term, world_name(w, holder),
+                (unsigned long long)b->accepted_term);
     if (h->grant_holder == w->m[i].id && h->grant_term <= b->released)
         violate(w, "L8", "%s grants itself term %llu, which it has released", world_name(w, i),
                 (unsigned long long)h->grant_term);

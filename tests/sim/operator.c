@@ -1,7 +1,30 @@
 /* operator.c: an operator with a key and a control socket: signed commands, based on the newest decided record. */
 #include <string.h>
 
+#include "mesh/core_state.h"
 #include "sim.h"
+
+/* A primary whose software is wrong proposes to admit two voters again in one step: no acceptor may let it pass. */
+void operator_two_steps(struct world *w)
+{
+    int p = world_primary(w);
+    if (p < 0 || !w->m[p].up || w->m[p].vm_until || w->m[p].paused_until)
+        return;
+    struct core *c = w->m[p].core;
+    struct record want = *decided(c);
+    if (want.primary != w->m[p].id || want.voters.n < 2)
+        return;
+    want.version++;
+    want.voters.v[0].epoch++;
+    want.voters.v[1].epoch++;
+    struct effects *fx = world_effects();
+    fx->n = 0;
+    fx->used = 0;
+    c->out = fx;
+    c->now = clocks_now(w, p);
+    propose_change(c, &want);
+    world_perform(w, p);
+}
 
 void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss)
 {

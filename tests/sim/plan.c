@@ -50,7 +50,8 @@ static bool lasting(enum fault_kind k)
     case FAULT_CMD_SWITCHOVER:
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
-    case FAULT_CMD_READMIT: return false;
+    case FAULT_CMD_READMIT:
+    case FAULT_TWO_STEPS: return false;
     default: return true;
     }
 }

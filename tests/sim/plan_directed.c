@@ -172,3 +172,9 @@ void plan_joint_lost(struct world *w)
     add(w, moment(w, FAULT_DISK_LOST, b, 2310, WHEN_JOINT, 3000, 400));
     w->healed_at = SECONDS(4);
 }
+
+void plan_two_steps(struct world *w)
+{
+    add(w, at(w, FAULT_TWO_STEPS, 0, 900, 300, 0));
+    w->healed_at = SECONDS(1) + MS(500);
+}

@@ -314,7 +314,8 @@ struct packet {
                                             X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
                                                 X(CMD_FAILOVER, "failover") \
                                                     X(CMD_FAILOVER_LOSS, "failover-with-loss") \
-                                                        X(CMD_READMIT, "readmit") X(TWIN, "twin")
+                                                        X(CMD_READMIT, "readmit") \
+                                                            X(TWO_STEPS, "two-steps") X(TWIN, "twin")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -436,6 +437,7 @@ void world_start_members(struct world *w);
 void world_loop(struct world *w, ns_t until);
 void world_push(struct world *w, ns_t at, enum ev_kind kind, int who, int from, uint32_t a, uint64_t b);
 void world_step_member(struct world *w, int i, struct event *e);
+void world_perform(struct world *w, int i);
 void agent_boot(struct world *w, int i);
 void agent_die(struct world *w, int i, ns_t dark);
 void host_die(struct world *w, int i);
@@ -506,6 +508,7 @@ void plan_restored_primary(struct world *w);
 void plan_voters_restart(struct world *w);
 void plan_accept_forgotten(struct world *w);
 void plan_joint_lost(struct world *w);
+void plan_two_steps(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);
@@ -598,7 +601,7 @@ void inv_i5_links(struct world *w);
 void inv_i6_alive(struct world *w);
 bool inv_i6_recoverable(struct world *w);
 void inv_i7_frame(struct world *w, int i, const struct frame *f);
-void inv_i8_confirm(struct world *w, int standby, int from);
+void inv_i8_confirm(struct world *w, int standby, int from, uint64_t term);
 void inv_i8_sealed(struct world *w, int i, const struct frame *f);
 void inv_i9_ack(struct world *w, int i);
 void inv_i10_step(struct world *w, int i, const struct effects *fx);
@@ -616,6 +619,7 @@ void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
 /* scenario.c */
 int scenario_file(struct world *w, const char *path, bool update);
 int scenario_dir(struct world *w, const char *dir, bool update);
+void operator_two_steps(struct world *w);
 void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss);
 
 #endif

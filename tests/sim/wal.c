@@ -263,7 +263,8 @@ void wal_connect(struct world *w, int standby)
     if (!wal_holds(w, theirs, mine))
         violate(w, "I3", "%s streams timeline %u from %s, whose WAL of that number is another history",
                 world_name(w, standby), w->branch[mine.branch].timeline, world_name(w, i));
-    inv_i8_confirm(w, standby, i);
+    inv_i8_confirm(w, standby, i, wal_term(w, theirs));
+    w->repl[i][standby].last = w->repl[standby][i].last = w->now; /* another connection waits for no retransmission */
     s->conn = ++w->conn_next;
     s->last_msg = w->now;
     struct sender *x = &p->sender[standby];
@@ -296,7 +297,7 @@ void wal_arrives(struct world *w, int standby, int from, uint32_t conn, lsn_t ls
         s->at = end;
         if (w->branch[end.branch].timeline > s->history_max)
             s->history_max = w->branch[end.branch].timeline;
-        inv_i8_confirm(w, standby, from);
+        inv_i8_confirm(w, standby, from, wal_term(w, end));
     }
     ns_t at = net_stream(w, standby, from);
     if (at != NEVER)

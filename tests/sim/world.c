@@ -258,6 +258,13 @@ void world_step_member(struct world *w, int i, struct event *e)
         step(w, i, e);
 }
 
+/* Something else than a step has filled the list of effects. */
+void world_perform(struct world *w, int i)
+{
+    perform(w, i);
+    arm(w, i);
+}
+
 void agent_boot(struct world *w, int i)
 {
     struct sim_member *m = &w->m[i];
