@@ -283,7 +283,7 @@ bench: ## measures failover and overhead
 
 soak: ## faults by the hour
 	$(Q)packaging/install-deps.sh demo
-	+$(Q)$(MAKE) --no-print-directory all
+	+$(Q)$(MAKE) --no-print-directory all live-build sim-build
 	$(Q)tests/soak.sh
 
 # ---- housekeeping -------------------------------------------------------------------------------------------

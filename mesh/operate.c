@@ -223,9 +223,14 @@ static void drive_failover(struct core *c) {
                "\"pgmesh why\" tells the reason; \"pgmesh switchover\" moves the primary.");
         return;
     }
+    bool alone = instant_is_never(c->quorum_since);
     answer(c, c->failover_reply, m, true, over, over ? "failed over" : "the takeover was not decided in time",
-           over ? "" : "Too few voters agree, or too few databases of the sync set could be sealed.",
-           over ? "" : "\"pgmesh why\" and the log name what is missing; --allow-data-loss accepts the loss.");
+           over    ? ""
+           : alone ? "No quorum of voters agrees that the primary is gone."
+                   : "The voters agree, but too few databases of the sync set could be sealed.",
+           over    ? ""
+           : alone ? "\"pgmesh status\" shows who is alive; no order replaces the votes."
+                   : "Bring the others back, or accept the loss with --allow-data-loss.");
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------------------------------------ */

@@ -125,7 +125,7 @@ static void crash_decide(struct core *c) {
     bool over = c->set.on_crash == ON_CRASH_FAILOVER || (c->set.on_crash == ON_CRASH_AUTO && another_fit(c));
     if (decided(c)->paused) over = false;
     if (over) {
-        release_term(c, MEMBER_NONE, "PostgreSQL crashed");
+        release_term(c, MEMBER_NONE, lease_held(c) ? "PostgreSQL crashed" : "the lease ended, and PostgreSQL with it");
         return;
     }
     c->hold.seen_up = false;
