@@ -181,6 +181,17 @@ static bool same_goal(const struct pg_goal *a, const struct pg_goal *b) {
            memcmp(a->slots, b->slots, sizeof a->slots) == 0;
 }
 
+/* The order to start or promote was given under a lease that has been renewed since, and the hand has not begun: by
+ * not_after it may not begin any more. */
+static bool outlived(const struct core *c) {
+    const struct pg_goal *g = &c->goal;
+    const struct pg_sample *s = &c->sample;
+    bool starts = g->kind == GOAL_PRIMARY || g->kind == GOAL_PROMOTE || g->kind == GOAL_INIT;
+    bool waits = s->phase == PG_DOWN || s->phase == PG_RECOVERY || s->phase == PG_ABSENT;
+    return starts && waits && lease_held(c) && !instant_is_never(g->not_after) && instant_due_any(c->now, g->not_after) &&
+           (s->goal_seq != g->seq || s->progress == PG_GOAL_RUNNING);
+}
+
 static void goal_update(struct core *c) {
     struct pg_goal g = {.dir = c->disk.dir};
     const struct record *r = acting(c);
@@ -190,7 +201,7 @@ static void goal_update(struct core *c) {
     else goal_standby(c, r, &g);
     bool failed = c->sample.goal_seq == c->goal.seq && c->sample.progress == PG_GOAL_FAILED && c->goal.seq != 0;
     bool again = failed && instant_elapsed_least(c->now, c->goal_set).ns > span_ms(RETRY_MS).ns;
-    if (same_goal(&g, &c->goal) && !again) return;
+    if (same_goal(&g, &c->goal) && !again && !outlived(c)) return;
     if (again && g.kind == GOAL_FOLLOW && ++c->follow_failures >= 5) c->reclone = true;
     if (g.kind != GOAL_FOLLOW) c->follow_failures = 0;
     g.seq = c->goal.seq + 1;
