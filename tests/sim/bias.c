@@ -49,7 +49,7 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_SERVE_OTHER_DIR, SYNC, .directed = plan_restored_primary},
     {.mutant = MUTANT_NO_SELF_EXEMPTION, ONLY, .weight = {[FAULT_CLUSTER_RESTART] = 60, [FAULT_AGENTS_RESTART] = 60}, SYNC},
     {.mutant = MUTANT_UNDECIDED_WEDGES, ONLY, .weight = {CUTS, CRASHES}, SYNC, .when = 1},
-    {.mutant = MUTANT_SEALED_FOREVER, ONLY, .weight = {CUTS, [FAULT_PAUSE_AGENT] = 40}, .when = 1},
+    {.mutant = MUTANT_SEALED_FOREVER, .databases = 3, .witnesses = 2, .directed = plan_sealed_alone},
     {.mutant = MUTANT_JOINT_NO_WAY_BACK, SYNC, .databases = 3, .witnesses = 2, .k = 2, .directed = plan_joint_lost},
     {.mutant = MUTANT_AMNESIAC_VOTES, ONLY, .weight = {[FAULT_STORE_LOST] = 60, [FAULT_HOST_CRASH] = 30}},
     {.mutant = MUTANT_NO_INCARNATION_CHECK, ONLY, .weight = {[FAULT_ROLLBACK] = 60, [FAULT_HOST_CRASH] = 30, CUTS}},

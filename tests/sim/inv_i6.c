@@ -81,7 +81,8 @@ static void hands(struct world *w)
     }
 }
 
-/* I6  after the last fault heals, a primary serves again within a bounded time, without a hand. */
+/* I6  after the last fault heals, a primary serves again within a bounded time, without a hand; and every standby that
+ * still has, or can copy, its data follows it. */
 void inv_i6_alive(struct world *w)
 {
     hands(w);
@@ -92,7 +93,7 @@ void inv_i6_alive(struct world *w)
         w->good_acks = w->acks;
     }
     bool writes = w->acks > w->good_acks || world_record(w)->durability == DURABILITY_STRICT;
-    if (w->good_since && w->now - w->good_since > MS(GOOD_MS) && writes &&
+    if (w->good_since && w->now - w->good_since > MS(GOOD_MS) && writes && left_out(w) < 0 &&
         w->now - w->healed_at > MS(GOOD_MS)) {
         w->done = true;
         return;

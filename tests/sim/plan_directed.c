@@ -178,3 +178,13 @@ void plan_two_steps(struct world *w)
     add(w, at(w, FAULT_TWO_STEPS, 0, 900, 300, 0));
     w->healed_at = SECONDS(1) + MS(500);
 }
+
+/* The primary is lost from sight for a little more than a lease; a standby has sealed when the takeover is cut off. */
+void plan_sealed_alone(struct world *w)
+{
+    bool early = rng_chance(&w->rng, 500);
+    add(w, at(w, FAULT_CUT_MEMBER, 0, 900, 100, 650 + (int)rng_below(&w->rng, 250)));
+    add(w, moment(w, FAULT_CUT_ALL, 0, 900, early ? WHEN_PREPARE : WHEN_SEALED, early ? 4000 : 500,
+                  100 + (int)rng_below(&w->rng, 300)));
+    w->healed_at = SECONDS(2) + MS(500);
+}
