@@ -170,17 +170,20 @@ $(SIM): $(SIM_OBJ) $(B)/sources
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(MSGPACK_LIBS) -lm
 
-.PHONY: sim-build sim sim-scenarios sim-seeds mutants
+.PHONY: sim-build sim sim-scenarios sim-replay sim-seeds mutants
 sim-build: $(if $(SIM_SRC),$(SIM))
 
-sim: sim-scenarios ## simulator: narrated scenarios, then seeds for SIM_SECONDS
+sim: sim-scenarios sim-replay ## simulator: narrated scenarios, then seeds for SIM_SECONDS
 	$(Q)$(MAKE) --no-print-directory sim-seeds
 
 sim-scenarios: $(SIM)
 	$(SIM) --scenarios tests/sim/scenarios
 
+sim-replay: $(SIM)
+	$(SIM) --self-test
+
 sim-seeds: $(SIM)
-	$(SIM) --seeds $(SIM_SEEDS) --budget $(SIM_SECONDS)
+	$(SIM) --seeds $(SIM_SEEDS) --budget $(SIM_SECONDS) --jobs 0
 
 mutants: $(SIM) ## simulator: each safety rule left out must be noticed
 	PGMESH_SIM=$(SIM) tests/sim/mutants.sh $(SIM)

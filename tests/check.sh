@@ -53,6 +53,7 @@ stage    layers-self-test 60 tests/layers.sh --self-test
 stage    layers 60 tests/layers.sh
 stage_if 'tests/unit/test_*.c' unit 300 "$make" unit-run
 stage_if 'tests/sim/scenarios/*' sim-scenarios 180 "$make" sim-scenarios
+stage_if 'tests/sim/*.c' sim-replay 60 "$make" sim-replay
 stage_if 'tests/sim/*.c' sim-seeds $((sim_seconds + 120)) "$make" SIM_SECONDS="$sim_seconds" sim-seeds
 stage_if 'tests/sim/mutants.sh' mutants 600 "$make" mutants
 stage    san-build 600 "$make" -k -j"$jobs" "$sanitized" unit-build sim-build fuzz-build

@@ -28,7 +28,7 @@ caught() { # name
     seed=$(awk '{print $2}' <<<"$first")
     by=$(sed 's/.*invariant \([^:]*\):.*/\1/' <<<"$first")
     if [ -z "$first" ]; then
-        echo "not ok mutant $1 ($(tail -n 1 "$out/$1"))"
+        echo "not ok mutant $1 (the simulator died: $(tail -n 1 "$out/$1"))"
     else
         [ "$seed" -lt "$clean" ] || clean=$((seed + 1))
         awk -v n="$1" -v by="$by" -v a="$start" -v b="$(date +%s.%N)" -v s="$seed" \

@@ -163,10 +163,10 @@ static int compare(const char *path, const char *want, const char *have)
             start_h = have + 1;
         }
     if (*want == *have) {
-        printf("ok    %s\n", path);
+        printf("ok scenario %s\n", path);
         return 0;
     }
-    printf("FAIL  %s: told line %d\n  expected: %.*s\n  told:     %.*s\n", path, line,
+    printf("not ok scenario %s (told line %d)\n  expected: %.*s\n  told:     %.*s\n", path, line,
            (int)strcspn(start_w, "\n"), start_w, (int)strcspn(start_h, "\n"), start_h);
     return 1;
 }
@@ -212,7 +212,7 @@ int scenario_file(struct world *w, const char *path, bool update)
         result = compare(path, want, told);
     }
     if (!good)
-        printf("FAIL  %s: invariant %s: %s\n", path, w->invariant, w->sentence);
+        printf("not ok scenario %s (invariant %s: %s)\n", path, w->invariant, w->sentence);
     free(script);
     free(copy);
     free(told);

@@ -28,7 +28,7 @@ struct options {
     uint64_t first, seeds;
     double budget;
     int jobs, fails_max;
-    bool trace, one, json, biased, update;
+    bool trace, one, json, update, self_test;
     const char *scenario, *scenarios;
 };
 
@@ -72,7 +72,18 @@ static void print_last_lines(char *text, size_t n, int lines)
     fwrite(text + at, 1, n - at, stdout);
 }
 
-static void tell_failure(const struct options *o)
+/* The option that brings these faults back. */
+static const char *faults_option(char *text, size_t size)
+{
+    snprintf(text, size, "%s", "");
+    if (mutant_active)
+        snprintf(text, size, " --mutant %s", mutants[mutant_active].name);
+    else if (world.bias)
+        snprintf(text, size, " --bias %s", mutants[world.bias->mutant].name);
+    return text;
+}
+
+static void tell_failure(void)
 {
     uint64_t seed = world.seed, digest = world.digest;
     char *text = NULL;
@@ -85,9 +96,8 @@ static void tell_failure(const struct options *o)
     fclose(out);
     print_last_lines(text, n, 60);
     free(text);
-    printf("replay: sim --seed %llu --trace%s%s%s\n", (unsigned long long)seed,
-           mutant_active ? " --mutant " : "", mutant_active ? mutants[mutant_active].name : "",
-           o->biased && world.bias ? " --biased" : "");
+    char how[80];
+    printf("replay: sim%s --seed %llu --trace\n", faults_option(how, sizeof how), (unsigned long long)seed);
     if (world.digest != digest)
         printf("the replay differs: the simulator is not deterministic\n");
     fflush(stdout);
@@ -110,8 +120,12 @@ static void tell_totals(const struct options *o, const struct totals *t, double 
         (double)t->seeds / (took > 0 ? took : 1), t->simulated, (unsigned long long)t->events,
         (unsigned long long)t->acks, (unsigned long long)t->takeovers);
     for (int i = 0; i < 11; i++)
-        if (t->by[i])
-            printf("  %s%d: %llu\n", i ? "I" : "other ", i, (unsigned long long)t->by[i]);
+        if (t->by[i] && i)
+            printf("  I%d: %llu\n", i, (unsigned long long)t->by[i]);
+        else if (t->by[i])
+            printf("  lemmas and others: %llu\n", (unsigned long long)t->by[i]);
+    printf("%s seeds (%llu from %llu on, %llu failed)\n", t->failures ? "not ok" : "ok",
+           (unsigned long long)t->seeds, (unsigned long long)o->first, (unsigned long long)t->failures);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------------ */
@@ -142,7 +156,7 @@ static void run_seeds(const struct options *o, uint64_t from, uint64_t step, str
         if (!world.failed)
             continue;
         if ((int)t->failures <= o->fails_max)
-            tell_failure(o);
+            tell_failure();
         if ((int)t->failures >= o->fails_max)
             break;
     }
@@ -186,13 +200,38 @@ static int run_one(const struct options *o)
     uint64_t digest = world.digest;
     bool failed = world.failed;
     if (failed && !o->trace)
-        tell_failure(o);
+        tell_failure();
     world_run(&world, o->first, false, NULL);
     printf("seed %llu: %s, digest %016llx%s, %llu events, %.3f s simulated\n", (unsigned long long)o->first,
            failed ? world.invariant : "clean", (unsigned long long)digest,
            world.digest == digest ? "" : " AND ANOTHER ONE THE SECOND TIME", (unsigned long long)world.steps,
            (double)world.now / 1e9);
     return failed || world.digest != digest ? 1 : 0;
+}
+
+/* A history is a function of its seed: told or not, run before or after others, it is the same. */
+static int self_test(const struct options *o)
+{
+    enum { MANY = 60 };
+    static uint64_t digests[MANY];
+    int failed = 0;
+    for (uint64_t s = 0; s < MANY; s++) {
+        world_run(&world, o->first + s, false, NULL);
+        digests[s] = world.digest;
+    }
+    FILE *nowhere = fopen("/dev/null", "w");
+    for (uint64_t s = MANY; s-- > 0 && nowhere;) {
+        world_run(&world, o->first + s, true, nowhere);
+        if (world.digest == digests[s])
+            continue;
+        printf("not ok replay of seed %llu (another history the second time)\n",
+               (unsigned long long)(o->first + s));
+        failed++;
+    }
+    if (!nowhere || fclose(nowhere))
+        failed++;
+    printf("%s replay (%d seeds, forwards and backwards)\n", failed ? "not ok" : "ok", MANY);
+    return failed > 0;
 }
 
 static int find_mutant(const char *name)
@@ -207,8 +246,9 @@ static int find_mutant(const char *name)
 static void usage(void)
 {
     puts(
-        "sim [--seeds N] [--first S] [--jobs J] [--budget SECONDS] [--fails N]   many seeds\n"
+        "sim [--seeds N] [--first S] [--jobs J, 0: all] [--budget SECONDS] [--fails N]   many seeds\n"
         "sim --seed S [--trace]                                               one, told\n"
+        "sim --self-test [--first S]                                          is a seed one history?\n"
         "sim --scenario FILE | --scenarios DIR [--update]                     narrated, compared word for word\n"
         "    --mutant NAME   leave one rule out (with the faults under which it matters)\n"
         "    --bias NAME     those faults, and the rule stays in\n"
@@ -233,7 +273,7 @@ int main(int argc, char **argv)
         UPDATE,
         FAILS,
         HELP,
-        BIASED
+        SELF_TEST
     };
     static const struct option table[] = {{"seeds", 1, 0, SEEDS},
                                           {"first", 1, 0, FIRST},
@@ -249,7 +289,7 @@ int main(int argc, char **argv)
                                           {"json", 0, 0, JSON},
                                           {"update", 0, 0, UPDATE},
                                           {"fails", 1, 0, FAILS},
-                                          {"biased", 0, 0, BIASED},
+                                          {"self-test", 0, 0, SELF_TEST},
                                           {"help", 0, 0, HELP},
                                           {0, 0, 0, 0}};
     struct options o = {.seeds = 1000, .jobs = 1, .fails_max = 1};
@@ -260,13 +300,12 @@ int main(int argc, char **argv)
         case SEED: o.first = strtoull(optarg, NULL, 10), o.one = true; break;
         case TRACE: o.trace = true; break;
         case BUDGET: o.budget = strtod(optarg, NULL), o.seeds = o.seeds == 1000 ? UINT64_MAX : o.seeds; break;
-        case JOBS: o.jobs = atoi(optarg); break;
+        case JOBS: o.jobs = atoi(optarg) > 0 ? atoi(optarg) : (int)sysconf(_SC_NPROCESSORS_ONLN); break;
         case MUTANT_OPTION:
-            mutant_active = (enum mutant)find_mutant(optarg), world.bias = mutant_bias(mutant_active),
-            o.biased = true;
+            mutant_active = (enum mutant)find_mutant(optarg), world.bias = mutant_bias(mutant_active);
             break;
         case BIAS: world.bias = mutant_bias((enum mutant)find_mutant(optarg)); break;
-        case BIASED: break; /* as --mutant sets it */
+        case SELF_TEST: o.self_test = true; break;
         case SCENARIO: o.scenario = optarg; break;
         case SCENARIOS: o.scenarios = optarg; break;
         case LIST:
@@ -286,6 +325,8 @@ int main(int argc, char **argv)
         return scenario_file(&world, o.scenario, o.update);
     if (o.scenarios)
         return scenario_dir(&world, o.scenarios, o.update);
+    if (o.self_test)
+        return self_test(&o);
     if (o.one)
         return run_one(&o);
     struct totals t = {0};
