@@ -92,9 +92,15 @@ static enum pg_outcome step_wait(struct hand *h)
     h->control = pg_conn_open(h, PG_CONN_LOCAL, NULL, 200, true, &trouble, NULL, 0);
     bool standby = pg_process_has_signal_file(h);
     if (h->control) {
-        PGresult *r = pg_conn_query(h, h->control, "SELECT pg_is_in_recovery() AS recovery", 1000, true);
+        PGresult *r = pg_conn_query(h, h->control, "SELECT pg_is_in_recovery() AS recovery, CASE WHEN NOT pg_is_in_recovery()"
+                                                   " THEN pg_current_wal_flush_lsn() END AS flushed", 1000, true);
         trouble = PQresultStatus(r) == PGRES_TUPLES_OK ? PG_CONN_OK : PG_CONN_FAILED;
         standby = pg_conn_bool(r, 0, "recovery");
+        if (trouble == PG_CONN_OK && !standby) { /* the first sample as a primary must not look like one without WAL */
+            hand_edit(h);
+            h->sample.lsn = pg_conn_lsn(r, 0, "flushed");
+            pthread_mutex_unlock(&h->lock);
+        }
         PQclear(r);
     }
     if (trouble == PG_CONN_OK || trouble == PG_CONN_REFUSED) { /* our role may not exist yet */
@@ -221,6 +227,11 @@ static enum pg_state state_now(struct hand *h)
     return STATE_BROKEN;
 }
 
+static bool commands_primary(enum pg_goal_kind k)
+{
+    return k == GOAL_PRIMARY || k == GOAL_PROMOTE || k == GOAL_INIT;
+}
+
 static void take_goal(struct hand *h)
 {
     bool fresh = false;
@@ -233,7 +244,9 @@ static void take_goal(struct hand *h)
             fresh = true;
         }
     } else if (h->has_wanted) {
-        fresh = !pg_step_same(&h->goal, &h->wanted) || h->sample.progress == PG_GOAL_FAILED;
+        /* The same order given anew for a primary that died is the decision to start it again (mesh/pg.h). */
+        fresh = !pg_step_same(&h->goal, &h->wanted) || h->sample.progress == PG_GOAL_FAILED ||
+                (commands_primary(h->wanted.kind) && !h->postmaster);
         h->goal = h->wanted;
         h->has_wanted = false;
         h->sample.goal_seq = h->goal.seq;
@@ -265,11 +278,6 @@ static enum pg_goal_kind meaning(const struct hand *h)
 {
     bool copied = (h->goal.kind == GOAL_REWIND || h->goal.kind == GOAL_CLONE) && h->goal.dir && h->dir_done == h->goal.dir;
     return copied ? GOAL_FOLLOW : h->goal.kind;
-}
-
-static bool commands_primary(enum pg_goal_kind k)
-{
-    return k == GOAL_PRIMARY || k == GOAL_PROMOTE || k == GOAL_INIT;
 }
 
 static void idle(struct hand *h, enum pg_state state)
