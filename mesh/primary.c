@@ -155,10 +155,11 @@ static void rollback_check(struct core *c) {
     }
     if (c->sample.phase == PG_PRIMARY) {
         if (h->recovered == 0) h->recovered = c->sample.lsn;
-        if (h->restarted && !h->ever_ready && h->recovered < h->standbys) fail(c, "a standby is ahead of this primary");
+        if (h->restarted && !h->ever_ready && h->recovered && h->recovered < h->standbys) fail(c, "a standby is ahead of this primary");
         return;
     }
-    if (h->recovered) return;
+    bool stopped = c->sample.phase == PG_DOWN || c->sample.phase == PG_STARTING;
+    if (h->recovered || !stopped) return; /* one that never stopped goes on ahead of every sample of it */
     for (int i = 0; i < c->n_members; i++) {
         const struct pg_report *g = &c->peers[i].beat.pg;
         if (c->peers[i].heard && g->wal_term == decided(c)->term && g->lsn > h->standbys) h->standbys = g->lsn;
