@@ -330,6 +330,7 @@ static void begin(struct world *w, int index, int moment)
         if (m->role == ROLE_DATABASE && m->pg.exists)
             m->pg.history_max += 1 + f->arg % 2;
         break;
+    case FAULT_GUARD_CRASH: guard_crash(w, f->who, f->arg & 1); break;
     case FAULT_TWIN: twin_start(w, f->who); break;
     case FAULT_CMD_PAUSE:
     case FAULT_CMD_RESUME:
@@ -433,6 +434,7 @@ void fault_heal(struct world *w, int index)
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
     case FAULT_TWO_STEPS:
+    case FAULT_GUARD_CRASH:
     case FAULT_COUNT: return;
     }
     TELL(w, "HEALED %s %s", fault_name(f->kind), world_name(w, f->who));

@@ -15,6 +15,44 @@ bool guard_holds(const struct world *w, int i)
     return g->armed && !instant_is_never(g->deadline) && !instant_due_any(clocks_now(w, i), g->deadline);
 }
 
+/* ---- the guard itself is killed ------------------------------------------------------------------------------------- */
+
+/* SIGKILL, perhaps of the agent in the same moment: whoever is left notices (node/guard_anchor.h). */
+void guard_crash(struct world *w, int i, bool agent_too)
+{
+    struct sim_member *m = &w->m[i];
+    if (m->role != ROLE_DATABASE || !m->host_up || m->guard.gone)
+        return;
+    m->guard.gone = true;
+    if (agent_too)
+        agent_die(w, i, MS(rng_range(&w->rng, 30, 400))); /* the unit starts it again */
+    world_push(w, w->now + US(rng_range(&w->rng, 200, 4000)), EV_ORPHANS, i, 0, 0, 0);
+}
+
+/* The agent fences and begins anew as the guard; without one the anchor kills PostgreSQL at once, and when the agent
+ * only stands still, at the deadline. */
+void guard_missed(struct world *w, int i)
+{
+    struct sim_member *m = &w->m[i];
+    if (!m->guard.gone)
+        return;
+    bool stands_still = m->up && m->paused_until;
+    if (!stands_still || !guard_holds(w, i)) {
+        TELL(w, "%s kills PostgreSQL of %s: the guard is gone",
+             m->up && !stands_still ? "the agent" : "the anchor", world_name(w, i));
+        pg_kill(w, i);
+        hand_changed(w, i);
+    }
+    if (stands_still) {
+        world_push(w, w->now + MS(5), EV_ORPHANS, i, 0, 0, 0);
+        return;
+    }
+    agent_die(w, i, MS(rng_range(&w->rng, 10, 60)));
+    guard_reset(w, i);
+}
+
+/* ---- the deadline --------------------------------------------------------------------------------------------------- */
+
 static void look_again(struct world *w, int i, ns_t at)
 {
     struct guard *g = &w->m[i].guard;
@@ -43,6 +81,8 @@ void guard_lease(struct world *w, int i, instant until, uint64_t term)
     } else {
         g->deadline = instant_max(g->deadline, until);
     }
+    if (g->gone)
+        return;
     if (g->froze_at && guard_holds(w, i) && g->term == w->m[i].pg.armed_term) {
         TELL(w, "guard of %s thaws PostgreSQL: the lease is back", world_name(w, i));
         g->froze_at = 0;
@@ -59,7 +99,7 @@ void guard_event(struct world *w, int i, ns_t at)
     if (g->wake_at != at)
         return;
     g->wake_at = 0;
-    if (!g->armed || MUTANT(GUARD_SLEEPS))
+    if (!g->armed || g->gone || MUTANT(GUARD_SLEEPS))
         return;
     if (guard_holds(w, i) && (g->term == w->m[i].pg.armed_term || !pg_primary_mode(w, i))) {
         look_again(w, i, clocks_when(w, i, g->deadline));

@@ -22,7 +22,7 @@ static const uint8_t usual[FAULT_COUNT] = {
     [FAULT_STRAY_TIMELINE] = 2,  [FAULT_CMD_PAUSE] = 1,
     [FAULT_CMD_RESUME] = 1,      [FAULT_CMD_SWITCHOVER] = 4,
     [FAULT_CMD_FAILOVER] = 2,    [FAULT_CMD_FAILOVER_LOSS] = 1,
-    [FAULT_CMD_READMIT] = 3,
+    [FAULT_CMD_READMIT] = 3,     [FAULT_GUARD_CRASH] = 4,
 };
 
 static enum fault_kind draw_kind(struct world *w, const uint8_t *weight)
@@ -51,7 +51,8 @@ static bool lasting(enum fault_kind k)
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
-    case FAULT_TWO_STEPS: return false;
+    case FAULT_TWO_STEPS:
+    case FAULT_GUARD_CRASH: return false;
     default: return true;
     }
 }
@@ -60,6 +61,7 @@ static enum target draw_target_kind(struct world *w, enum fault_kind k)
 {
     switch (k) {
     case FAULT_PG_CRASH:
+    case FAULT_GUARD_CRASH:
     case FAULT_PG_HANG: return rng_chance(&w->rng, 800) ? TARGET_PRIMARY : TARGET_STANDBY;
     case FAULT_SLOW_PROMOTE:
     case FAULT_SLOW_REPLAY:

@@ -79,6 +79,7 @@ enum ev_kind {
     EV_HEAL,    /* a: fault ends */
     EV_RESUME,  /* who: what was paused goes on */
     EV_TWIN,    /* the twin's own deadline */
+    EV_ORPHANS, /* who: somebody notices that the guard is gone */
     EV_STOP,    /* end of the seed */
 };
 struct ev {
@@ -99,6 +100,7 @@ struct clock {
 
 struct guard {
     bool armed;   /* a deadline was given */
+    bool gone;    /* killed: nobody watches the deadline but the anchor */
     ns_t wake_at; /* the EV_GUARD under way, 0 none */
     instant deadline;
     uint64_t term;
@@ -315,7 +317,8 @@ struct packet {
                                                 X(CMD_FAILOVER, "failover") \
                                                     X(CMD_FAILOVER_LOSS, "failover-with-loss") \
                                                         X(CMD_READMIT, "readmit") \
-                                                            X(TWO_STEPS, "two-steps") X(TWIN, "twin")
+                                                            X(TWO_STEPS, "two-steps") X(GUARD_CRASH, "guard-crash") \
+                                                                X(TWIN, "twin")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -547,6 +550,8 @@ void guard_lease(struct world *w, int i, instant until, uint64_t term);
 void guard_event(struct world *w, int i, ns_t at);
 void guard_frozen(struct world *w, int i);
 void guard_reset(struct world *w, int i);
+void guard_crash(struct world *w, int i, bool agent_too);
+void guard_missed(struct world *w, int i);
 bool guard_holds(const struct world *w, int i);
 
 /* hand.c: goals; server.c: processes; wal.c: streaming and commits */

@@ -353,7 +353,7 @@ static bool waits(struct world *w, const struct ev *e)
     struct sim_member *m = &w->m[e->who];
     ns_t until = 0;
     bool agents = e->kind == EV_PACKET || e->kind == EV_WAKE || e->kind == EV_SAMPLE;
-    bool hosts = agents || e->kind == EV_GUARD || e->kind == EV_FREEZE || e->kind == EV_OP ||
+    bool hosts = agents || e->kind == EV_GUARD || e->kind == EV_ORPHANS || e->kind == EV_FREEZE || e->kind == EV_OP ||
                  e->kind == EV_PG_TICK || e->kind == EV_WAL || e->kind == EV_CONFIRM ||
                  e->kind == EV_CLIENT || e->kind == EV_FLUSHED || e->kind == EV_LEARN || e->kind == EV_BOOT;
     if (hosts && m->vm_until > w->now)
@@ -456,6 +456,7 @@ static void handle(struct world *w, const struct ev *e)
         break;
     case EV_CLIENT: wal_client(w, e->who, e->from, e->a); break;
     case EV_FLUSHED: wal_flushed(w, e->who, e->from, e->a, e->b); break;
+    case EV_ORPHANS: guard_missed(w, e->who); break;
     case EV_FAULT: fault_begin(w, (int)e->a); break;
     case EV_HEAL: fault_heal(w, (int)e->a); break;
     case EV_RESUME: on_resume(w, e->who); break;
