@@ -237,7 +237,9 @@ int scenario_dir(struct world *w, const char *dir, bool update)
         char path[4096];
         snprintf(path, sizeof path, "%s/%s", dir, list[i]->d_name);
         failed += scenario_file(w, path, update) != 0;
+        free(list[i]);
     }
+    free(list);
     printf("%d scenarios, %d failed\n", n, failed);
     return failed > 0;
 }
