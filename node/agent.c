@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mesh/io/log.h"
@@ -63,16 +62,18 @@ static bool beside_ourselves(char out[static FILE_PATH_SIZE], const char *name)
 
 bool agent_become_guard(const struct folder *f, const char *config_path, struct problem *err)
 {
-    char guard[FILE_PATH_SIZE], self[FILE_PATH_SIZE], name[2 * NAME_SIZE + 16], lease[16], stop[16];
+    char guard[FILE_PATH_SIZE], self[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], name[2 * NAME_SIZE + 16], lease[16], stop[16];
     const struct config *c = &f->config;
     if (!beside_ourselves(guard, "pgmesh-guard") || !beside_ourselves(self, "pgmesh-node"))
         return problem_fact(err, "could not find out where this program lies");
+    if (!file_path(lock, c->state_dir, "guard.lock"))
+        return problem_fact(err, "the path of the state directory is too long");
     snprintf(name, sizeof name, "pgmesh-%s-%s", f->cluster.name, c->member);
     snprintf(lease, sizeof lease, "%u", c->core.lease_ms);
     snprintf(stop, sizeof stop, "%d", STOP_MS);
     const char *argv[24] = {guard, "--name", name, "--cgroup", c->cgroup, "--data-dir", c->data_dir, "--lease-ms", lease,
-                            "--stop-ms", stop};
-    int n = 11;
+                            "--stop-ms", stop, "--lock", lock};
+    int n = 13;
     if (!c->realtime)
         argv[n++] = "--no-realtime";
     if (c->watchdog[0]) {
@@ -222,11 +223,11 @@ static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *
     setup.bell = inherited("PGMESH_GUARD_BELL");
     a->page = setup.page = page >= 0 ? fence_page_map(page) : NULL;
     const char *cgroup = getenv("PGMESH_CGROUP");
-    if (!setup.page || setup.bell < 0 || !cgroup) {
+    a->guard = inherited("PGMESH_GUARD_SELF");
+    if (!setup.page || setup.bell < 0 || a->guard < 0 || !cgroup) {
         problem_fact(err, "the agent of a database runs under pgmesh-guard only");
         return problem_hint(err, "Start pgmesh-node without --agent.");
     }
-    a->guard = (int)syscall(SYS_pidfd_open, getppid(), 0);
     fence_attach(&a->fence, cgroup, a->folder->config.data_dir);
     setup.fence = a->fence;
     setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);

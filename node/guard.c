@@ -14,15 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUICK_DEATH_MS = 5000, QUICK_DEATHS_FREE = 3, PAUSE_MS = 100, PAUSE_MAX_MS = 5000, WATCHDOG_TICK_MS = 1000 };
+enum { QUICK_DEATH_MS = 5000, QUICK_DEATHS_FREE = 3, PAUSE_MS = 100, PAUSE_MAX_MS = 5000, PAUSE_ARMED_MS = 20, WATCHDOG_TICK_MS = 1000, LOCK_WAIT_MS = 2000,
+       LOCK_TICK_MS = 5 };
 
 /* ---- what to do ------------------------------------------------------------------------------------------------ */
 
@@ -65,9 +68,9 @@ struct guard {
     struct fence fence;
     struct fence_page *page;
     struct guard_watch watch;
-    int page_fd, bell, signals, timer, watchdog, life[2];
+    int page_fd, bell, self, signals, timer, watchdog, life[2];
     pid_t agent, anchor;
-    instant agent_started, agent_due; /* agent_due: when to start the next one */
+    instant anchor_started, agent_started, agent_due; /* agent_due: when to start the next one */
     int quick_deaths;
     bool stopping;
     instant stop_by;
@@ -177,20 +180,29 @@ static void agent_died(struct guard *g, int wait_status) {
     g->quick_deaths = quick ? g->quick_deaths + 1 : 0;
     int64_t pause = 0;
     for (int i = QUICK_DEATHS_FREE; i < g->quick_deaths && pause < PAUSE_MAX_MS; i++) pause = pause ? 2 * pause : PAUSE_MS;
+    /* A primary serves under a lease that only an agent renews: a pause must not cost it. */
+    if (atomic_load(&g->page->armed_term) && pause > PAUSE_ARMED_MS) pause = PAUSE_ARMED_MS;
     say("the agent ended with status %d; starting it again%s", code, pause ? " after a pause" : "");
     g->agent_due = instant_add(now, span_ms(pause));
 }
 
 static void start_anchor(struct guard *g) {
-    g->anchor = guard_anchor_start(&g->fence, g->page, g->life);
+    g->anchor_started = fence_now();
+    g->anchor = guard_anchor_start(&g->fence, g->page, g->self, g->life, g->o->agent);
     if (g->anchor < 0) say("could not start the anchor: %s", strerror(errno));
+}
+
+static void anchor_died(struct guard *g) {
+    g->anchor = 0;
+    if (span_to_ms(instant_elapsed_least(fence_now(), g->anchor_started)) >= QUICK_DEATH_MS) start_anchor(g);
+    else say("the anchor does not live: nobody fences when guard and agent die together");
 }
 
 static void reap(struct guard *g) {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
         if (pid == g->agent) agent_died(g, status);
-        else if (pid == g->anchor) start_anchor(g);
+        else if (pid == g->anchor) anchor_died(g);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -208,6 +220,21 @@ static void take_priority(const struct guard_options *o) {
         say("no real-time priority: %s", strerror(errno));
 }
 
+/* Never closed: it ends with us, and with the anchor, whose last deed must not meet the next guard's first. */
+static bool lock(const char *path) {
+    int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+    if (path && fd < 0) return say("could not open \"%s\": %s", path, strerror(errno)), false;
+    for (int ms = 0; path && flock(fd, LOCK_EX | LOCK_NB) < 0; ms += LOCK_TICK_MS) {
+        if (ms >= LOCK_WAIT_MS) {
+            say("this member runs already\nDETAIL:  Another guard holds \"%s\".\n"
+                "HINT:  Stop the other process first; \"fuser %s\" names it.", path, path);
+            return false;
+        }
+        poll(NULL, 0, LOCK_TICK_MS); /* a blocking lock would have no time limit */
+    }
+    return true;
+}
+
 static bool open_all(struct guard *g) {
     char note[640];
     if (!fence_open(&g->fence, g->o->cgroup, g->o->name, g->o->data_dir, note, sizeof note)) {
@@ -217,6 +244,8 @@ static bool open_all(struct guard *g) {
     if (note[0]) say("%s; PostgreSQL is fenced by signals to its processes", note);
     g->page = fence_page_make(&g->page_fd);
     g->bell = eventfd(0, EFD_NONBLOCK);
+    g->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    fcntl(g->self, F_SETFD, 0);
     g->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     sigset_t set;
     sigemptyset(&set);
@@ -226,12 +255,13 @@ static bool open_all(struct guard *g) {
     g->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     g->watchdog = g->o->watchdog ? open(g->o->watchdog, O_WRONLY | O_CLOEXEC) : -1;
     if (g->o->watchdog && g->watchdog < 0) say("could not open watchdog \"%s\": %s", g->o->watchdog, strerror(errno));
-    if (!g->page || g->bell < 0 || g->timer < 0 || g->signals < 0) {
+    if (!g->page || g->bell < 0 || g->self < 0 || g->timer < 0 || g->signals < 0) {
         say("could not set up: %s", strerror(errno));
         return false;
     }
     put_env("PGMESH_GUARD_PAGE", g->page_fd);
     put_env("PGMESH_GUARD_BELL", g->bell);
+    put_env("PGMESH_GUARD_SELF", g->self);
     setenv("PGMESH_CGROUP", g->fence.cgroup, 1);
     return true;
 }
@@ -259,6 +289,7 @@ static instant sooner(instant a, instant b) {
 }
 
 static void live(struct guard *g) {
+    reap(g);         /* what an agent left that became this guard: their SIGCHLD came before we listened */
     start_anchor(g); /* first: agents inherit the pipe, not the other way round */
     start_agent(g);
     while (g->status < 0) {
@@ -285,6 +316,7 @@ static void live(struct guard *g) {
 
 int guard_run(const struct guard_options *o) {
     struct guard g = {.o = o, .watchdog = -1, .life = {-1, -1}, .status = -1};
+    if (!lock(o->lock)) return 1;
     take_priority(o);
     if (!open_all(&g)) return GUARD_EXIT_CONFIG;
     if (!fence_is_empty(&g.fence)) {

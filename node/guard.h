@@ -46,6 +46,7 @@ struct guard_options {
     uint32_t lease_ms;      /* from freeze to kill */
     uint32_t stop_ms;       /* how long an orderly stop may take before everything is killed */
     bool realtime;
+    const char *lock;       /* file held as long as guard or anchor live, so that a member is started once; NULL: none */
     const char *watchdog;   /* device fed while the guard runs, NULL: none */
     char *const *agent;     /* argv of the agent, NULL-terminated */
 };
@@ -54,8 +55,9 @@ struct guard_options {
  * go on.  0 after an orderly stop. */
 enum { GUARD_EXIT_CONFIG = 78, GUARD_EXIT_FATAL = 79 };
 
-/* Runs until told to stop; returns the exit status.  The agent finds in its environment PGMESH_GUARD_PAGE and
- * PGMESH_GUARD_BELL (descriptors) and PGMESH_CGROUP (path, empty for the ladder). */
+/* Runs until told to stop; returns the exit status.  The agent finds in its environment PGMESH_GUARD_PAGE,
+ * PGMESH_GUARD_BELL, PGMESH_GUARD_SELF (descriptors; the last a pidfd of the guard, which may be dead before the agent
+ * has come up) and PGMESH_CGROUP (path, empty for the ladder). */
 int guard_run(const struct guard_options *o);
 
 #endif

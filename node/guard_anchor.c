@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 5, KILL_WAIT_MS = 5000 };
@@ -42,12 +42,21 @@ __attribute__((noreturn)) static void hold(const struct fence *fence, struct fen
     _exit(0);
 }
 
+static void rename_self(char *const *agent) {
+    static const char name[] = "--anchor";
+    prctl(PR_SET_NAME, "pgmesh-anchor");
+    for (char *const *a = agent; *a; a++) {
+        size_t n = strlen(*a);
+        memset(*a, 0, n);
+        if (a == agent && n >= sizeof name) memcpy(*a, name, sizeof name);
+    }
+}
+
 static void become_anchor(bool realtime) {
     sigset_t all;
     setsid();
     sigfillset(&all); /* who wants it gone uses SIGKILL */
     sigprocmask(SIG_SETMASK, &all, NULL);
-    prctl(PR_SET_NAME, "pgmesh-anchor");
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     struct sched_param priority = {.sched_priority = 10};
@@ -55,19 +64,18 @@ static void become_anchor(bool realtime) {
     if (chdir("/") < 0) return;
 }
 
-pid_t guard_anchor_start(const struct fence *fence, struct fence_page *page, int life[static 2]) {
+pid_t guard_anchor_start(const struct fence *fence, struct fence_page *page, int guard, int life[static 2],
+                         char *const *agent) {
     bool realtime = sched_getscheduler(0) & SCHED_RR; /* a fork resets it */
     if (life[0] < 0 && pipe2(life, 0) < 0) return -1;
     fcntl(life[0], F_SETFD, FD_CLOEXEC);
-    int guard = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (guard < 0) return -1;
     pid_t pid = fork();
     if (pid == 0) {
+        rename_self(agent);
         become_anchor(realtime);
         /* The end that it watches must be held by nobody but guard and agent. */
         close(life[1]);
         hold(fence, page, guard, life[0]);
     }
-    close(guard);
     return pid;
 }

@@ -12,7 +12,8 @@ static const struct option OPTIONS[] = {
     {"cgroup", required_argument, NULL, 'c'},   {"name", required_argument, NULL, 'n'},
     {"data-dir", required_argument, NULL, 'd'}, {"lease-ms", required_argument, NULL, 'l'},
     {"stop-ms", required_argument, NULL, 's'},  {"no-realtime", no_argument, NULL, 'r'},
-    {"watchdog", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0},
+    {"watchdog", required_argument, NULL, 'w'}, {"lock", required_argument, NULL, 'k'},
+    {NULL, 0, NULL, 0},
 };
 
 static uint32_t milliseconds(const char *text) {
@@ -36,6 +37,7 @@ int main(int argc, char **argv) {
         case 's': o.stop_ms = milliseconds(optarg); break;
         case 'r': o.realtime = false; break;
         case 'w': o.watchdog = optarg; break;
+        case 'k': o.lock = optarg; break;
         case '?': return 2;
         }
     if (!o.name || !o.data_dir || optind >= argc) {

@@ -39,6 +39,7 @@ struct hand {
     void *control, *walsender;     /* kept connections (PGconn): SQL, and the replication protocol */
     instant retry_at, phase_since, crashed_at, upkeep_at;
     int failures;
+    int stillborn;                 /* servers in a row that ended before they answered */
     bool reached;                  /* the goal, in this state: */
     int reached_state;
     uint64_t promote_asked;        /* goal term for which pg_promote was called */

@@ -14,7 +14,7 @@
 #include "node/pg_switch.h"
 #include "node/pg_sync.h"
 
-enum { TICK_MS = 200, STARTING_MS = 4, KILL_WAIT_MS = 2000, CRASH_HOLD_MS = 100, CRASH_GIVE_UP_MS = 2000, RETRY_MS = 500,
+enum { TICK_MS = 200, STARTING_MS = 4, KILL_WAIT_MS = 2000, CRASH_HOLD_MS = 100, CRASH_HOLD_MAX_MS = 5000, STILLBORN_MAX = 3, CRASH_GIVE_UP_MS = 2000, RETRY_MS = 500,
        RETRY_MAX_MS = 5000, UPKEEP_MS = 5000, LATE_MS = 2000 };
 
 /* ---- helpers for steps ------------------------------------------------------------------------------------------------- */
@@ -72,6 +72,15 @@ enum pg_outcome pg_act_in_time(struct hand *h)
     return OUTCOME_LATER;
 }
 
+/* A server that ended is not started again at once, and ever later if none gets as far as to answer. */
+static bool crash_held(const struct hand *h)
+{
+    int64_t hold = CRASH_HOLD_MS;
+    for (int i = 1; i < h->stillborn && hold < CRASH_HOLD_MAX_MS; i++)
+        hold *= 2;
+    return hand_ms_since(h->crashed_at) < hold;
+}
+
 /* ---- steps ---------------------------------------------------------------------------------------------------------------- */
 
 static enum pg_outcome step_kill(struct hand *h)
@@ -104,6 +113,7 @@ static enum pg_outcome step_wait(struct hand *h)
         PQclear(r);
     }
     if (trouble == PG_CONN_OK || trouble == PG_CONN_REFUSED) { /* our role may not exist yet */
+        h->stillborn = 0;
         hand_phase(h, standby ? PG_RECOVERY : PG_PRIMARY);
         return OUTCOME_AGAIN;
     }
@@ -115,6 +125,10 @@ static enum pg_outcome step_start_primary(struct hand *h)
 {
     struct problem why = {0};
     struct pg_control control;
+    if (h->stillborn >= STILLBORN_MAX)
+        return pg_act_fail(h, "PostgreSQL ended %d times while it started (postgresql.log says why)", h->stillborn);
+    if (h->stillborn && crash_held(h))
+        return OUTCOME_LATER;
     if (!pg_process_control(h, &control, &why))
         return pg_act_fail(h, "%s", why.fact);
     if (control.standby)
@@ -141,7 +155,7 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
 {
     struct problem why = {0};
     struct pg_control control;
-    if (hand_ms_since(h->crashed_at) < CRASH_HOLD_MS)
+    if (crash_held(h))
         return OUTCOME_LATER;
     if (h->goal.kind == GOAL_PROMOTE && pg_process_control(h, &control, NULL) && control.timeline >= h->goal.timeline) {
         if (hand_ms_since(h->crashed_at) < CRASH_GIVE_UP_MS)
@@ -254,6 +268,8 @@ static void take_goal(struct hand *h)
     if (fresh) {
         h->reached = false;
         h->failures = 0;
+        if (commands_primary(h->goal.kind)) /* decided anew */
+            h->stillborn = 0;
         h->retry_at = instant_never();
         h->sample.progress = PG_GOAL_RUNNING;
         h->sample.detail[0] = '\0';
@@ -344,7 +360,9 @@ void *pg_act_thread(void *hand)
     while (!atomic_load(&h->closing)) {
         if (has_news(h))
             take_goal(h);
+        bool starting = hand_phase_now(h) == PG_STARTING;
         if (h->postmaster && pg_process_ended(h)) {
+            h->stillborn += starting;
             if (h->goal.kind != GOAL_SHUTDOWN && h->goal.kind != GOAL_DOWN) {
                 h->crashed_at = fence_now();
                 log_event(LOG_LEVEL_WARNING, "postgres_ended", "PostgreSQL ended; every process of it is gone");

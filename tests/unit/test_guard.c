@@ -217,7 +217,7 @@ static void start(const char *cgroup)
     snprintf(name, sizeof name, "pgmesh-unit-%d", (int)getpid());
     t->guard = fork();
     if (t->guard == 0) {
-        char *const agent[] = {self, "--agent", t->folder, NULL};
+        char *const agent[] = {self, (char[]){"--agent"}, t->folder, NULL};
         struct guard_options o = {.cgroup = cgroup, .name = name, .data_dir = t->data, .lease_ms = 200, .stop_ms = 200,
                                   .realtime = false, .agent = agent};
         _exit(guard_run(&o));
