@@ -81,6 +81,13 @@ static bool crash_held(const struct hand *h)
     return hand_ms_since(h->crashed_at) < hold;
 }
 
+static const char *stillborn_why(struct hand *h)
+{
+    static char text[TEXT_SIZE]; /* the worker's alone */
+    pg_process_last_words(h, text, sizeof text);
+    return text[0] ? text : "its log says why";
+}
+
 /* ---- steps ---------------------------------------------------------------------------------------------------------------- */
 
 static enum pg_outcome step_kill(struct hand *h)
@@ -126,7 +133,7 @@ static enum pg_outcome step_start_primary(struct hand *h)
     struct problem why = {0};
     struct pg_control control;
     if (h->stillborn >= STILLBORN_MAX)
-        return pg_act_fail(h, "PostgreSQL ended %d times while it started (postgresql.log says why)", h->stillborn);
+        return pg_act_fail(h, "PostgreSQL does not start: %s", stillborn_why(h));
     if (h->stillborn && crash_held(h))
         return OUTCOME_LATER;
     if (!pg_process_control(h, &control, &why))
@@ -151,12 +158,29 @@ static enum pg_outcome step_start_primary(struct hand *h)
     return in_time;
 }
 
+/* Configured below the primary's, a standby does not start.  Better with other values than not at all. */
+static void raise_to_primary(struct hand *h, struct pg_config_state *s)
+{
+    struct pg_control control;
+    if (!pg_process_control(h, &control, NULL))
+        return;
+    const uint32_t primary[LEAST_COUNT] = {[LEAST_CONNECTIONS] = control.max_connections,
+                                           [LEAST_WORKER_PROCESSES] = control.max_worker_processes,
+                                           [LEAST_WAL_SENDERS] = control.max_wal_senders,
+                                           [LEAST_PREPARED] = control.max_prepared, [LEAST_LOCKS] = control.max_locks};
+    memcpy(s->least, primary, sizeof s->least);
+    log_event(LOG_LEVEL_WARNING, "settings_of_primary",
+              "PostgreSQL starts with the primary's max_connections and its kind, since it may not start with its own");
+}
+
 static enum pg_outcome start_standby(struct hand *h, bool sealed)
 {
     struct problem why = {0};
     struct pg_control control;
     if (crash_held(h))
         return OUTCOME_LATER;
+    if (h->stillborn >= STILLBORN_MAX)
+        hand_progress(h, PG_GOAL_RUNNING, "PostgreSQL does not start: %s", stillborn_why(h));
     if (h->goal.kind == GOAL_PROMOTE && pg_process_control(h, &control, NULL) && control.timeline >= h->goal.timeline) {
         if (hand_ms_since(h->crashed_at) < CRASH_GIVE_UP_MS)
             return OUTCOME_LATER;
@@ -164,6 +188,8 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
     }
     struct pg_config_state s = {.sealed = sealed, .nobody = true, .dir = h->goal.dir,
                                 .upstream = sealed ? NULL : hand_member(h, h->goal.upstream)};
+    if (h->stillborn || (h->sample.preflight & PREFLIGHT_PARAMETERS))
+        raise_to_primary(h, &s);
     pg_switch_clean_history(h);
     if (!pg_config_write_all(h, &s, &why) || !pg_process_signal_file(h, true, &why) || !pg_process_start(h, false, &why))
         return pg_act_fail(h, "%s", why.fact);
@@ -365,7 +391,8 @@ void *pg_act_thread(void *hand)
             h->stillborn += starting;
             if (h->goal.kind != GOAL_SHUTDOWN && h->goal.kind != GOAL_DOWN) {
                 h->crashed_at = fence_now();
-                log_event(LOG_LEVEL_WARNING, "postgres_ended", "PostgreSQL ended; every process of it is gone");
+                log_event(LOG_LEVEL_WARNING, "postgres_ended", "PostgreSQL ended%s%s; every process of it is gone",
+                          starting ? " while it started: " : "", starting ? stillborn_why(h) : "");
             }
             continue;
         }

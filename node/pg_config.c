@@ -181,6 +181,11 @@ static const struct {
              {"recovery_target_time", ""},    {"recovery_target_xid", ""},   {"recovery_min_apply_delay", "0"},
              {"promote_trigger_file", ""}};
 
+static const char *const LEAST[LEAST_COUNT] = {
+    [LEAST_CONNECTIONS] = "max_connections",        [LEAST_WORKER_PROCESSES] = "max_worker_processes",
+    [LEAST_WAL_SENDERS] = "max_wal_senders",        [LEAST_PREPARED] = "max_prepared_transactions",
+    [LEAST_LOCKS] = "max_locks_per_transaction"};
+
 size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self, const struct pg_config_state *s,
                       const struct hand_member *members, size_t n_members)
 {
@@ -208,6 +213,9 @@ size_t pg_config_text(char *out, size_t size, const struct config *c, member_id 
     put_setting(&t, "ident_file", path);
     for (size_t i = 0; i < sizeof FIXED / sizeof *FIXED; i++)
         put_setting(&t, FIXED[i].name, FIXED[i].value);
+    for (int i = 0; i < LEAST_COUNT; i++)
+        if (s->least[i])
+            put(&t, "%s = %u\n", LEAST[i], s->least[i]);
     put_setting(&t, "wal_retrieve_retry_interval", s->sealed ? "5ms" : "100ms");
     if (s->sealed)
         put_setting(&t, "restore_command", "");

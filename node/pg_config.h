@@ -27,6 +27,9 @@ struct hand_member;
 enum { PG_CONFIG_TEXT = 96 * 1024, PG_NAMES_SIZE = 1024, PG_APPLICATION_SIZE = 64 };
 #define PG_NOBODY "pgmesh_nobody"
 
+/* Parameters that a standby must not have below its primary's: it would not start, or stop replaying. */
+enum pg_least { LEAST_CONNECTIONS, LEAST_WORKER_PROCESSES, LEAST_WAL_SENDERS, LEAST_PREPARED, LEAST_LOCKS, LEAST_COUNT };
+
 /* What of it changes while a server lives. */
 struct pg_config_state {
     bool sealed;                       /* no upstream, no restore_command, quick retries */
@@ -34,6 +37,7 @@ struct pg_config_state {
     struct sync_set sync;              /* unless nobody */
     const struct hand_member *upstream; /* NULL: none */
     dir_id dir;                        /* own, part of application_name */
+    uint32_t least[LEAST_COUNT];       /* set over whatever is configured; 0: as configured */
 };
 
 /* "pgmesh_NAME_DIR16": how a standby is known to its primary. */

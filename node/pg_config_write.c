@@ -46,8 +46,12 @@ static char *read_whole(const char *path, size_t max)
     return text;
 }
 
-bool pg_config_write(struct hand *h, const struct pg_config_state *s, struct problem *err)
+bool pg_config_write(struct hand *h, const struct pg_config_state *wanted, struct problem *err)
 {
+    struct pg_config_state state = *wanted;
+    const struct pg_config_state *s = &state;
+    if (h->postmaster) /* chosen for its start */
+        memcpy(state.least, h->conf.least, sizeof state.least);
     char *room = malloc(PG_CONFIG_TEXT);
     if (!room)
         return problem_fact(err, "out of memory");

@@ -348,6 +348,24 @@ static int open_log(struct hand *h)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
+void pg_process_last_words(struct hand *h, char *out, size_t size)
+{
+    char path[FILE_PATH_SIZE], text[4096];
+    int fd = hand_path(path, h->config->state_dir, "postgresql.log") ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    ssize_t n = end >= 0 ? pread(fd, text, sizeof text - 1, end > (off_t)sizeof text - 1 ? end - (off_t)sizeof text + 1 : 0) : -1;
+    if (fd >= 0)
+        close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    out[0] = '\0';
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        const char *at = strstr(line, "FATAL:  ");
+        at = at ? at : strstr(line, "PANIC:  ");
+        if (at && at < line + strcspn(line, "\n"))
+            snprintf(out, size, "%.*s", (int)strcspn(at + 8, "\n"), at + 8);
+    }
+}
+
 static void postmaster_child(struct hand *h, int fence_fd, int log_fd)
 {
     char program[FILE_PATH_SIZE + 16], conf[FILE_PATH_SIZE + 32];

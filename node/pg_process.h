@@ -45,6 +45,8 @@ bool pg_process_has_signal_file(struct hand *h);
 /* Re-read the configuration. */
 void pg_process_reload(struct hand *h);
 
+/* The last FATAL or PANIC in PostgreSQL's log; "" when there is none near its end. */
+void pg_process_last_words(struct hand *h, char *out, size_t size);
 /* Has the postmaster ended?  If so: kills what it left, reaps, disarms the guard; the phase is DOWN. */
 bool pg_process_ended(struct hand *h);
 /* Fences: every process, at once.  true when none is left (phase DOWN), false: some remain (phase STOPPING). */
