@@ -188,6 +188,11 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
     }
     struct pg_config_state s = {.sealed = sealed, .nobody = true, .dir = h->goal.dir,
                                 .upstream = sealed ? NULL : hand_member(h, h->goal.upstream)};
+    pid_t foreign = pg_process_foreign(h);
+    if (foreign && !pg_process_adopts(h))
+        return pg_act_fail(h, "process %d, not started by pgmesh, runs on the data directory", (int)foreign);
+    if (foreign)
+        return pg_process_stop_foreign(h, foreign) ? OUTCOME_AGAIN : OUTCOME_LATER;
     if (h->stillborn || (h->sample.preflight & PREFLIGHT_PARAMETERS))
         raise_to_primary(h, &s);
     pg_switch_clean_history(h);

@@ -235,6 +235,13 @@ pid_t pg_process_foreign(struct hand *h)
     return pid && !is_ours(h, pid) ? pid : 0;
 }
 
+bool pg_process_adopts(struct hand *h)
+{
+    char text[16];
+    return h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT && !pg_process_noted(h, "initialised", text, sizeof text) &&
+           !pg_process_noted(h, "adopted", text, sizeof text);
+}
+
 bool pg_process_stop_foreign(struct hand *h, pid_t pid)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -322,7 +329,7 @@ void pg_process_look(struct hand *h)
 
     char mark[64];
     bool torn = present && pg_process_noted(h, "rewinding", mark, sizeof mark);
-    hand_phase(h, foreign || torn ? PG_BROKEN : present ? PG_DOWN : PG_ABSENT);
+    hand_phase(h, (foreign && !pg_process_adopts(h)) || torn ? PG_BROKEN : present ? PG_DOWN : PG_ABSENT);
     hand_edit(h);
     s->confirmed_dead = !foreign;
     if (torn)
@@ -398,6 +405,8 @@ bool pg_process_start(struct hand *h, bool primary, struct problem *err)
     /* A pid file of a dead server whose number another process bears now would bar the start for ever. */
     if (!pid_file(h) && hand_path(path, h->config->data_dir, "postmaster.pid"))
         unlink(path);
+    if (pg_process_adopts(h) && !pg_process_note(h, "adopted", "1\n"))
+        return problem_fact(err, "could not write into \"%s\"", h->config->state_dir);
     fence_thaw(&h->setup.fence);
     int log_fd = open_log(h);
     pid_t pid = fork();

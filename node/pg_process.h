@@ -34,6 +34,8 @@ void pg_process_look(struct hand *h);
 
 /* A live postmaster of this directory that we did not start; 0: none. */
 pid_t pg_process_foreign(struct hand *h);
+/* May it be stopped?  Once in a member's life, when it is to adopt what it finds. */
+bool pg_process_adopts(struct hand *h);
 /* Stops that one in order (adopting); true when it is gone. */
 bool pg_process_stop_foreign(struct hand *h, pid_t pid);
 
