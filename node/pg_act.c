@@ -338,6 +338,8 @@ static void idle(struct hand *h, enum pg_state state)
     if (serves && instant_due_any(fence_now(), h->upkeep_at)) {
         h->upkeep_at = instant_add(fence_now(), span_ms(UPKEEP_MS));
         pg_switch_slots(h);
+        if (state == STATE_RECOVERY && h->sample.upstream != MEMBER_NONE)
+            pg_clone_tidy(h);
     }
     if (state == STATE_RECOVERY) { /* a seal must not wait for a handshake */
         pg_act_control(h);

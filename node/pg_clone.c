@@ -18,7 +18,7 @@
 #include "node/pg_process.h"
 #include "node/pg_run.h"
 
-enum { SOURCE_MS = 3000, CHECKPOINT_MS = 120000 };
+enum { SOURCE_MS = 3000, CHECKPOINT_MS = 120000, DIVERGED_KEPT = 2 };
 
 static struct pg_run run; /* the worker's alone */
 
@@ -137,6 +137,66 @@ enum pg_outcome pg_clone_backup(struct hand *h)
     return finished(h);
 }
 
+/* ---- what is not needed any more ------------------------------------------------------------------------------------------ */
+
+static _Atomic bool removing;
+
+static void *remove_dropped(void *path)
+{
+    pg_process_remove_tree(path);
+    free(path);
+    atomic_store(&removing, false);
+    return NULL;
+}
+
+void pg_clone_tidy(struct hand *h)
+{
+    char old[FILE_PATH_SIZE + 8], dropped[FILE_PATH_SIZE + 16], why[64];
+    pthread_t thread;
+    snprintf(old, sizeof old, "%s.old", h->config->data_dir);
+    snprintf(dropped, sizeof dropped, "%s.old.drop", h->config->data_dir);
+    if (atomic_load(&removing) || (access(old, F_OK) < 0 && access(dropped, F_OK) < 0))
+        return;
+    if (access(dropped, F_OK) < 0 && (pg_process_noted(h, "keep_old", why, sizeof why) || rename(old, dropped) < 0))
+        return;
+    char *path = strdup(dropped); /* the worker has no time: a seal must not wait for the disk */
+    atomic_store(&removing, true);
+    if (path && pthread_create(&thread, NULL, remove_dropped, path) == 0) {
+        pthread_detach(thread);
+    } else {
+        free(path);
+        atomic_store(&removing, false);
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Their names are times. */
+static void prune_diverged(const char *base)
+{
+    struct dirent **found;
+    char path[2 * FILE_PATH_SIZE];
+    int n = scandir(base, &found, NULL, NULL);
+    if (n < 0)
+        return;
+    char *names[64];
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (found[i]->d_name[0] != '.' && kept < (int)(sizeof names / sizeof names[0]))
+            names[kept++] = found[i]->d_name;
+    qsort(names, (size_t)kept, sizeof names[0], by_name);
+    for (int i = 0; i + DIVERGED_KEPT < kept; i++) {
+        snprintf(path, sizeof path, "%s/%s", base, names[i]);
+        pg_process_remove_tree(path);
+    }
+    for (int i = 0; i < n; i++)
+        free(found[i]);
+    free(found);
+}
+
 /* ---- what diverged ------------------------------------------------------------------------------------------------------------ */
 
 /* Where the source left our timeline, by its own history; 0: it never did. */
@@ -247,6 +307,7 @@ static uint64_t put_aside(struct hand *h, const struct pg_control *control, lsn_
                 control->timeline, start, (unsigned)(end >> 32), (unsigned)end, bytes, copied, run.output);
         fclose(f);
     }
+    prune_diverged(base);
     log_event(LOG_LEVEL_WARNING, "diverged", "WAL of timeline %u past %s (%" PRIu64 " bytes) is kept in %s", control->timeline, start,
               bytes, folder);
     return bytes;
@@ -310,6 +371,7 @@ enum pg_outcome pg_clone_rewind(struct hand *h)
     hand_progress(h, PG_GOAL_RUNNING, "rewinding from %s", from->name);
     struct pg_config_state s = {.nobody = true, .dir = h->goal.dir};
     uint64_t lost = fork ? put_aside(h, &control, fork) : UINT64_MAX;
+    pg_process_note(h, "keep_old", lost == UINT64_MAX ? "its WAL was not put aside\n" : NULL);
     if (!lend_passwords(h) || !pg_config_write_all(h, &s, &why) || !pg_process_signal_file(h, false, &why) ||
         !pg_process_note(h, "rewinding", from->name))
         return broken_off(h, "could not prepare the rewind: %s", why.fact);
