@@ -81,7 +81,10 @@ static void base_sample(struct rig *r) {
 }
 
 struct rig *rig_new(member_id self) {
+    static struct rig *made;
     struct rig *r = calloc(1, sizeof *r);
+    r->next = made;
+    made = r;
     struct core_setup *s = &r->setup;
     r->self = self;
     r->us = 1000000;

@@ -27,6 +27,7 @@ struct rig_frame {
 };
 
 struct rig {
+    struct rig *next; /* all that were made, so that the leak check sees them to the end of the test's process */
     member_id self;
     struct core *core;
     struct effects *fx;
