@@ -3,7 +3,13 @@
  *
  * A thread asks the primary ten times a second, and the other databases every two seconds: a query that returns a nonce,
  * and pg_is_in_recovery().  The sample says when the primary of the routed term last answered.  STATE/primary.conninfo
- * always holds a libpq connection string of the primary, replaced whole when the route changes. */
+ * always holds a libpq connection string of the primary: one line of KEYWORD=VALUE, parted by blanks, without user,
+ * database and password, which are the application's:
+ *
+ *   host=10.0.0.2 port=5432 target_session_attrs=read-write connect_timeout=2 keepalives_idle=1 keepalives_interval=1
+ *   keepalives_count=3 tcp_user_timeout=1500
+ *
+ * It is replaced by rename when the route changes, so a reader sees the old line or the new one; mode 0644. */
 #ifndef PGMESH_NODE_OBSERVER_H
 #define PGMESH_NODE_OBSERVER_H
 
