@@ -75,9 +75,9 @@ static bool crashed_and_back(const struct one *o)
 {
     return o->sample.phase == PG_PRIMARY && o->sample.answering;
 }
-static bool not_primary(const struct one *o)
+static bool is_dead(const struct one *o)
 {
-    return o->sample.phase != PG_PRIMARY;
+    return o->sample.phase == PG_DOWN && o->sample.confirmed_dead;
 }
 static bool has_failed(const struct one *o)
 {
@@ -267,12 +267,13 @@ int main(int argc, char **argv)
     value(B, "SELECT pid FROM pg_stat_wal_receiver", again, sizeof again);
     expect("follow-as-before disturbs nothing", strcmp(text, again) == 0);
 
-    /* A backend dies: restart_after_crash is off, the server is fenced and started again in its term. */
+    /* A backend dies: restart_after_crash is off, the server is fenced, and stays down until the order comes anew. */
     value(A, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'", text, sizeof text);
     begin();
     snprintf(path, sizeof path, "kill -9 %d", atoi(text));
     expect("kill", system(path) == 0);
-    check("crash-noticed", A, not_primary);
+    check("crash-noticed", A, is_dead);
+    goal(A, GOAL_PRIMARY, 1, 1, -1, a1);
     check("crash-restart-in-term", A, crashed_and_back);
     check("standby-streams-again", B, streams);
     check("other-standby-streams-again", C, streams);
