@@ -6,12 +6,14 @@
 #include <string.h>
 
 static bool statement_holds(const struct core *c, member_id who, const uint8_t *bytes, size_t n,
-                            const uint8_t signature[static SIGNATURE_SIZE]) {
+                            const uint8_t signature[static SIGNATURE_SIZE])
+{
     const struct member *m = member_of(c, who);
     return m && sign_holds(signature, m->key, bytes, n);
 }
 
-bool command_holds(const struct core *c, const struct command *m) {
+bool command_holds(const struct core *c, const struct command *m)
+{
     uint8_t bytes[STATEMENT_MAX];
     const struct member *who = member_of(c, m->who);
     return who && who->role == ROLE_OPERATOR &&
@@ -19,39 +21,47 @@ bool command_holds(const struct core *c, const struct command *m) {
 }
 
 /* An operator's word covers a takeover of the term that the operator saw, and loss only where a failover was ordered. */
-static bool command_covers(const struct core *c, const struct command *m) {
+static bool command_covers(const struct core *c, const struct command *m)
+{
     bool kind = m->kind == COMMAND_FAILOVER || (m->kind == COMMAND_RESUME && !m->allow_data_loss);
     return kind && m->term == decided(c)->term && command_holds(c, m);
 }
 
-bool promise_holds(const struct core *c, const struct promise *p) {
+bool promise_holds(const struct core *c, const struct promise *p)
+{
     uint8_t bytes[STATEMENT_MAX];
     return statement_holds(c, p->who, bytes, promise_bytes(bytes, &c->cluster, p), p->signature);
 }
 
-bool sealed_holds(const struct core *c, const struct sealed_statement *s) {
+bool sealed_holds(const struct core *c, const struct sealed_statement *s)
+{
     uint8_t bytes[STATEMENT_MAX];
     return statement_holds(c, s->sealed.id, bytes, sealed_bytes(bytes, &c->cluster, s), s->signature);
 }
 
-bool accepted_holds(const struct core *c, const struct accepted *a) {
+bool accepted_holds(const struct core *c, const struct accepted *a)
+{
     uint8_t bytes[STATEMENT_MAX];
     return statement_holds(c, a->who, bytes, accepted_bytes(bytes, &c->cluster, a), a->signature);
 }
 
-bool release_holds(const struct core *c, const struct release *r) {
+bool release_holds(const struct core *c, const struct release *r)
+{
     uint8_t bytes[STATEMENT_MAX];
     return statement_holds(c, r->who, bytes, release_bytes(bytes, &c->cluster, r), r->signature);
 }
 
 /* A quorum of the record's voters promised that very ballot, each with a verdict that allows it. */
-static bool promises_suffice(const struct core *c, const struct proposal *p) {
+static bool promises_suffice(const struct core *c, const struct proposal *p)
+{
     uint32_t have = 0;
     for (int i = 0; i < p->why.n_promises; i++) {
         const struct promise *s = &p->why.promises[i];
         int v = record_voter_index(&p->record, s->who);
-        if (v < 0 || ballot_cmp(s->ballot, p->why.built) != 0 || !s->takeover) return false;
-        if (!verdict_promises(s->verdict, p->record.durability) || !promise_holds(c, s)) return false;
+        if (v < 0 || ballot_cmp(s->ballot, p->why.built) != 0 || !s->takeover)
+            return false;
+        if (!verdict_promises(s->verdict, p->record.durability) || !promise_holds(c, s))
+            return false;
         have |= 1u << v;
     }
     return quorum_reached(&p->record.voters, have);
@@ -59,23 +69,30 @@ static bool promises_suffice(const struct core *c, const struct proposal *p) {
 
 /* Steps 3 and 4 of a takeover: the proposed primary is sealed, none of the seals shown is ahead of it, and together
  * they prove that no acknowledged commit is missing. */
-static bool seals_justify(const struct core *c, const struct proposal *p, const char **why) {
+static bool seals_justify(const struct core *c, const struct proposal *p, const char **why)
+{
     struct sealed seals[DATABASES_MAX];
     const struct sealed *best = NULL;
     for (int i = 0; i < p->why.n_seals; i++) {
         const struct sealed_statement *s = &p->why.seals[i];
         *why = "a seal is not valid";
-        if (ballot_cmp(s->ballot, p->why.built) != 0 || !record_is_database(&p->record, s->sealed.id)) return false;
-        if (!sealed_holds(c, s)) return false;
+        if (ballot_cmp(s->ballot, p->why.built) != 0 || !record_is_database(&p->record, s->sealed.id))
+            return false;
+        if (!sealed_holds(c, s))
+            return false;
         seals[i] = s->sealed;
-        if (s->sealed.id == p->record.primary && s->sealed.dir == p->record.primary_dir) best = &seals[i];
+        if (s->sealed.id == p->record.primary && s->sealed.dir == p->record.primary_dir)
+            best = &seals[i];
     }
     *why = "the proposed primary is not sealed";
-    if (!best && !MUTANT(PROPOSED_NOT_SEALED) && !MUTANT(NO_SEALING)) return false;
+    if (!best && !MUTANT(PROPOSED_NOT_SEALED) && !MUTANT(NO_SEALING))
+        return false;
     *why = "a sealed database is ahead of the proposed primary";
     for (int i = 0; best && i < p->why.n_seals; i++)
-        if (sealed_cmp(&seals[i], best) > 0 && !MUTANT(NOT_BEST_SEALED)) return false;
-    if (p->why.has_command && p->why.command.allow_data_loss) return true;
+        if (sealed_cmp(&seals[i], best) > 0 && !MUTANT(NOT_BEST_SEALED))
+            return false;
+    if (p->why.has_command && p->why.command.allow_data_loss)
+        return true;
     struct record base = p->record;
     base.primary = p->why.former;
     base.primary_dir = p->why.former_dir;
@@ -84,35 +101,46 @@ static bool seals_justify(const struct core *c, const struct proposal *p, const 
            seals_suffice(&base, seals, p->why.n_seals);
 }
 
-bool takeover_justified(const struct core *c, const struct proposal *p, const char **why) {
+bool takeover_justified(const struct core *c, const struct proposal *p, const char **why)
+{
     const struct record *now = decided(c);
     *why = "not a takeover";
-    if (!p->why.takeover || !record_is_database(&p->record, p->record.primary)) return false;
-    *why = "the former primary is not the one that was decided";
-    if (p->record.term == now->term + 1 && (p->why.former != now->primary || p->why.former_dir != now->primary_dir))
+    if (!p->why.takeover || !record_is_database(&p->record, p->record.primary))
         return false;
-    *why = "it was built below a record that has been decided since"; /* its seals are of a time before that one */
-    if (ballot_cmp(p->why.built, decided_ballot(c)) <= 0) return false;
+    *why = "the former primary is not the one that was decided";
+    if (p->record.term == now->term + 1 &&
+        (p->why.former != now->primary || p->why.former_dir != now->primary_dir))
+        return false;
+    *why =
+        "it was built below a record that has been decided since"; /* its seals are of a time before that one */
+    if (ballot_cmp(p->why.built, decided_ballot(c)) <= 0)
+        return false;
     *why = "the operator's command is not valid";
-    if (p->why.has_command && !command_covers(c, &p->why.command)) return false;
+    if (p->why.has_command && !command_covers(c, &p->why.command))
+        return false;
     *why = "the promises are not those of a quorum";
-    if (!promises_suffice(c, p)) return false;
+    if (!promises_suffice(c, p))
+        return false;
     return seals_justify(c, p, why);
 }
 
-bool certificate_holds(const struct core *c, const struct certificate *cert) {
+bool certificate_holds(const struct core *c, const struct certificate *cert)
+{
     const struct proposal *p = &cert->proposal;
     uint8_t hash[HASH_SIZE];
     const char *why;
-    if (!record_valid(&p->record, &why) || memcmp(p->record.nonce, decided(c)->nonce, sizeof p->record.nonce) != 0)
+    if (!record_valid(&p->record, &why) ||
+        memcmp(p->record.nonce, decided(c)->nonce, sizeof p->record.nonce) != 0)
         return false;
     record_hash(hash, &p->record);
     uint32_t have = 0;
     for (int i = 0; i < cert->n_accepted; i++) {
         const struct accepted *a = &cert->accepted[i];
         int v = record_voter_index(&p->record, a->who);
-        if (v < 0 || ballot_cmp(a->ballot, p->ballot) != 0 || memcmp(a->record_hash, hash, HASH_SIZE) != 0) return false;
-        if (!accepted_holds(c, a)) return false;
+        if (v < 0 || ballot_cmp(a->ballot, p->ballot) != 0 || memcmp(a->record_hash, hash, HASH_SIZE) != 0)
+            return false;
+        if (!accepted_holds(c, a))
+            return false;
         have |= 1u << v;
     }
     return quorum_reached(&p->record.voters, have);

@@ -6,63 +6,99 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t core_size(void) { return sizeof(struct core); }
+size_t core_size(void)
+{
+    return sizeof(struct core);
+}
 
-void core_settings_default(struct core_settings *s) {
+void core_settings_default(struct core_settings *s)
+{
     *s = (struct core_settings){
-        .lease_ms = 600, .fence_ms = 100, .boot_grace_ms = 5000, .unfenced_max_ms = 6000, .stagger_ms = 40,
-        .seal_wait_ms = 40, .promote_timeout_ms = 60000, .start_timeout_ms = 300000, .answer_timeout_ms = 3000,
-        .standby_timeout_ms = 1000, .switchover_timeout_ms = 10000, .sync_standbys = 1, .priority = 100,
-        .candidate = true, .observe_only = false, .on_crash = ON_CRASH_AUTO,
+        .lease_ms = 600,
+        .fence_ms = 100,
+        .boot_grace_ms = 5000,
+        .unfenced_max_ms = 6000,
+        .stagger_ms = 40,
+        .seal_wait_ms = 40,
+        .promote_timeout_ms = 60000,
+        .start_timeout_ms = 300000,
+        .answer_timeout_ms = 3000,
+        .standby_timeout_ms = 1000,
+        .switchover_timeout_ms = 10000,
+        .sync_standbys = 1,
+        .priority = 100,
+        .candidate = true,
+        .observe_only = false,
+        .on_crash = ON_CRASH_AUTO,
     };
 }
 
 /* ---- looking up ------------------------------------------------------------------------------------------------ */
 
-int member_index(const struct core *c, member_id id) {
+int member_index(const struct core *c, member_id id)
+{
     for (int i = 0; i < c->n_members; i++)
-        if (c->members[i].id == id) return i;
+        if (c->members[i].id == id)
+            return i;
     return -1;
 }
 
-const struct member *member_of(const struct core *c, member_id id) {
+const struct member *member_of(const struct core *c, member_id id)
+{
     int i = member_index(c, id);
     return i < 0 ? NULL : &c->members[i];
 }
 
-const char *member_name(const struct core *c, member_id id) {
+const char *member_name(const struct core *c, member_id id)
+{
     const struct member *m = member_of(c, id);
     return m ? m->name : "nobody";
 }
 
-uint32_t mask_of(const struct core *c, member_id id) {
+uint32_t mask_of(const struct core *c, member_id id)
+{
     int i = member_index(c, id);
     return i < 0 ? 0 : 1u << i;
 }
 
-uint32_t mask_core(const struct core *c) {
+uint32_t mask_core(const struct core *c)
+{
     uint32_t mask = 0;
     for (int i = 0; i < c->n_members; i++)
-        if (i != c->self_index && c->members[i].role != ROLE_OPERATOR) mask |= 1u << i;
+        if (i != c->self_index && c->members[i].role != ROLE_OPERATOR)
+            mask |= 1u << i;
     return mask;
 }
 
-bool is_primary(const struct core *c) { return decided(c)->primary == c->self; }
+bool is_primary(const struct core *c)
+{
+    return decided(c)->primary == c->self;
+}
 
-bool may_vote(const struct core *c) {
+bool may_vote(const struct core *c)
+{
     const struct voter *v = record_voter(decided(c), c->self);
-    if (MUTANT(AMNESIAC_VOTES)) return v != NULL;
-    if (!c->vouched && !MUTANT(NO_INCARNATION_CHECK)) return false;
+    if (MUTANT(AMNESIAC_VOTES))
+        return v != NULL;
+    if (!c->vouched && !MUTANT(NO_INCARNATION_CHECK))
+        return false;
     return v && v->epoch == c->disk.epoch && !c->disk.lost && !c->twin;
 }
 
-bool in_quarantine(const struct core *c) { return !instant_due_all(c->now, c->votes_from); }
+bool in_quarantine(const struct core *c)
+{
+    return !instant_due_all(c->now, c->votes_from);
+}
 
-span beat_interval(const struct core *c) { return span_us((int64_t)c->set.lease_ms * 1000 / 12); }
+span beat_interval(const struct core *c)
+{
+    return span_us((int64_t)c->set.lease_ms * 1000 / 12);
+}
 
 /* ---- effects --------------------------------------------------------------------------------------------------- */
 
-struct effect *effect_add(struct core *c, enum effect_kind kind) {
+struct effect *effect_add(struct core *c, enum effect_kind kind)
+{
     struct effects *out = c->out;
     assert(out->n < EFFECTS_MAX);
     struct effect *e = &out->e[out->n++];
@@ -71,12 +107,14 @@ struct effect *effect_add(struct core *c, enum effect_kind kind) {
     return e;
 }
 
-static uint8_t *arena(struct core *c, size_t n) {
+static uint8_t *arena(struct core *c, size_t n)
+{
     assert(c->out->used + n <= EFFECTS_ARENA);
     return c->out->arena + c->out->used;
 }
 
-void store(struct core *c) {
+void store(struct core *c)
+{
     c->disk.counter++;
     members_known(c);
     uint8_t *bytes = arena(c, DURABLE_MAX);
@@ -87,8 +125,10 @@ void store(struct core *c) {
     e->len = n;
 }
 
-void event_say(struct core *c, const char *name, const char *format, ...) {
-    if (c->out->n > EFFECTS_MAX - 32) return; /* words yield to deeds */
+void event_say(struct core *c, const char *name, const char *format, ...)
+{
+    if (c->out->n > EFFECTS_MAX - 32)
+        return; /* words yield to deeds */
     struct effect *e = effect_add(c, EFFECT_EVENT);
     va_list args;
     e->name = name;
@@ -98,18 +138,33 @@ void event_say(struct core *c, const char *name, const char *format, ...) {
     va_end(args);
 }
 
-void reject(struct core *c, enum reject r) { c->rejected[r]++; }
+void reject(struct core *c, enum reject r)
+{
+    c->rejected[r]++;
+}
 
-uint8_t *body_room(struct core *c) { return arena(c, FRAME_MAX) + FRAME_HEADER; }
+uint8_t *body_room(struct core *c)
+{
+    return arena(c, FRAME_MAX) + FRAME_HEADER;
+}
 
-static void send_frame(struct core *c, enum frame_kind kind, member_id addressee, uint32_t to, size_t body_len) {
+static void send_frame(struct core *c, enum frame_kind kind, member_id addressee, uint32_t to,
+                       size_t body_len)
+{
     c->sent_at[++c->seq % SENT_RING] = c->now; /* also when nobody else is there: our own vote counts by it */
-    if (!to) return;
+    if (!to)
+        return;
     uint8_t *bytes = arena(c, FRAME_MAX);
-    struct frame f = {.version = FRAME_VERSION, .kind = kind, .origin = c->self, .addressee = addressee,
-                      .cluster = c->cluster, .counter = c->vouched ? c->disk.counter : c->start_counter,
-                      .nonce = c->nonce, .seq = c->seq,
-                      .body = bytes + FRAME_HEADER, .body_len = (uint16_t)body_len};
+    struct frame f = {.version = FRAME_VERSION,
+                      .kind = kind,
+                      .origin = c->self,
+                      .addressee = addressee,
+                      .cluster = c->cluster,
+                      .counter = c->vouched ? c->disk.counter : c->start_counter,
+                      .nonce = c->nonce,
+                      .seq = c->seq,
+                      .body = bytes + FRAME_HEADER,
+                      .body_len = (uint16_t)body_len};
     size_t n = frame_seal(bytes, &f, &c->secret);
     c->out->used += (n + 15) & ~(size_t)15;
     struct effect *e = effect_add(c, EFFECT_SEND);
@@ -118,19 +173,23 @@ static void send_frame(struct core *c, enum frame_kind kind, member_id addressee
     e->to = to;
 }
 
-void send_all(struct core *c, enum frame_kind kind, uint32_t to, size_t body_len) {
+void send_all(struct core *c, enum frame_kind kind, uint32_t to, size_t body_len)
+{
     send_frame(c, kind, MEMBER_NONE, to & ~(1u << c->self_index), body_len);
 }
 
 /* Copies go by way of up to two members that hear the addressee, when our own link to it is bad. */
-void send_to(struct core *c, enum frame_kind kind, member_id to, size_t body_len) {
+void send_to(struct core *c, enum frame_kind kind, member_id to, size_t body_len)
+{
     int i = member_index(c, to);
-    if (i < 0 || i == c->self_index) return;
+    if (i < 0 || i == c->self_index)
+        return;
     uint32_t mask = 1u << i;
     if (link_bad(c, i)) {
         int relays = 0;
         for (int k = 0; k < c->n_members && relays < 2; k++)
-            if (k != i && k != c->self_index && peer_fresh(c, k, span_ms(c->set.lease_ms)) && !link_bad(c, k)) {
+            if (k != i && k != c->self_index && peer_fresh(c, k, span_ms(c->set.lease_ms)) &&
+                !link_bad(c, k)) {
                 mask |= 1u << k;
                 relays++;
             }
@@ -140,38 +199,49 @@ void send_to(struct core *c, enum frame_kind kind, member_id to, size_t body_len
 
 /* ---- start ----------------------------------------------------------------------------------------------------- */
 
-static bool setup_right(const struct core_setup *s, int *self, const char **why) {
+static bool setup_right(const struct core_setup *s, int *self, const char **why)
+{
     *self = -1;
     *why = "too many members";
-    if (s->n_members > MEMBERS_MAX) return false;
+    if (s->n_members > MEMBERS_MAX)
+        return false;
     for (int i = 0; i < s->n_members; i++) {
         *why = "a member has no number";
-        if (s->members[i].id == MEMBER_NONE) return false;
+        if (s->members[i].id == MEMBER_NONE)
+            return false;
         *why = "two members have one number";
         for (int k = 0; k < i; k++)
-            if (s->members[k].id == s->members[i].id) return false;
-        if (s->members[i].id == s->self) *self = i;
+            if (s->members[k].id == s->members[i].id)
+                return false;
+        if (s->members[i].id == s->self)
+            *self = i;
     }
     *why = "this member is not in the roster";
-    if (*self < 0 || s->members[*self].role == ROLE_OPERATOR) return false;
+    if (*self < 0 || s->members[*self].role == ROLE_OPERATOR)
+        return false;
     *why = "the lease is shorter than its own margin";
-    if (s->settings.lease_ms < 2 * s->settings.fence_ms || s->settings.lease_ms < 24) return false;
+    if (s->settings.lease_ms < 2 * s->settings.fence_ms || s->settings.lease_ms < 24)
+        return false;
     return record_valid(&s->first, why);
 }
 
 /* A member whose store is lost knows the first record and nothing else; it says so, and does not vote. */
-static void start_without_store(struct core *c, const struct record *first) {
+static void start_without_store(struct core *c, const struct record *first)
+{
     memset(&c->disk, 0, sizeof c->disk);
     c->disk.lost = true;
     c->disk.decided.proposal.record = *first;
     c->disk.lease_ms_max = first->lease_ms_max;
     c->disk.epoch = EPOCH_UNKNOWN;
-    event_say(c, "+store-lost", "the store is missing or damaged: this member does not vote until it is admitted again");
+    event_say(c, "+store-lost",
+              "the store is missing or damaged: this member does not vote until it is admitted again");
 }
 
-bool core_start(struct core *c, const struct core_setup *s, struct effects *out, const char **why) {
+bool core_start(struct core *c, const struct core_setup *s, struct effects *out, const char **why)
+{
     int self;
-    if (!setup_right(s, &self, why)) return false;
+    if (!setup_right(s, &self, why))
+        return false;
     memset(c, 0, sizeof *c);
     out->n = 0;
     out->used = 0;
@@ -187,7 +257,8 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
     c->nonce = s->nonce;
     c->now = c->started = c->stepped = c->watch = s->now;
     c->next_beat = s->now;
-    if (!s->stored || !wire_get_durable(&c->disk, s->stored, s->stored_len)) start_without_store(c, &s->first);
+    if (!s->stored || !wire_get_durable(&c->disk, s->stored, s->stored_len))
+        start_without_store(c, &s->first);
     if (memcmp(c->disk.decided.proposal.record.nonce, s->first.nonce, sizeof s->first.nonce) != 0) {
         *why = "the store belongs to another cluster";
         return false;
@@ -212,11 +283,14 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
 /* ---- one step -------------------------------------------------------------------------------------------------- */
 
 /* Passes a frame on to its addressee: once, and only what came from its origin. */
-static enum reject pass_on(struct core *c, const struct frame *f, const struct event *e) {
+static enum reject pass_on(struct core *c, const struct frame *f, const struct event *e)
+{
     int i = member_index(c, f->addressee);
     const struct member *origin = member_of(c, f->origin);
-    if (i < 0 || !origin || e->from != f->origin || e->len > FRAME_MAX) return REJECT_ADDRESSEE;
-    if (!frame_verify(e->bytes, e->len, origin->key)) return REJECT_SIGNATURE;
+    if (i < 0 || !origin || e->from != f->origin || e->len > FRAME_MAX)
+        return REJECT_ADDRESSEE;
+    if (!frame_verify(e->bytes, e->len, origin->key))
+        return REJECT_SIGNATURE;
     uint8_t *bytes = arena(c, FRAME_MAX);
     memcpy(bytes, e->bytes, e->len);
     c->out->used += (e->len + 15) & ~(size_t)15;
@@ -229,48 +303,83 @@ static enum reject pass_on(struct core *c, const struct frame *f, const struct e
 
 #define READ(name, type) \
     type x; \
-    if (!wire_get_##name(&x, f->body, f->body_len)) return REJECT_BODY;
+    if (!wire_get_##name(&x, f->body, f->body_len)) \
+        return REJECT_BODY;
 
-static enum reject dispatch(struct core *c, const struct frame *f, const struct event *e) {
+static enum reject dispatch(struct core *c, const struct frame *f, const struct event *e)
+{
     bool database = member_of(c, f->origin)->role == ROLE_DATABASE;
     switch (f->kind) {
     case FRAME_HEARTBEAT: return members_hear(c, f, e->bytes, e->len, e->from);
-    case FRAME_PREPARE: { READ(prepare, struct prepare) return database ? on_prepare(c, &x, f->origin) : REJECT_ROLE; }
-    case FRAME_PROMISE: { READ(promised, struct promised) return x.promise.who == f->origin ? on_promise(c, &x) : REJECT_STATEMENT; }
-    case FRAME_NACK: { READ(nack, struct nack) return on_nack(c, &x, f->origin); }
-    case FRAME_SEAL: { READ(seal, struct seal) return database ? on_seal(c, &x, f->origin) : REJECT_ROLE; }
-    case FRAME_SEALED: { READ(sealed, struct sealed_statement) return database ? on_sealed(c, &x) : REJECT_ROLE; }
-    case FRAME_ACCEPT: { READ(accept, struct accept) return database ? on_accept(c, &x, f->origin) : REJECT_ROLE; }
-    case FRAME_ACCEPTED: { READ(accepted, struct accepted) return on_accepted(c, &x); }
-    case FRAME_DECIDED: { READ(decided, struct certificate) return on_decided(c, &x); }
-    case FRAME_RELEASE: { READ(release, struct release) return on_release(c, &x); }
-    case FRAME_COMMAND: { READ(command, struct command) return on_command(c, &x, e->bytes, e->len, e->from); }
-    case FRAME_ANSWER: { READ(answer, struct answer) return on_answer(c, &x); }
+    case FRAME_PREPARE: {
+        READ(prepare, struct prepare) return database ? on_prepare(c, &x, f->origin) : REJECT_ROLE;
+    }
+    case FRAME_PROMISE: {
+        READ(promised, struct promised)
+                return x.promise.who == f->origin
+            ? on_promise(c, &x)
+            : REJECT_STATEMENT;
+    }
+    case FRAME_NACK: {
+        READ(nack, struct nack) return on_nack(c, &x, f->origin);
+    }
+    case FRAME_SEAL: {
+        READ(seal, struct seal) return database ? on_seal(c, &x, f->origin) : REJECT_ROLE;
+    }
+    case FRAME_SEALED: {
+        READ(sealed, struct sealed_statement) return database ? on_sealed(c, &x) : REJECT_ROLE;
+    }
+    case FRAME_ACCEPT: {
+        READ(accept, struct accept) return database ? on_accept(c, &x, f->origin) : REJECT_ROLE;
+    }
+    case FRAME_ACCEPTED: {
+        READ(accepted, struct accepted) return on_accepted(c, &x);
+    }
+    case FRAME_DECIDED: {
+        READ(decided, struct certificate) return on_decided(c, &x);
+    }
+    case FRAME_RELEASE: {
+        READ(release, struct release) return on_release(c, &x);
+    }
+    case FRAME_COMMAND: {
+        READ(command, struct command) return on_command(c, &x, e->bytes, e->len, e->from);
+    }
+    case FRAME_ANSWER: {
+        READ(answer, struct answer) return on_answer(c, &x);
+    }
     case FRAME_KIND_END: break;
     }
     return REJECT_KIND;
 }
 
 /* Envelope, addressee, signature, incarnation, in this order; only then the body. */
-static enum reject packet(struct core *c, const struct event *e) {
+static enum reject packet(struct core *c, const struct event *e)
+{
     struct frame f;
     enum reject r = frame_open(&f, e->bytes, e->len, &c->cluster);
-    if (r != REJECT_NONE) return r;
+    if (r != REJECT_NONE)
+        return r;
     const struct member *origin = member_of(c, f.origin);
-    if (!origin) return REJECT_ORIGIN;
-    if (f.addressee != MEMBER_NONE && f.addressee != c->self) return pass_on(c, &f, e);
-    if ((origin->role == ROLE_OPERATOR) != (f.kind == FRAME_COMMAND)) return REJECT_ROLE;
+    if (!origin)
+        return REJECT_ORIGIN;
+    if (f.addressee != MEMBER_NONE && f.addressee != c->self)
+        return pass_on(c, &f, e);
+    if ((origin->role == ROLE_OPERATOR) != (f.kind == FRAME_COMMAND))
+        return REJECT_ROLE;
     bool vouched = e->from == f.origin && f.kind == FRAME_HEARTBEAT; /* by the link's own authentication */
-    if (!vouched && !frame_verify(e->bytes, e->len, origin->key)) return REJECT_SIGNATURE;
+    if (!vouched && !frame_verify(e->bytes, e->len, origin->key))
+        return REJECT_SIGNATURE;
     if (origin->role != ROLE_OPERATOR) {
         r = members_incarnation(c, &f);
-        if (r != REJECT_NONE) return r;
+        if (r != REJECT_NONE)
+            return r;
     }
     return dispatch(c, &f, e);
 }
 
 /* What follows from the new state, in the order in which one rests on the other. */
-static void react(struct core *c) {
+static void react(struct core *c)
+{
     verdict_update(c);
     primary_drive(c);
     sealing_drive(c);
@@ -291,7 +400,8 @@ static void react(struct core *c) {
     }
 }
 
-void core_step(struct core *c, const struct event *e, struct effects *out) {
+void core_step(struct core *c, const struct event *e, struct effects *out)
+{
     out->n = 0;
     out->used = 0;
     c->out = out;
@@ -309,18 +419,23 @@ void core_step(struct core *c, const struct event *e, struct effects *out) {
     core_check(c);
 }
 
-static instant earlier(instant a, instant b) {
+static instant earlier(instant a, instant b)
+{
     return instant_is_never(b) ? a : instant_is_never(a) ? b : instant_min(a, b);
 }
 
-instant core_deadline(const struct core *c) {
+instant core_deadline(const struct core *c)
+{
     instant at = c->next_beat;
-    if (grant_runs(&c->grant, c->now)) at = earlier(at, c->grant.until);
-    if (lease_held(c)) at = earlier(at, c->hold.until);
+    if (grant_runs(&c->grant, c->now))
+        at = earlier(at, c->grant.until);
+    if (lease_held(c))
+        at = earlier(at, c->hold.until);
     return earlier(at, takeover_deadline(c));
 }
 
-void core_check(const struct core *c) {
+void core_check(const struct core *c)
+{
     const struct durable *d = &c->disk;
     assert(c->self_index >= 0 && c->members[c->self_index].id == c->self);
     assert(d->has_accepted && ballot_cmp(d->accepted.ballot, decided_ballot(c)) >= 0);

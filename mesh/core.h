@@ -27,21 +27,22 @@ enum on_crash { ON_CRASH_AUTO, ON_CRASH_FAILOVER, ON_CRASH_RESTART };
 
 /* Times in milliseconds; one line of help for each stands in the option table (mesh/io/config). */
 struct core_settings {
-    uint32_t lease_ms;            /* asked for when the links are good */
-    uint32_t fence_ms;            /* part of the margin: time to fence */
-    uint32_t boot_grace_ms;       /* no GONE about a primary never granted before that uptime */
+    uint32_t lease_ms;      /* asked for when the links are good */
+    uint32_t fence_ms;      /* part of the margin: time to fence */
+    uint32_t boot_grace_ms; /* no GONE about a primary never granted before that uptime */
     uint32_t unfenced_max_ms;
-    uint32_t stagger_ms;          /* rank r waits r times this */
-    uint32_t seal_wait_ms;        /* wait this long for better seals than the ones that suffice */
+    uint32_t stagger_ms;   /* rank r waits r times this */
+    uint32_t seal_wait_ms; /* wait this long for better seals than the ones that suffice */
     uint32_t promote_timeout_ms;
     uint32_t start_timeout_ms;
-    uint32_t answer_timeout_ms;   /* PostgreSQL did not write and flush for that long: stop asking for the lease */
-    uint32_t standby_timeout_ms;  /* a standby not streaming for that long leaves the sync set */
+    uint32_t
+        answer_timeout_ms; /* PostgreSQL did not write and flush for that long: stop asking for the lease */
+    uint32_t standby_timeout_ms; /* a standby not streaming for that long leaves the sync set */
     uint32_t switchover_timeout_ms;
-    uint8_t sync_standbys;        /* k wanted */
+    uint8_t sync_standbys; /* k wanted */
     uint16_t priority;
-    bool candidate;               /* may become primary (no: "nofailover") */
-    bool observe_only;            /* say what it would do; never start a takeover */
+    bool candidate;    /* may become primary (no: "nofailover") */
+    bool observe_only; /* say what it would do; never start a takeover */
     enum on_crash on_crash;
 };
 void core_settings_default(struct core_settings *s);
@@ -53,10 +54,10 @@ struct core_setup {
     uint8_t n_members;
     struct member members[MEMBERS_MAX]; /* all, self included */
     struct core_settings settings;
-    struct record first;      /* the cluster's first record (root signature verified by the edge) */
-    const uint8_t *stored;    /* bytes of the last STORE; NULL: lost, or failed its checksum */
+    struct record first;   /* the cluster's first record (root signature verified by the edge) */
+    const uint8_t *stored; /* bytes of the last STORE; NULL: lost, or failed its checksum */
     size_t stored_len;
-    uint64_t nonce;           /* random, of this start */
+    uint64_t nonce; /* random, of this start */
     instant now;
 };
 
@@ -80,9 +81,9 @@ enum effect_kind {
     EFFECT_SYNC,  /* `sync` for the hand */
     EFFECT_ROUTE, /* the primary that applications should use: member, or MEMBER_NONE; observers act on it */
     EFFECT_DECIDED, /* `bytes`: a certificate (wire "decided") for the journal; `term` its term */
-    EFFECT_EVENT, /* `name`: stable event name, `text`: a sentence; for logs and the history */
-    EFFECT_ANSWER, /* `answer` to the local caller of a command */
-    EFFECT_FATAL, /* the member must not go on (a twin); `text` says why */
+    EFFECT_EVENT,   /* `name`: stable event name, `text`: a sentence; for logs and the history */
+    EFFECT_ANSWER,  /* `answer` to the local caller of a command */
+    EFFECT_FATAL,   /* the member must not go on (a twin); `text` says why */
 };
 struct effect {
     enum effect_kind kind;
@@ -106,7 +107,8 @@ struct effects {
     uint8_t arena[EFFECTS_ARENA];
 };
 
-struct core; /* mesh/core_state.h, for core's own files, the inspector's view and the simulator's invariants */
+struct
+    core; /* mesh/core_state.h, for core's own files, the inspector's view and the simulator's invariants */
 size_t core_size(void);
 
 /* Starts the machine in `core` (core_size() bytes, from the caller).  Raises the incarnation counter: the effects

@@ -30,7 +30,7 @@ enum { SENT_RING = 256, TALLIES = 4, COMMANDS_SEEN = 16 };
 
 /* One other member, as far as it was heard in this start of ours. */
 struct peer {
-    bool heard;            /* a heartbeat, ever */
+    bool heard; /* a heartbeat, ever */
     uint64_t counter, nonce, seq;
     instant at;            /* of its newest heartbeat, by any path */
     instant direct;        /* over our own link */
@@ -52,16 +52,16 @@ struct proposer {
     bool takeover;
     struct ballot ballot;
     instant started, sent;
-    instant backoff;          /* no new attempt before */
-    struct record want;       /* not a takeover: the change */
+    instant backoff;    /* no new attempt before */
+    struct record want; /* not a takeover: the change */
     uint8_t n_promises;
     struct promise promises[VOTERS_MAX];
-    bool found;               /* an accepted record above the decided one in a promise */
+    bool found; /* an accepted record above the decided one in a promise */
     struct proposal highest;
     uint8_t n_seals;
     struct sealed_statement seals[DATABASES_MAX];
-    instant enough;           /* since when the seals suffice */
-    bool told_short;          /* the operator was told that they do not */
+    instant enough;  /* since when the seals suffice */
+    bool told_short; /* the operator was told that they do not */
     bool has_command;
     struct command command;
     struct proposal proposal; /* PROPOSER_ACCEPT */
@@ -69,48 +69,55 @@ struct proposer {
 
 /* The primary's side of its lease. */
 struct hold {
-    uint64_t term;                 /* what `until` counts for */
-    bool confirmed;                /* the record was decided, or read through a quorum, in this start */
-    instant granted[VOTERS_MAX];   /* by position in the decided record's voters */
+    uint64_t term;                   /* what `until` counts for */
+    bool confirmed;                  /* the record was decided, or read through a quorum, in this start */
+    instant granted[VOTERS_MAX];     /* by position in the decided record's voters */
     instant granted_own[VOTERS_MAX]; /* by position in disk.own's voters */
-    instant until;                 /* of the lease; instant_never() without one */
-    instant told;                  /* what the guard was last told */
+    instant until;                   /* of the lease; instant_never() without one */
+    instant told;                    /* what the guard was last told */
     bool asking;
-    uint32_t ask_ms;               /* length asked for */
-    instant fine;                  /* PostgreSQL last answered, or was last given a new task */
+    uint32_t ask_ms; /* length asked for */
+    instant fine;    /* PostgreSQL last answered, or was last given a new task */
     instant reproposed;
     instant release_sent;
-    bool ready, ever_ready;        /* in this term and start */
-    bool seen_up;                  /* PostgreSQL was writable in this term and start */
-    bool restarted;                /* this term was served before this start: readiness waits for the sync set */
-    lsn_t recovered;               /* where its WAL ended when it was first seen writable in this start */
-    lsn_t standbys;                /* the furthest that a standby of this term was before that */
-    const char *failing;           /* why PostgreSQL is being killed and the term given up; NULL: it is not */
+    bool ready, ever_ready; /* in this term and start */
+    bool seen_up;           /* PostgreSQL was writable in this term and start */
+    bool restarted;         /* this term was served before this start: readiness waits for the sync set */
+    lsn_t recovered;        /* where its WAL ended when it was first seen writable in this start */
+    lsn_t standbys;         /* the furthest that a standby of this term was before that */
+    const char *failing;    /* why PostgreSQL is being killed and the term given up; NULL: it is not */
 };
 
-enum operation_phase { OPERATION_NONE, OPERATION_RECORD, OPERATION_STOP, OPERATION_HANDOVER, OPERATION_UNDO,
-                       OPERATION_RELEASED, OPERATION_WAIT_RECORD };
+enum operation_phase {
+    OPERATION_NONE,
+    OPERATION_RECORD,
+    OPERATION_STOP,
+    OPERATION_HANDOVER,
+    OPERATION_UNDO,
+    OPERATION_RELEASED,
+    OPERATION_WAIT_RECORD
+};
 struct operation {
     enum operation_phase phase;
     struct command command;
     member_id reply_to; /* the link it came from */
     instant started;
-    uint64_t version;   /* of the record that fulfils it */
+    uint64_t version; /* of the record that fulfils it */
     lsn_t stop_lsn;
 };
 
 struct upkeep {
-    struct sync_set in_pg;   /* the last set PostgreSQL was told */
-    bool known;              /* in_pg is what it runs with, in force at in_force */
+    struct sync_set in_pg; /* the last set PostgreSQL was told */
+    bool known;            /* in_pg is what it runs with, in force at in_force */
     lsn_t in_force;
-    bool running;            /* an order is under way */
+    bool running; /* an order is under way */
     instant ordered;
     instant since[DATABASES_MAX]; /* by position in record.databases: streaming since / gone since */
     bool up[DATABASES_MAX];
-    lsn_t mark[DATABASES_MAX];     /* where our WAL ended when that standby had last passed its former mark */
+    lsn_t mark[DATABASES_MAX]; /* where our WAL ended when that standby had last passed its former mark */
     instant marked[DATABASES_MAX];
-    bool backwards;          /* leaving the joint towards the old set */
-    instant turned;          /* when the direction in which the joint is left was last chosen */
+    bool backwards; /* leaving the joint towards the old set */
+    instant turned; /* when the direction in which the joint is left was last chosen */
 };
 
 struct sealing {
@@ -136,24 +143,24 @@ struct core {
     struct durable disk; /* as last stored */
 
     /* memory */
-    instant now;          /* of the running step */
+    instant now; /* of the running step */
     uint64_t entropy;
     uint64_t seq;
     instant sent_at[SENT_RING]; /* by seq % SENT_RING */
     instant next_beat;
     bool beat_now;
-    uint32_t answer;      /* members that get a heartbeat at the end of this step */
-    instant stepped;      /* the last step */
-    instant tilt;         /* after an unexplained gap: start nothing before */
+    uint32_t answer;        /* members that get a heartbeat at the end of this step */
+    instant stepped;        /* the last step */
+    instant tilt;           /* after an unexplained gap: start nothing before */
     uint64_t start_counter; /* generation of this start: what frames say until `vouched` */
-    bool vouched;         /* a quorum was heard in this start: none knew a newer generation of our store */
+    bool vouched;           /* a quorum was heard in this start: none knew a newer generation of our store */
     bool twin;
-    instant kept;         /* when the others' generations were last written for their own sake */
-    int losses;           /* how often others have known a newer generation of our store */
+    instant kept; /* when the others' generations were last written for their own sake */
+    int losses;   /* how often others have known a newer generation of our store */
     struct peer peers[MEMBERS_MAX];
     struct grant grant;
-    instant watch;        /* since when the decided record's primary is being waited for */
-    bool learnt;          /* its term was decided in this start */
+    instant watch; /* since when the decided record's primary is being waited for */
+    bool learnt;   /* its term was decided in this start */
     enum verdict verdict;
     const char *rule;
     uint32_t silent_ms;
@@ -165,7 +172,7 @@ struct core {
     struct upkeep upkeep;
     struct operation operation;
     struct sealing sealing;
-    bool failover_armed;  /* an operator's command waits to ride on a takeover */
+    bool failover_armed; /* an operator's command waits to ride on a takeover */
     struct command failover_command;
     member_id failover_reply;
     uint64_t commands[COMMANDS_SEEN]; /* ids of the last ones executed: none is executed twice */
@@ -175,7 +182,7 @@ struct core {
     instant sampled;
     struct pg_goal goal;
     instant goal_set;
-    bool reclone;          /* an operator asked for a fresh copy, or a rewind failed */
+    bool reclone; /* an operator asked for a fresh copy, or a rewind failed */
     int follow_failures;
     struct pg_sync_order sync_order;
     member_id route;
@@ -190,15 +197,22 @@ struct core {
 int member_index(const struct core *c, member_id id);
 const struct member *member_of(const struct core *c, member_id id);
 const char *member_name(const struct core *c, member_id id);
-static inline const struct record *decided(const struct core *c) { return &c->disk.decided.proposal.record; }
-static inline struct ballot decided_ballot(const struct core *c) { return c->disk.decided.proposal.ballot; }
-bool is_primary(const struct core *c);   /* the decided record names me, with any directory */
+static inline const struct record *decided(const struct core *c)
+{
+    return &c->disk.decided.proposal.record;
+}
+static inline struct ballot decided_ballot(const struct core *c)
+{
+    return c->disk.decided.proposal.ballot;
+}
+bool is_primary(const struct core *c); /* the decided record names me, with any directory */
 bool may_vote(const struct core *c);
 bool in_quarantine(const struct core *c);
 span beat_interval(const struct core *c);
 struct effect *effect_add(struct core *c, enum effect_kind kind);
 void store(struct core *c);
-void event_say(struct core *c, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void event_say(struct core *c, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void reject(struct core *c, enum reject r);
 /* Room for a body at the end of the arena; then send it. */
 uint8_t *body_room(struct core *c);
@@ -215,7 +229,8 @@ enum reject members_incarnation(struct core *c, const struct frame *f);
 void members_known(struct core *c);
 void members_recall(struct core *c);
 void members_keep(struct core *c);
-enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *bytes, size_t n, member_id from);
+enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *bytes, size_t n,
+                         member_id from);
 bool peer_fresh(const struct core *c, int index, span within);
 void beat(struct core *c, uint32_t to);
 void heartbeat_fill(struct core *c, struct heartbeat *h);
@@ -278,7 +293,8 @@ void syncset_sampled(struct core *c);
 struct sync_set syncset_setting(const struct core *c, const struct record *r);
 
 /* ---- operate.c ------------------------------------------------------------------------------------------------- */
-enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n, member_id from);
+enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n,
+                       member_id from);
 enum reject on_answer(struct core *c, const struct answer *a);
 void operate_drive(struct core *c);
 void operate_decided(struct core *c);

@@ -13,24 +13,44 @@
 
 #include "mesh/sign.h"
 
-enum { FRAME_VERSION = 1, FRAME_VERSION_MIN = 1, FRAME_HEADER = 52, FRAME_BODY_MAX = 24 * 1024,
-       FRAME_MAX = FRAME_HEADER + FRAME_BODY_MAX + SIGNATURE_SIZE };
+enum {
+    FRAME_VERSION = 1,
+    FRAME_VERSION_MIN = 1,
+    FRAME_HEADER = 52,
+    FRAME_BODY_MAX = 24 * 1024,
+    FRAME_MAX = FRAME_HEADER + FRAME_BODY_MAX + SIGNATURE_SIZE
+};
 
-enum frame_kind { FRAME_HEARTBEAT = 1, FRAME_PREPARE, FRAME_PROMISE, FRAME_NACK, FRAME_SEAL, FRAME_SEALED, FRAME_ACCEPT,
-                  FRAME_ACCEPTED, FRAME_DECIDED, FRAME_RELEASE, FRAME_COMMAND, FRAME_ANSWER, FRAME_KIND_END };
+enum frame_kind {
+    FRAME_HEARTBEAT = 1,
+    FRAME_PREPARE,
+    FRAME_PROMISE,
+    FRAME_NACK,
+    FRAME_SEAL,
+    FRAME_SEALED,
+    FRAME_ACCEPT,
+    FRAME_ACCEPTED,
+    FRAME_DECIDED,
+    FRAME_RELEASE,
+    FRAME_COMMAND,
+    FRAME_ANSWER,
+    FRAME_KIND_END
+};
 
 /* Why something that arrived was refused; counted by reason, named in logs and metrics. */
 #define REJECT_LIST(X) \
-    X(NONE, "none") X(SHORT, "too_short") X(LONG, "too_long") X(MAGIC, "bad_magic") X(VERSION, "version") \
-    X(KIND, "unknown_kind") X(LENGTH, "length_mismatch") X(CLUSTER, "other_cluster") X(ORIGIN, "unknown_member") \
-    X(SIGNATURE, "bad_signature") X(REPLAY, "replayed") X(INCARNATION, "old_incarnation") X(BODY, "malformed_body") \
-    X(STATEMENT, "bad_statement") X(ROLE, "not_allowed") X(CERTIFICATE, "bad_certificate") X(RECORD, "illegal_record") \
-    X(STALE, "stale") X(ADDRESSEE, "not_for_us") X(TWIN, "twin")
+    X(NONE, "none") \
+    X(SHORT, "too_short") X(LONG, "too_long") X(MAGIC, "bad_magic") X(VERSION, "version") \
+        X(KIND, "unknown_kind") X(LENGTH, "length_mismatch") X(CLUSTER, "other_cluster") \
+            X(ORIGIN, "unknown_member") X(SIGNATURE, "bad_signature") X(REPLAY, "replayed") \
+                X(INCARNATION, "old_incarnation") X(BODY, "malformed_body") X(STATEMENT, "bad_statement") \
+                    X(ROLE, "not_allowed") X(CERTIFICATE, "bad_certificate") X(RECORD, "illegal_record") \
+                        X(STALE, "stale") X(ADDRESSEE, "not_for_us") X(TWIN, "twin")
 enum reject {
 #define X(name, text) REJECT_##name,
     REJECT_LIST(X)
 #undef X
-    REJECT_COUNT
+        REJECT_COUNT
 };
 const char *reject_name(enum reject r);
 

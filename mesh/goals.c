@@ -14,16 +14,19 @@ enum { RETRY_MS = 2000 };
 
 /* ---- samples ----------------------------------------------------------------------------------------------------------- */
 
-static dir_id draw(const struct core *c, uint64_t salt) {
+static dir_id draw(const struct core *c, uint64_t salt)
+{
     dir_id d = (c->entropy + salt) * 0x9E3779B97F4A7C15u;
     d ^= d >> 29;
     return d ? d : 1;
 }
 
 /* A copy or rewind has finished: its directory gets the id that was drawn for it.  One that failed is copied whole. */
-static void rebuilt(struct core *c) {
+static void rebuilt(struct core *c)
+{
     bool building = c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE;
-    if (!building || c->sample.goal_seq != c->goal.seq || c->disk.dir_next == 0) return;
+    if (!building || c->sample.goal_seq != c->goal.seq || c->disk.dir_next == 0)
+        return;
     if (c->sample.progress == PG_GOAL_REACHED) {
         c->disk.dir = c->disk.dir_next;
         c->disk.dir_next = 0;
@@ -36,44 +39,58 @@ static void rebuilt(struct core *c) {
 
 /* Data of this cluster that has no id yet: an adopted standby, or one whose store was lost.  It gets a new one, and so
  * counts in no sync set until a change has admitted it. */
-static void adopt(struct core *c) {
+static void adopt(struct core *c)
+{
     const struct pg_sample *s = &c->sample;
-    if (c->disk.dir != 0 || c->disk.dir_next != 0 || c->reclone) return;
-    if (is_primary(c) && c->disk.released_term < decided(c)->term) return;
-    if (decided(c)->system_id == 0 || s->system_id != decided(c)->system_id) return;
-    if (s->phase != PG_DOWN && s->phase != PG_RECOVERY) return;
+    if (c->disk.dir != 0 || c->disk.dir_next != 0 || c->reclone)
+        return;
+    if (is_primary(c) && c->disk.released_term < decided(c)->term)
+        return;
+    if (decided(c)->system_id == 0 || s->system_id != decided(c)->system_id)
+        return;
+    if (s->phase != PG_DOWN && s->phase != PG_RECOVERY)
+        return;
     c->disk.dir = draw(c, 1);
     store(c);
 }
 
-void on_sample(struct core *c, const struct pg_sample *s) {
+void on_sample(struct core *c, const struct pg_sample *s)
+{
     enum pg_phase before = c->sample.phase;
     c->sample = *s;
     c->sampled = c->now;
     if (before != s->phase) {
-        if (is_primary(c) && before != PG_NONE) c->hold.fine = c->now;
+        if (is_primary(c) && before != PG_NONE)
+            c->hold.fine = c->now;
         c->beat_now = true;
     }
-    if (c->role != ROLE_DATABASE) return;
+    if (c->role != ROLE_DATABASE)
+        return;
     rebuilt(c);
     adopt(c);
-    if (is_primary(c)) syncset_sampled(c);
+    if (is_primary(c))
+        syncset_sampled(c);
 }
 
 /* ---- the goal ------------------------------------------------------------------------------------------------------------ */
 
 /* The record that may be acted on. */
-static const struct record *acting(const struct core *c) {
-    if (MUTANT(PROMOTE_UNDECIDED) || MUTANT(FOLLOW_UNDECIDED)) return &c->disk.accepted.record;
+static const struct record *acting(const struct core *c)
+{
+    if (MUTANT(PROMOTE_UNDECIDED) || MUTANT(FOLLOW_UNDECIDED))
+        return &c->disk.accepted.record;
     return decided(c);
 }
 
-static bool sealed_above(const struct core *c) {
-    if (MUTANT(FOLLOW_UNDECIDED)) return c->sealing.active && ballot_cmp(c->disk.accepted.ballot, c->sealing.ballot) < 0;
+static bool sealed_above(const struct core *c)
+{
+    if (MUTANT(FOLLOW_UNDECIDED))
+        return c->sealing.active && ballot_cmp(c->disk.accepted.ballot, c->sealing.ballot) < 0;
     return c->sealing.active || ballot_cmp(c->disk.sealed_for, decided_ballot(c)) > 0;
 }
 
-static void goal_primary(struct core *c, const struct record *r, struct pg_goal *g) {
+static void goal_primary(struct core *c, const struct record *r, struct pg_goal *g)
+{
     bool allowed = lease_held(c) || (MUTANT(PROMOTE_UNDECIDED) && r != decided(c));
     bool own = c->disk.dir == r->primary_dir || MUTANT(SERVE_OTHER_DIR);
     g->upstream = MEMBER_NONE;
@@ -82,18 +99,28 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
     g->not_after = c->hold.until;
     g->sync = syncset_setting(c, r);
     for (int i = 0; i < r->n_databases; i++)
-        if (r->databases[i] != c->self) g->slots[g->n_slots++] = r->databases[i];
-    if (c->disk.released_term >= r->term) g->kind = sealed_above(c) ? GOAL_SEAL : GOAL_DOWN;
-    else if (c->hold.failing || !own) g->kind = GOAL_DOWN;
-    else if (operate_stopping(c)) g->kind = GOAL_SHUTDOWN;
-    else if (!allowed) g->kind = GOAL_KEEP;
-    else if (r->system_id == 0) g->kind = GOAL_INIT;
-    else if (c->disk.served_term == r->term || (c->sample.timeline == r->timeline && c->sample.phase != PG_RECOVERY && c->sample.phase != PG_PROMOTING))
+        if (r->databases[i] != c->self)
+            g->slots[g->n_slots++] = r->databases[i];
+    if (c->disk.released_term >= r->term)
+        g->kind = sealed_above(c) ? GOAL_SEAL : GOAL_DOWN;
+    else if (c->hold.failing || !own)
+        g->kind = GOAL_DOWN;
+    else if (operate_stopping(c))
+        g->kind = GOAL_SHUTDOWN;
+    else if (!allowed)
+        g->kind = GOAL_KEEP;
+    else if (r->system_id == 0)
+        g->kind = GOAL_INIT;
+    else if (c->disk.served_term == r->term ||
+             (c->sample.timeline == r->timeline && c->sample.phase != PG_RECOVERY &&
+              c->sample.phase != PG_PROMOTING))
         g->kind = GOAL_PRIMARY;
-    else g->kind = GOAL_PROMOTE;
+    else
+        g->kind = GOAL_PROMOTE;
 }
 
-static bool upstream_ready(const struct core *c, const struct record *r) {
+static bool upstream_ready(const struct core *c, const struct record *r)
+{
     int i = member_index(c, r->primary);
     return i >= 0 && peer_fresh(c, i, span_ms(4 * (int64_t)c->set.lease_ms)) && c->peers[i].beat.pg.ready &&
            c->peers[i].beat.decided_term == r->term;
@@ -101,7 +128,8 @@ static bool upstream_ready(const struct core *c, const struct record *r) {
 
 /* A copy needs a primary that is writable under its lease, not one that applications may use already: a strict cluster
  * is ready only once it has a standby. */
-static bool upstream_writable(const struct core *c, const struct record *r) {
+static bool upstream_writable(const struct core *c, const struct record *r)
+{
     int i = member_index(c, r->primary);
     const struct heartbeat *h = i < 0 ? NULL : &c->peers[i].beat;
     return h && peer_fresh(c, i, span_ms(4 * (int64_t)c->set.lease_ms)) && h->decided_term == r->term &&
@@ -109,10 +137,12 @@ static bool upstream_writable(const struct core *c, const struct record *r) {
 }
 
 /* Under a new id, drawn and stored before the old contents are touched. */
-static void rebuild(struct core *c, struct pg_goal *g, enum pg_goal_kind kind) {
+static void rebuild(struct core *c, struct pg_goal *g, enum pg_goal_kind kind)
+{
     if (c->disk.dir_next == 0) {
         c->disk.dir_next = draw(c, 2);
-        if (MUTANT(RECLONED_COUNTS) && c->disk.dir) c->disk.dir_next = c->disk.dir;
+        if (MUTANT(RECLONED_COUNTS) && c->disk.dir)
+            c->disk.dir_next = c->disk.dir;
         c->disk.dir = 0;
         store(c);
     }
@@ -122,25 +152,32 @@ static void rebuild(struct core *c, struct pg_goal *g, enum pg_goal_kind kind) {
 
 /* Is the end of the local WAL known?  A stopped server that was not shut down cleanly knows it only after replay; on the
  * record's newest timeline it does not matter. */
-static bool end_known(const struct core *c, const struct record *r) {
+static bool end_known(const struct core *c, const struct record *r)
+{
     const struct pg_sample *s = &c->sample;
-    if (s->timeline == r->timeline && s->timeline != 0) return true;
-    if (s->phase == PG_RECOVERY) return c->goal.kind != GOAL_SEAL || (s->goal_seq == c->goal.seq && s->sealed);
+    if (s->timeline == r->timeline && s->timeline != 0)
+        return true;
+    if (s->phase == PG_RECOVERY)
+        return c->goal.kind != GOAL_SEAL || (s->goal_seq == c->goal.seq && s->sealed);
     return s->phase == PG_DOWN && s->clean && s->lsn != 0;
 }
 
 /* A receiver connected to the record's primary, by the goal in force, proves the lineage; a sample taken in the middle
  * of the switch from one timeline to the next does not disprove it. */
-static bool streams_already(const struct core *c, const struct record *r) {
+static bool streams_already(const struct core *c, const struct record *r)
+{
     return c->goal.kind == GOAL_FOLLOW && c->goal.term == r->term && c->goal.upstream == r->primary &&
-           c->sample.goal_seq == c->goal.seq && c->sample.phase == PG_RECOVERY && c->sample.upstream == r->primary;
+           c->sample.goal_seq == c->goal.seq && c->sample.phase == PG_RECOVERY &&
+           c->sample.upstream == r->primary;
 }
 
-static void goal_standby(struct core *c, const struct record *r, struct pg_goal *g) {
+static void goal_standby(struct core *c, const struct record *r, struct pg_goal *g)
+{
     const struct pg_sample *s = &c->sample;
-    bool rebuilding = (c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE) && c->goal.upstream == r->primary &&
-                      c->goal.term == r->term && c->disk.dir_next != 0;
-    bool torn = s->phase == PG_BROKEN && s->confirmed_dead && s->system_id == r->system_id; /* a rewind was cut short */
+    bool rebuilding = (c->goal.kind == GOAL_REWIND || c->goal.kind == GOAL_CLONE) &&
+                      c->goal.upstream == r->primary && c->goal.term == r->term && c->disk.dir_next != 0;
+    bool torn = s->phase == PG_BROKEN && s->confirmed_dead &&
+                s->system_id == r->system_id; /* a rewind was cut short */
     g->term = r->term;
     g->timeline = r->timeline;
     g->upstream = r->primary;
@@ -152,13 +189,15 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
     } else if (c->disk.dir != 0 && sealed_above(c) && s->phase != PG_ABSENT) {
         g->kind = GOAL_SEAL;
     } else if (!c->vouched) {
-        g->kind = GOAL_KEEP; /* a store that was rolled back may have forgotten a seal: nothing is followed on its word */
+        g->kind =
+            GOAL_KEEP; /* a store that was rolled back may have forgotten a seal: nothing is followed on its word */
     } else if (rebuilding && !(c->reclone && c->goal.kind == GOAL_REWIND)) {
         g->kind = c->goal.kind;
         g->dir = c->disk.dir_next;
     } else if (s->phase == PG_ABSENT || torn || c->reclone || c->disk.dir == 0) {
         g->kind = GOAL_KEEP;
-        if (upstream_writable(c, r) && (s->phase == PG_ABSENT || torn || c->reclone || c->disk.dir_next != 0)) rebuild(c, g, GOAL_CLONE);
+        if (upstream_writable(c, r) && (s->phase == PG_ABSENT || torn || c->reclone || c->disk.dir_next != 0))
+            rebuild(c, g, GOAL_CLONE);
     } else if (s->system_id != r->system_id) {
         g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
     } else if (streams_already(c, r)) {
@@ -171,13 +210,15 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         case JOIN_REWIND:
         case JOIN_CLONE:
             g->kind = GOAL_SEAL;
-            if (upstream_writable(c, r)) rebuild(c, g, lineage_join(r, s->timeline, s->lsn) == JOIN_REWIND ? GOAL_REWIND : GOAL_CLONE);
+            if (upstream_writable(c, r))
+                rebuild(c, g, lineage_join(r, s->timeline, s->lsn) == JOIN_REWIND ? GOAL_REWIND : GOAL_CLONE);
             break;
         }
     }
 }
 
-static bool same_goal(const struct pg_goal *a, const struct pg_goal *b) {
+static bool same_goal(const struct pg_goal *a, const struct pg_goal *b)
+{
     return a->kind == b->kind && a->term == b->term && a->timeline == b->timeline && a->dir == b->dir &&
            a->upstream == b->upstream && a->n_slots == b->n_slots &&
            memcmp(a->slots, b->slots, sizeof a->slots) == 0;
@@ -185,27 +226,37 @@ static bool same_goal(const struct pg_goal *a, const struct pg_goal *b) {
 
 /* The order to start or promote was given under a lease that has been renewed since, and the hand has not begun: by
  * not_after it may not begin any more. */
-static bool outlived(const struct core *c) {
+static bool outlived(const struct core *c)
+{
     const struct pg_goal *g = &c->goal;
     const struct pg_sample *s = &c->sample;
     bool starts = g->kind == GOAL_PRIMARY || g->kind == GOAL_PROMOTE || g->kind == GOAL_INIT;
     bool waits = s->phase == PG_DOWN || s->phase == PG_RECOVERY || s->phase == PG_ABSENT;
-    return starts && waits && lease_held(c) && !instant_is_never(g->not_after) && instant_due_any(c->now, g->not_after) &&
-           (s->goal_seq != g->seq || s->progress == PG_GOAL_RUNNING);
+    return starts && waits && lease_held(c) && !instant_is_never(g->not_after) &&
+           instant_due_any(c->now, g->not_after) && (s->goal_seq != g->seq || s->progress == PG_GOAL_RUNNING);
 }
 
-static void goal_update(struct core *c) {
+static void goal_update(struct core *c)
+{
     struct pg_goal g = {.dir = c->disk.dir};
     const struct record *r = acting(c);
-    if (c->role != ROLE_DATABASE) return;
-    if (c->twin) g.kind = GOAL_DOWN;
-    else if (r->primary == c->self) goal_primary(c, r, &g);
-    else goal_standby(c, r, &g);
-    bool failed = c->sample.goal_seq == c->goal.seq && c->sample.progress == PG_GOAL_FAILED && c->goal.seq != 0;
+    if (c->role != ROLE_DATABASE)
+        return;
+    if (c->twin)
+        g.kind = GOAL_DOWN;
+    else if (r->primary == c->self)
+        goal_primary(c, r, &g);
+    else
+        goal_standby(c, r, &g);
+    bool failed =
+        c->sample.goal_seq == c->goal.seq && c->sample.progress == PG_GOAL_FAILED && c->goal.seq != 0;
     bool again = failed && instant_elapsed_least(c->now, c->goal_set).ns > span_ms(RETRY_MS).ns;
-    if (same_goal(&g, &c->goal) && !again && !outlived(c)) return;
-    if (again && g.kind == GOAL_FOLLOW && ++c->follow_failures >= 5) c->reclone = true;
-    if (g.kind != GOAL_FOLLOW) c->follow_failures = 0;
+    if (same_goal(&g, &c->goal) && !again && !outlived(c))
+        return;
+    if (again && g.kind == GOAL_FOLLOW && ++c->follow_failures >= 5)
+        c->reclone = true;
+    if (g.kind != GOAL_FOLLOW)
+        c->follow_failures = 0;
     g.seq = c->goal.seq + 1;
     if (g.kind != c->goal.kind && c->sample.phase != PG_NONE)
         event_say(c, "+goal", "PostgreSQL: %s (it is \"%s\" on timeline %u)", pg_goal_name(g.kind),
@@ -216,10 +267,12 @@ static void goal_update(struct core *c) {
 }
 
 /* The primary that applications should use: the decided one, once it says that it is ready; else the last one known. */
-static void route_update(struct core *c) {
+static void route_update(struct core *c)
+{
     const struct record *r = decided(c);
     bool ready = is_primary(c) ? c->hold.ready : upstream_ready(c, r);
-    if (!ready || (c->route == r->primary && c->route_term == r->term)) return;
+    if (!ready || (c->route == r->primary && c->route_term == r->term))
+        return;
     c->route = r->primary;
     c->route_term = r->term;
     struct effect *e = effect_add(c, EFFECT_ROUTE);
@@ -227,7 +280,8 @@ static void route_update(struct core *c) {
     e->term = r->term;
 }
 
-void goals_drive(struct core *c) {
+void goals_drive(struct core *c)
+{
     goal_update(c);
     route_update(c);
 }

@@ -13,30 +13,36 @@
 
 /* ---- answers ------------------------------------------------------------------------------------------------------- */
 
-static void answer(struct core *c, member_id to, const struct command *m, bool final, bool done, const char *text,
-                   const char *detail, const char *hint) {
+static void answer(struct core *c, member_id to, const struct command *m, bool final, bool done,
+                   const char *text, const char *detail, const char *hint)
+{
     struct answer a = {.id = m->id, .done = done, .final = final};
     snprintf(a.text, sizeof a.text, "%s", text);
     snprintf(a.detail, sizeof a.detail, "%s", detail);
     snprintf(a.hint, sizeof a.hint, "%s", hint);
-    if (to == c->self) effect_add(c, EFFECT_ANSWER)->answer = a;
-    else send_to(c, FRAME_ANSWER, to, wire_put_answer(body_room(c), &a));
+    if (to == c->self)
+        effect_add(c, EFFECT_ANSWER)->answer = a;
+    else
+        send_to(c, FRAME_ANSWER, to, wire_put_answer(body_room(c), &a));
 }
 
-static void refuse(struct core *c, member_id to, const struct command *m, const char *text, const char *detail,
-                   const char *hint) {
+static void refuse(struct core *c, member_id to, const struct command *m, const char *text,
+                   const char *detail, const char *hint)
+{
     event_say(c, "-command", "refused: %s", text);
     answer(c, to, m, true, false, text, detail, hint);
 }
 
-enum reject on_answer(struct core *c, const struct answer *a) {
+enum reject on_answer(struct core *c, const struct answer *a)
+{
     effect_add(c, EFFECT_ANSWER)->answer = *a;
     return REJECT_NONE;
 }
 
 /* ---- changes of the record ------------------------------------------------------------------------------------------- */
 
-static void begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from) {
+static void begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from)
+{
     memset(&c->operation, 0, sizeof c->operation);
     c->operation.phase = phase;
     c->operation.command = *m;
@@ -44,14 +50,16 @@ static void begin(struct core *c, enum operation_phase phase, const struct comma
     c->operation.started = c->now;
 }
 
-static void finish(struct core *c, bool done, const char *text, const char *detail, const char *hint) {
+static void finish(struct core *c, bool done, const char *text, const char *detail, const char *hint)
+{
     struct operation o = c->operation;
     memset(&c->operation, 0, sizeof c->operation);
     event_say(c, done ? "+command" : "-command", "%s", text);
     answer(c, o.reply_to, &o.command, true, done, text, detail, hint);
 }
 
-static void change(struct core *c, const struct command *m, member_id from) {
+static void change(struct core *c, const struct command *m, member_id from)
+{
     struct record want = *decided(c);
     want.version++;
     if (m->kind == COMMAND_READMIT) {
@@ -64,9 +72,11 @@ static void change(struct core *c, const struct command *m, member_id from) {
     } else {
         want.paused = m->kind == COMMAND_PAUSE;
         memset(want.paused_why, 0, sizeof want.paused_why);
-        if (want.paused) snprintf(want.paused_why, sizeof want.paused_why, "%s", m->why);
+        if (want.paused)
+            snprintf(want.paused_why, sizeof want.paused_why, "%s", m->why);
     }
-    if (c->disk.has_own || !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
+    if (c->disk.has_own ||
+        !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
         refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
         return;
     }
@@ -77,28 +87,37 @@ static void change(struct core *c, const struct command *m, member_id from) {
 /* ---- planned switchover ------------------------------------------------------------------------------------------------ */
 
 /* Why the target does not qualify, or NULL. */
-static const char *unfit(const struct core *c, member_id target, char *detail, size_t size) {
+static const char *unfit(const struct core *c, member_id target, char *detail, size_t size)
+{
     int i = member_index(c, target);
     snprintf(detail, size, "%s", "");
-    if (i < 0 || !record_is_database(decided(c), target)) return "the target is not a database of this cluster";
-    if (target == c->self) return "the target is the primary already";
-    if (!peer_fresh(c, i, span_ms(c->set.lease_ms))) return "the target is not heard";
+    if (i < 0 || !record_is_database(decided(c), target))
+        return "the target is not a database of this cluster";
+    if (target == c->self)
+        return "the target is the primary already";
+    if (!peer_fresh(c, i, span_ms(c->set.lease_ms)))
+        return "the target is not heard";
     const struct pg_report *g = &c->peers[i].beat.pg;
     snprintf(detail, size, "It is \"%s\"%s, %llu kB behind, pre-flight flags 0x%x.", pg_phase_name(g->phase),
              g->streaming ? ", streaming" : ", not streaming",
-             (unsigned long long)(c->sample.lsn > g->lsn ? (c->sample.lsn - g->lsn) / 1024 : 0), (unsigned)g->preflight);
-    if (!database_eligible(c, i) || !g->streaming) return "the target does not qualify";
-    if (g->lsn + (16u << 20) < c->sample.lsn) return "the target is too far behind";
+             (unsigned long long)(c->sample.lsn > g->lsn ? (c->sample.lsn - g->lsn) / 1024 : 0),
+             (unsigned)g->preflight);
+    if (!database_eligible(c, i) || !g->streaming)
+        return "the target does not qualify";
+    if (g->lsn + (16u << 20) < c->sample.lsn)
+        return "the target is too far behind";
     struct sealed alive[DATABASES_MAX];
     size_t n = 0;
     for (int k = 0; k < c->n_members && n < DATABASES_MAX; k++)
         if (k != c->self_index && database_eligible(c, k))
             alive[n++] = (struct sealed){.id = c->members[k].id, .dir = c->peers[k].beat.pg.dir};
-    if (!seals_suffice(decided(c), alive, n)) return "too few standbys of the sync set are alive to take over";
+    if (!seals_suffice(decided(c), alive, n))
+        return "too few standbys of the sync set are alive to take over";
     return NULL;
 }
 
-static void switchover(struct core *c, const struct command *m, member_id from) {
+static void switchover(struct core *c, const struct command *m, member_id from)
+{
     char detail[TEXT_SIZE * 2];
     const char *why = unfit(c, m->target, detail, sizeof detail);
     if (why) {
@@ -107,15 +126,16 @@ static void switchover(struct core *c, const struct command *m, member_id from) 
     }
     struct record want = *decided(c);
     if (want.joint || c->sample.phase != PG_PRIMARY || !c->hold.ready) {
-        refuse(c, from, m, "the primary is busy", "The sync set is changing, or the primary is not ready yet.",
-               "Try again in a moment.");
+        refuse(c, from, m, "the primary is busy",
+               "The sync set is changing, or the primary is not ready yet.", "Try again in a moment.");
         return;
     }
     want.version++;
     want.switchover_from = c->self;
     want.switchover_to = m->target;
     want.switchover_deadline_ms = c->set.switchover_timeout_ms;
-    if (c->disk.has_own || !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
+    if (c->disk.has_own ||
+        !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
         refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
         return;
     }
@@ -124,11 +144,13 @@ static void switchover(struct core *c, const struct command *m, member_id from) 
     event_say(c, "+switchover", "switching over to %s", member_name(c, m->target));
 }
 
-bool operate_stopping(const struct core *c) {
+bool operate_stopping(const struct core *c)
+{
     return c->operation.phase == OPERATION_STOP || c->operation.phase == OPERATION_HANDOVER;
 }
 
-static void undo(struct core *c, const char *text, const char *detail) {
+static void undo(struct core *c, const char *text, const char *detail)
+{
     struct operation o = c->operation;
     event_say(c, "-switchover", "%s", text);
     answer(c, o.reply_to, &o.command, true, false, text, detail, "The old primary goes on.");
@@ -137,24 +159,29 @@ static void undo(struct core *c, const char *text, const char *detail) {
     c->hold.fine = c->now;
 }
 
-static void handover(struct core *c) {
+static void handover(struct core *c)
+{
     int i = member_index(c, c->operation.command.target);
-    if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) || c->peers[i].beat.pg.lsn < c->operation.stop_lsn) return;
+    if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) || c->peers[i].beat.pg.lsn < c->operation.stop_lsn)
+        return;
     c->operation.phase = OPERATION_RELEASED;
     release_term(c, c->operation.command.target, "planned switchover");
 }
 
 /* The record says "switchover" though none is under way here: clear it, once PostgreSQL runs. */
-static void clear(struct core *c) {
+static void clear(struct core *c)
+{
     struct record want = *decided(c);
-    if (want.switchover_to == MEMBER_NONE || !lease_held(c) || c->sample.phase != PG_PRIMARY) return;
+    if (want.switchover_to == MEMBER_NONE || !lease_held(c) || c->sample.phase != PG_PRIMARY)
+        return;
     want.version++;
     want.switchover_from = want.switchover_to = MEMBER_NONE;
     want.switchover_deadline_ms = 0;
     propose_change(c, &want);
 }
 
-static void drive_switchover(struct core *c) {
+static void drive_switchover(struct core *c)
+{
     struct operation *o = &c->operation;
     bool late = instant_elapsed_most(c->now, o->started).ns > span_ms(c->set.switchover_timeout_ms).ns;
     if (o->phase == OPERATION_RELEASED) {
@@ -164,15 +191,19 @@ static void drive_switchover(struct core *c) {
             finish(c, true, "switched over", "", "");
         else if (decided(c)->term > o->command.term && decided(c)->primary != o->command.target)
             finish(c, false, "another member took over", "", "\"pgmesh why\" tells the reason.");
-        else if (instant_elapsed_most(c->now, o->started).ns > span_ms(2 * (int64_t)c->set.switchover_timeout_ms).ns)
-            finish(c, false, "the target has not become ready in time", "", "\"pgmesh status\" shows the state.");
+        else if (instant_elapsed_most(c->now, o->started).ns >
+                 span_ms(2 * (int64_t)c->set.switchover_timeout_ms).ns)
+            finish(c, false, "the target has not become ready in time", "",
+                   "\"pgmesh status\" shows the state.");
         return;
     }
     if (!is_primary(c) || !lease_held(c) || late) {
-        undo(c, "the switchover did not finish in time", "It was undone before the primary gave its term up.");
+        undo(c, "the switchover did not finish in time",
+             "It was undone before the primary gave its term up.");
         return;
     }
-    bool down = c->sample.phase == PG_DOWN && c->sample.confirmed_dead; /* known together with `clean`, later than DOWN */
+    bool down = c->sample.phase == PG_DOWN &&
+                c->sample.confirmed_dead; /* known together with `clean`, later than DOWN */
     if (o->phase == OPERATION_STOP && down && c->sample.goal_seq == c->goal.seq) {
         if (!c->sample.clean || c->sample.lsn == 0) {
             undo(c, "PostgreSQL did not stop cleanly", "");
@@ -181,45 +212,61 @@ static void drive_switchover(struct core *c) {
         o->stop_lsn = c->sample.lsn;
         o->phase = OPERATION_HANDOVER;
     }
-    if (o->phase == OPERATION_HANDOVER) handover(c);
+    if (o->phase == OPERATION_HANDOVER)
+        handover(c);
 }
 
-void operate_decided(struct core *c) {
+void operate_decided(struct core *c)
+{
     struct operation *o = &c->operation;
-    if (o->phase == OPERATION_NONE || decided(c)->version < o->version || decided(c)->term != o->command.term) return;
-    if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target) o->phase = OPERATION_STOP;
+    if (o->phase == OPERATION_NONE || decided(c)->version < o->version || decided(c)->term != o->command.term)
+        return;
+    if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target)
+        o->phase = OPERATION_STOP;
     else if (o->phase == OPERATION_WAIT_RECORD)
-        finish(c, true, o->command.kind == COMMAND_PAUSE ? "paused" : o->command.kind == COMMAND_RESUME ? "resumed"
-                                                                                                       : "admitted again", "", "");
+        finish(c, true,
+               o->command.kind == COMMAND_PAUSE    ? "paused"
+               : o->command.kind == COMMAND_RESUME ? "resumed"
+                                                   : "admitted again",
+               "", "");
 }
 
 /* ---- failover by an operator, when there is no primary ------------------------------------------------------------------ */
 
-static void failover(struct core *c, const struct command *m, member_id from) {
+static void failover(struct core *c, const struct command *m, member_id from)
+{
     verdict_update(c);
     if (!verdict_promises(c->verdict, decided(c)->durability)) {
         refuse(c, from, m, "the primary is not gone",
-               c->verdict == VERDICT_ALIVE ? "This member granted it a lease that still runs." : "Its state is not known here.",
+               c->verdict == VERDICT_ALIVE ? "This member granted it a lease that still runs."
+                                           : "Its state is not known here.",
                "Use \"pgmesh switchover\" to move a primary that is alive.");
         return;
     }
-    if (c->proposer.phase == PROPOSER_PREPARE && c->proposer.takeover) proposer_stop(c, false); /* begun without the order */
+    if (c->proposer.phase == PROPOSER_PREPARE && c->proposer.takeover)
+        proposer_stop(c, false); /* begun without the order */
     c->failover_armed = true;
     c->failover_command = *m;
     c->failover_reply = from;
     begin(c, OPERATION_NONE, m, from);
-    event_say(c, "+failover", "an operator asks for a failover%s", m->allow_data_loss ? ", accepting the loss of data" : "");
+    event_say(c, "+failover", "an operator asks for a failover%s",
+              m->allow_data_loss ? ", accepting the loss of data" : "");
 }
 
-static void drive_failover(struct core *c) {
+static void drive_failover(struct core *c)
+{
     const struct command *m = &c->failover_command;
-    if (!c->failover_armed) return;
+    if (!c->failover_armed)
+        return;
     bool over = decided(c)->term > m->term;
-    bool late = instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns;
-    if (!over && !late) return;
+    bool late =
+        instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns;
+    if (!over && !late)
+        return;
     c->failover_armed = false;
     if (over && m->target != MEMBER_NONE && decided(c)->primary != m->target) {
-        answer(c, c->failover_reply, m, true, false, "another member took over", "It was better placed, or faster.",
+        answer(c, c->failover_reply, m, true, false, "another member took over",
+               "It was better placed, or faster.",
                "\"pgmesh why\" tells the reason; \"pgmesh switchover\" moves the primary.");
         return;
     }
@@ -235,50 +282,66 @@ static void drive_failover(struct core *c) {
 
 /* ---- dispatch ------------------------------------------------------------------------------------------------------------ */
 
-static member_id executor(const struct core *c, const struct command *m) {
-    if ((m->kind == COMMAND_FAILOVER || m->kind == COMMAND_REINIT) && m->target != MEMBER_NONE) return m->target;
+static member_id executor(const struct core *c, const struct command *m)
+{
+    if ((m->kind == COMMAND_FAILOVER || m->kind == COMMAND_REINIT) && m->target != MEMBER_NONE)
+        return m->target;
     int i = member_index(c, decided(c)->primary);
-    bool primary = is_primary(c) ? lease_held(c) : i >= 0 && peer_fresh(c, i, span_ms(2 * (int64_t)c->set.lease_ms));
-    if (primary && m->kind != COMMAND_FAILOVER) return decided(c)->primary;
-    if (m->kind != COMMAND_FAILOVER && m->kind != COMMAND_RESUME) return MEMBER_NONE;
-    if (c->role == ROLE_DATABASE && c->sample.phase == PG_RECOVERY) return c->self;
+    bool primary =
+        is_primary(c) ? lease_held(c) : i >= 0 && peer_fresh(c, i, span_ms(2 * (int64_t)c->set.lease_ms));
+    if (primary && m->kind != COMMAND_FAILOVER)
+        return decided(c)->primary;
+    if (m->kind != COMMAND_FAILOVER && m->kind != COMMAND_RESUME)
+        return MEMBER_NONE;
+    if (c->role == ROLE_DATABASE && c->sample.phase == PG_RECOVERY)
+        return c->self;
     for (int k = 0; k < c->n_members; k++)
-        if (k != c->self_index && database_eligible(c, k)) return c->members[k].id;
+        if (k != c->self_index && database_eligible(c, k))
+            return c->members[k].id;
     return MEMBER_NONE;
 }
 
-static void reinit(struct core *c, const struct command *m, member_id from) {
+static void reinit(struct core *c, const struct command *m, member_id from)
+{
     if (c->role != ROLE_DATABASE || is_primary(c)) {
         refuse(c, from, m, "only a standby can be copied anew", "", "");
         return;
     }
     c->reclone = true;
     event_say(c, "+reinit", "an operator asks for a fresh copy");
-    answer(c, from, m, true, true, "the standby is being copied anew", "", "\"pgmesh status\" shows the progress.");
+    answer(c, from, m, true, true, "the standby is being copied anew", "",
+           "\"pgmesh status\" shows the progress.");
 }
 
 /* A replayed command does nothing: most change the record that they were signed for; this catches the others. */
-static bool seen(struct core *c, uint64_t id) {
+static bool seen(struct core *c, uint64_t id)
+{
     for (int i = 0; i < COMMANDS_SEEN; i++)
-        if (c->commands[i] == id) return true;
+        if (c->commands[i] == id)
+            return true;
     c->commands[c->n_commands++ % COMMANDS_SEEN] = id;
     return false;
 }
 
-static void execute(struct core *c, const struct command *m, member_id from) {
+static void execute(struct core *c, const struct command *m, member_id from)
+{
     if (ballot_cmp(m->base, decided_ballot(c)) != 0 || m->term != decided(c)->term) {
-        refuse(c, from, m, "the record has changed", "The command was signed for another version of the record.",
+        refuse(c, from, m, "the record has changed",
+               "The command was signed for another version of the record.",
                "Look at the status and try again.");
         return;
     }
     bool instead = c->failover_armed && m->kind == COMMAND_FAILOVER && m->allow_data_loss;
-    if (instead) answer(c, c->failover_reply, &c->failover_command, true, false, "another order took its place", "", "");
+    if (instead)
+        answer(c, c->failover_reply, &c->failover_command, true, false, "another order took its place", "",
+               "");
     if (c->operation.phase != OPERATION_NONE || (c->failover_armed && !instead)) {
         refuse(c, from, m, "another operation is under way", "", "Wait for it to finish.");
         return;
     }
     if (seen(c, m->id)) {
-        refuse(c, from, m, "this command was executed already", "Its number was seen before.", "Give the command again.");
+        refuse(c, from, m, "this command was executed already", "Its number was seen before.",
+               "Give the command again.");
         return;
     }
     switch (m->kind) {
@@ -286,15 +349,18 @@ static void execute(struct core *c, const struct command *m, member_id from) {
     case COMMAND_PAUSE:
     case COMMAND_READMIT: change(c, m, from); break;
     case COMMAND_RESUME:
-        if (is_primary(c)) change(c, m, from);
-        else failover(c, m, from);
+        if (is_primary(c))
+            change(c, m, from);
+        else
+            failover(c, m, from);
         break;
     case COMMAND_FAILOVER: failover(c, m, from); break;
     case COMMAND_REINIT: reinit(c, m, from); break;
     }
 }
 
-static void carry(struct core *c, member_id to, const uint8_t *bytes, size_t n) {
+static void carry(struct core *c, member_id to, const uint8_t *bytes, size_t n)
+{
     uint8_t *copy = body_room(c) - FRAME_HEADER;
     memcpy(copy, bytes, n);
     c->out->used += (n + 15) & ~(size_t)15;
@@ -304,18 +370,24 @@ static void carry(struct core *c, member_id to, const uint8_t *bytes, size_t n) 
     e->to = mask_of(c, to);
 }
 
-enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n, member_id from) {
-    if (!command_holds(c, m)) return REJECT_STATEMENT;
+enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n,
+                       member_id from)
+{
+    if (!command_holds(c, m))
+        return REJECT_STATEMENT;
     member_id to = executor(c, m);
-    if (to == c->self) execute(c, m, from);
+    if (to == c->self)
+        execute(c, m, from);
     else if (to == MEMBER_NONE || from != c->self)
-        refuse(c, from, m, "no member can execute this command now", "There is no primary that is heard from here.",
-               "\"pgmesh status\" shows who is alive.");
-    else carry(c, to, bytes, n);
+        refuse(c, from, m, "no member can execute this command now",
+               "There is no primary that is heard from here.", "\"pgmesh status\" shows who is alive.");
+    else
+        carry(c, to, bytes, n);
     return REJECT_NONE;
 }
 
-void operate_drive(struct core *c) {
+void operate_drive(struct core *c)
+{
     drive_failover(c);
     switch (c->operation.phase) {
     case OPERATION_NONE: clear(c); break;
@@ -324,11 +396,13 @@ void operate_drive(struct core *c) {
     case OPERATION_HANDOVER:
     case OPERATION_RELEASED: drive_switchover(c); break;
     case OPERATION_UNDO:
-        if (!is_primary(c) || c->sample.phase == PG_PRIMARY) memset(&c->operation, 0, sizeof c->operation);
+        if (!is_primary(c) || c->sample.phase == PG_PRIMARY)
+            memset(&c->operation, 0, sizeof c->operation);
         break;
     case OPERATION_WAIT_RECORD:
         if (instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns)
-            finish(c, false, "the change was not decided in time", "Too few voters answer.", "\"pgmesh status\" shows them.");
+            finish(c, false, "the change was not decided in time", "Too few voters answer.",
+                   "\"pgmesh status\" shows them.");
         break;
     }
 }

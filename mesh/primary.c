@@ -8,19 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool own_directory(const struct core *c) {
+static bool own_directory(const struct core *c)
+{
     return c->disk.dir == decided(c)->primary_dir || MUTANT(SERVE_OTHER_DIR);
 }
 
-static bool released(const struct core *c) { return c->disk.released_term >= decided(c)->term; }
-
-bool lease_held(const struct core *c) {
-    const struct hold *h = &c->hold;
-    return is_primary(c) && h->term == decided(c)->term && h->confirmed && !released(c) && !instant_is_never(h->until) &&
-           !instant_due_any(c->now, h->until);
+static bool released(const struct core *c)
+{
+    return c->disk.released_term >= decided(c)->term;
 }
 
-void hold_reset(struct core *c, bool confirmed) {
+bool lease_held(const struct core *c)
+{
+    const struct hold *h = &c->hold;
+    return is_primary(c) && h->term == decided(c)->term && h->confirmed && !released(c) &&
+           !instant_is_never(h->until) && !instant_due_any(c->now, h->until);
+}
+
+void hold_reset(struct core *c, bool confirmed)
+{
     memset(&c->hold, 0, sizeof c->hold);
     memset(&c->upkeep, 0, sizeof c->upkeep);
     c->hold.term = decided(c)->term;
@@ -32,45 +38,57 @@ void hold_reset(struct core *c, bool confirmed) {
 
 /* ---- the lease --------------------------------------------------------------------------------------------------- */
 
-void hold_granted(struct core *c, member_id voter, const struct heartbeat *h) {
-    if (!is_primary(c) || h->grant_term != decided(c)->term || h->grant_seq > c->seq) return;
-    if (c->seq - h->grant_seq >= SENT_RING) return;
+void hold_granted(struct core *c, member_id voter, const struct heartbeat *h)
+{
+    if (!is_primary(c) || h->grant_term != decided(c)->term || h->grant_seq > c->seq)
+        return;
+    if (c->seq - h->grant_seq >= SENT_RING)
+        return;
     instant sent = MUTANT(LEASE_FROM_RECEIPT) ? c->now : c->sent_at[h->grant_seq % SENT_RING];
     instant until = lease_voter_until(sent, h->grant_ms, c->set.fence_ms);
     int i = record_voter_index(decided(c), voter);
-    if (i >= 0) c->hold.granted[i] = instant_max(c->hold.granted[i], until);
+    if (i >= 0)
+        c->hold.granted[i] = instant_max(c->hold.granted[i], until);
     i = c->disk.has_own ? record_voter_index(&c->disk.own.record, voter) : -1;
-    if (i >= 0) c->hold.granted_own[i] = instant_max(c->hold.granted_own[i], until);
+    if (i >= 0)
+        c->hold.granted_own[i] = instant_max(c->hold.granted_own[i], until);
 }
 
-static void by_voter(instant to[static VOTERS_MAX], const struct voters *now, const instant from[static VOTERS_MAX],
-                     const struct voters *before) {
+static void by_voter(instant to[static VOTERS_MAX], const struct voters *now,
+                     const instant from[static VOTERS_MAX], const struct voters *before)
+{
     instant moved[VOTERS_MAX] = {{0, 0}};
     for (int i = 0; i < now->n; i++)
         for (int k = 0; k < before->n; k++)
-            if (now->v[i].id == before->v[k].id && now->v[i].epoch == before->v[k].epoch) moved[i] = from[k];
+            if (now->v[i].id == before->v[k].id && now->v[i].epoch == before->v[k].epoch)
+                moved[i] = from[k];
     memcpy(to, moved, sizeof moved);
 }
 
-void hold_voters(struct core *c, const struct voters *before) {
+void hold_voters(struct core *c, const struct voters *before)
+{
     by_voter(c->hold.granted, &decided(c)->voters, c->hold.granted, before);
 }
 
-void hold_own(struct core *c) {
+void hold_own(struct core *c)
+{
     by_voter(c->hold.granted_own, &c->disk.own.record.voters, c->hold.granted, &decided(c)->voters);
 }
 
-static void lease_count(struct core *c) {
+static void lease_count(struct core *c)
+{
     struct hold *h = &c->hold;
     if (!is_primary(c) || !h->confirmed || released(c)) {
         h->until = instant_never();
         return;
     }
     instant until = quorum_until(&decided(c)->voters, h->granted);
-    if (c->disk.has_own) until = instant_min(until, quorum_until(&c->disk.own.record.voters, h->granted_own));
+    if (c->disk.has_own)
+        until = instant_min(until, quorum_until(&c->disk.own.record.voters, h->granted_own));
     h->until = until;
     bool rises = until.boot_ns > h->told.boot_ns && until.raw_ns > h->told.raw_ns;
-    if (!rises || instant_due_any(c->now, until)) return;
+    if (!rises || instant_due_any(c->now, until))
+        return;
     h->told = until;
     struct effect *e = effect_add(c, EFFECT_LEASE);
     e->until = until;
@@ -78,9 +96,11 @@ static void lease_count(struct core *c) {
 }
 
 /* Asks for what the links to the best quorum need: raised at once when renewals come late, lowered slowly. */
-static void lease_length(struct core *c) {
+static void lease_length(struct core *c)
+{
     struct hold *h = &c->hold;
-    if (!lease_held(c) || !instant_due_any(c->now, c->next_beat)) return; /* once for each request, not for each answer */
+    if (!lease_held(c) || !instant_due_any(c->now, c->next_beat))
+        return; /* once for each request, not for each answer */
     int64_t left = instant_elapsed_least(h->until, c->now).ns / 1000000;
     uint32_t max = decided(c)->lease_ms_max;
     if (left < h->ask_ms / 3 && h->ask_ms < max) {
@@ -93,13 +113,16 @@ static void lease_length(struct core *c) {
 
 /* ---- health ------------------------------------------------------------------------------------------------------- */
 
-static bool another_fit(const struct core *c) {
+static bool another_fit(const struct core *c)
+{
     for (int i = 0; i < c->n_members; i++)
-        if (i != c->self_index && database_eligible(c, i)) return true;
+        if (i != c->self_index && database_eligible(c, i))
+            return true;
     return false;
 }
 
-static uint32_t patience_ms(const struct core *c) {
+static uint32_t patience_ms(const struct core *c)
+{
     switch (c->sample.phase) {
     case PG_NONE:
     case PG_PRIMARY: return c->set.answer_timeout_ms;
@@ -116,16 +139,20 @@ static uint32_t patience_ms(const struct core *c) {
 }
 
 /* A crashed PostgreSQL: every process of it is known to be dead. */
-static bool crashed(const struct core *c) {
-    return c->hold.seen_up && c->sample.phase == PG_DOWN && c->sample.confirmed_dead && !operate_stopping(c) &&
-           c->operation.phase != OPERATION_UNDO;
+static bool crashed(const struct core *c)
+{
+    return c->hold.seen_up && c->sample.phase == PG_DOWN && c->sample.confirmed_dead &&
+           !operate_stopping(c) && c->operation.phase != OPERATION_UNDO;
 }
 
-static void crash_decide(struct core *c) {
+static void crash_decide(struct core *c)
+{
     bool over = c->set.on_crash == ON_CRASH_FAILOVER || (c->set.on_crash == ON_CRASH_AUTO && another_fit(c));
-    if (decided(c)->paused) over = false;
+    if (decided(c)->paused)
+        over = false;
     if (over) {
-        release_term(c, MEMBER_NONE, lease_held(c) ? "PostgreSQL crashed" : "the lease ended, and PostgreSQL with it");
+        release_term(c, MEMBER_NONE,
+                     lease_held(c) ? "PostgreSQL crashed" : "the lease ended, and PostgreSQL with it");
         return;
     }
     c->hold.seen_up = false;
@@ -134,11 +161,14 @@ static void crash_decide(struct core *c) {
     c->hold.ready = false;
     c->hold.fine = c->now;
     c->upkeep.known = false;
-    event_say(c, "+restart", "PostgreSQL crashed: starting it again in term %llu", (unsigned long long)decided(c)->term);
+    event_say(c, "+restart", "PostgreSQL crashed: starting it again in term %llu",
+              (unsigned long long)decided(c)->term);
 }
 
-static void fail(struct core *c, const char *why) {
-    if (c->hold.failing) return;
+static void fail(struct core *c, const char *why)
+{
+    if (c->hold.failing)
+        return;
     c->hold.failing = why;
     event_say(c, "+primary-failing", "%s: PostgreSQL is stopped and term %llu given up", why,
               (unsigned long long)decided(c)->term);
@@ -146,132 +176,175 @@ static void fail(struct core *c, const char *why) {
 
 /* A standby that has WAL of this term which we lack proves that our data directory was rolled back.  Each start of
  * PostgreSQL has an end of recovery of its own. */
-static void rollback_check(struct core *c) {
+static void rollback_check(struct core *c)
+{
     struct hold *h = &c->hold;
-    if (h->recovered && (c->sample.phase == PG_DOWN || c->sample.phase == PG_STARTING)) { /* it recovers once more */
+    if (h->recovered &&
+        (c->sample.phase == PG_DOWN || c->sample.phase == PG_STARTING)) { /* it recovers once more */
         h->recovered = h->standbys = 0;
         h->restarted = true;
         h->ever_ready = false;
     }
     if (c->sample.phase == PG_PRIMARY) {
-        if (h->recovered == 0) h->recovered = c->sample.lsn;
-        if (h->restarted && !h->ever_ready && h->recovered && h->recovered < h->standbys) fail(c, "a standby is ahead of this primary");
+        if (h->recovered == 0)
+            h->recovered = c->sample.lsn;
+        if (h->restarted && !h->ever_ready && h->recovered && h->recovered < h->standbys)
+            fail(c, "a standby is ahead of this primary");
         return;
     }
     bool stopped = c->sample.phase == PG_DOWN || c->sample.phase == PG_STARTING;
-    if (h->recovered || !stopped) return; /* one that never stopped goes on ahead of every sample of it */
+    if (h->recovered || !stopped)
+        return; /* one that never stopped goes on ahead of every sample of it */
     for (int i = 0; i < c->n_members; i++) {
         const struct pg_report *g = &c->peers[i].beat.pg;
-        if (c->peers[i].heard && g->wal_term == decided(c)->term && g->lsn > h->standbys) h->standbys = g->lsn;
+        if (c->peers[i].heard && g->wal_term == decided(c)->term && g->lsn > h->standbys)
+            h->standbys = g->lsn;
     }
 }
 
-static void health(struct core *c) {
+static void health(struct core *c)
+{
     struct hold *h = &c->hold;
     const struct pg_sample *s = &c->sample;
-    bool goal_failed = s->progress == PG_GOAL_FAILED && s->goal_seq == c->goal.seq &&
-                       (c->goal.kind == GOAL_PRIMARY || c->goal.kind == GOAL_PROMOTE || c->goal.kind == GOAL_INIT);
-    if (s->frozen || (s->phase == PG_PRIMARY && s->answering)) h->fine = c->now;
-    if (s->phase == PG_PRIMARY && s->answering) h->seen_up = true;
+    bool goal_failed =
+        s->progress == PG_GOAL_FAILED && s->goal_seq == c->goal.seq &&
+        (c->goal.kind == GOAL_PRIMARY || c->goal.kind == GOAL_PROMOTE || c->goal.kind == GOAL_INIT);
+    if (s->frozen || (s->phase == PG_PRIMARY && s->answering))
+        h->fine = c->now;
+    if (s->phase == PG_PRIMARY && s->answering)
+        h->seen_up = true;
     rollback_check(c);
-    if (goal_failed) fail(c, "PostgreSQL did not reach its goal");
-    else if (s->phase == PG_BROKEN) fail(c, "PostgreSQL cannot be run");
+    if (goal_failed)
+        fail(c, "PostgreSQL did not reach its goal");
+    else if (s->phase == PG_BROKEN)
+        fail(c, "PostgreSQL cannot be run");
     else if (s->system_id != 0 && decided(c)->system_id != 0 && s->system_id != decided(c)->system_id)
         fail(c, "the data directory is of another cluster");
-    else if (instant_elapsed_least(c->now, h->fine).ns > span_ms(patience_ms(c)).ns) fail(c, "PostgreSQL does not answer");
-    if (h->failing && (s->phase == PG_DOWN || s->phase == PG_ABSENT || s->phase == PG_BROKEN) && s->confirmed_dead)
+    else if (instant_elapsed_least(c->now, h->fine).ns > span_ms(patience_ms(c)).ns)
+        fail(c, "PostgreSQL does not answer");
+    if (h->failing && (s->phase == PG_DOWN || s->phase == PG_ABSENT || s->phase == PG_BROKEN) &&
+        s->confirmed_dead)
         release_term(c, MEMBER_NONE, h->failing);
-    else if (!h->failing && crashed(c)) crash_decide(c);
+    else if (!h->failing && crashed(c))
+        crash_decide(c);
 }
 
 /* ---- giving up, asking, being ready --------------------------------------------------------------------------------- */
 
-static void release_send(struct core *c) {
+static void release_send(struct core *c)
+{
     c->hold.release_sent = c->now;
     send_all(c, FRAME_RELEASE, mask_core(c), wire_put_release(body_room(c), &c->disk.release));
 }
 
 /* Final: written down first; the term is never asked for again (docs/protocol.md, "RELEASE"). */
-void release_term(struct core *c, member_id successor, const char *reason) {
-    struct release r = {.who = c->self, .ballot = decided_ballot(c), .term = decided(c)->term, .lsn = c->sample.lsn,
+void release_term(struct core *c, member_id successor, const char *reason)
+{
+    struct release r = {.who = c->self,
+                        .ballot = decided_ballot(c),
+                        .term = decided(c)->term,
+                        .lsn = c->sample.lsn,
                         .successor = successor};
     uint8_t bytes[STATEMENT_MAX];
     snprintf(r.reason, sizeof r.reason, "%s", reason);
     sign_make(r.signature, &c->secret, bytes, release_bytes(bytes, &c->cluster, &r));
-    if (!MUTANT(RELEASE_NOT_FINAL)) c->disk.released_term = r.term;
+    if (!MUTANT(RELEASE_NOT_FINAL))
+        c->disk.released_term = r.term;
     c->hold.asking = false;
     c->hold.ready = false;
     c->hold.until = instant_never();
     struct effect *e = effect_add(c, EFFECT_LEASE);
     e->until = instant_never();
     e->term = r.term;
-    if (c->proposer.phase != PROPOSER_IDLE) proposer_stop(c, false);
+    if (c->proposer.phase != PROPOSER_IDLE)
+        proposer_stop(c, false);
     on_release(c, &r);
     release_send(c);
     verdict_update(c);
 }
 
 /* Is there a ballot above our record, promised or sealed for, that keeps others from granting or following us? */
-static bool overtaken(const struct core *c) {
+static bool overtaken(const struct core *c)
+{
     struct ballot top = c->disk.promised_takeover;
-    if (ballot_cmp(c->disk.sealed_for, top) > 0) top = c->disk.sealed_for;
+    if (ballot_cmp(c->disk.sealed_for, top) > 0)
+        top = c->disk.sealed_for;
     for (int i = 0; i < c->n_members; i++) {
         const struct peer *p = &c->peers[i];
-        if (!peer_fresh(c, i, span_ms(c->set.lease_ms))) continue;
-        if (ballot_cmp(p->beat.promised, top) > 0) top = p->beat.promised;
-        if (ballot_cmp(p->beat.sealed_for, top) > 0) top = p->beat.sealed_for;
+        if (!peer_fresh(c, i, span_ms(c->set.lease_ms)))
+            continue;
+        if (ballot_cmp(p->beat.promised, top) > 0)
+            top = p->beat.promised;
+        if (ballot_cmp(p->beat.sealed_for, top) > 0)
+            top = p->beat.sealed_for;
     }
     return ballot_cmp(top, decided_ballot(c)) > 0 && !MUTANT(SEALED_FOREVER);
 }
 
 /* Reads the record through a quorum after a restart; finishes a change of ours that is still undecided; raises the
  * record above a ballot that keeps others away. */
-static void repropose(struct core *c) {
+static void repropose(struct core *c)
+{
     bool unfinished = c->hold.confirmed && c->disk.has_own;
-    if (!c->vouched) return;
-    if (c->proposer.phase != PROPOSER_IDLE || (c->hold.confirmed && !unfinished && !overtaken(c))) return;
-    if (!instant_is_never(c->hold.reproposed) && instant_elapsed_most(c->now, c->hold.reproposed).ns < span_ms(50).ns) return;
+    if (!c->vouched)
+        return;
+    if (c->proposer.phase != PROPOSER_IDLE || (c->hold.confirmed && !unfinished && !overtaken(c)))
+        return;
+    if (!instant_is_never(c->hold.reproposed) &&
+        instant_elapsed_most(c->now, c->hold.reproposed).ns < span_ms(50).ns)
+        return;
     const struct record own = c->disk.own.record;
-    if (propose_change(c, unfinished ? &own : decided(c))) c->hold.reproposed = c->now;
+    if (propose_change(c, unfinished ? &own : decided(c)))
+        c->hold.reproposed = c->now;
 }
 
 /* After a restart in the same term: k of the set have passed the end of our recovery. */
-static bool sync_passed(const struct core *c) {
+static bool sync_passed(const struct core *c)
+{
     const struct record *r = decided(c);
-    if (!c->hold.restarted || r->durability == DURABILITY_ASYNC) return true;
+    if (!c->hold.restarted || r->durability == DURABILITY_ASYNC)
+        return true;
     for (int k = 0; k <= (r->joint ? 1 : 0); k++) {
         const struct sync_set *set = &r->sync[k];
         int passed = 0;
         for (int i = 0; i < c->sample.n_standbys; i++) {
             const struct pg_standby *s = &c->sample.standbys[i];
             const struct sync_member *m = sync_set_find(set, s->id);
-            if (m && m->dir == s->dir && s->streaming && s->flush_lsn >= c->hold.recovered) passed++;
+            if (m && m->dir == s->dir && s->streaming && s->flush_lsn >= c->hold.recovered)
+                passed++;
         }
-        if (set->n && passed < set->k) return false;
+        if (set->n && passed < set->k)
+            return false;
     }
     return true;
 }
 
-static void readiness(struct core *c) {
+static void readiness(struct core *c)
+{
     const struct record *r = decided(c);
     const struct pg_sample *s = &c->sample;
     bool ready = lease_held(c) && !c->hold.failing && s->phase == PG_PRIMARY && s->answering && !s->frozen &&
-                 r->system_id != 0 && s->system_id == r->system_id && s->timeline == r->timeline && sync_passed(c) &&
-                 (r->durability != DURABILITY_STRICT || r->joint || r->sync[0].n);
-    if (ready == c->hold.ready) return;
+                 r->system_id != 0 && s->system_id == r->system_id && s->timeline == r->timeline &&
+                 sync_passed(c) && (r->durability != DURABILITY_STRICT || r->joint || r->sync[0].n);
+    if (ready == c->hold.ready)
+        return;
     c->hold.ready = ready;
     c->beat_now = true;
     if (ready && !c->hold.ever_ready)
-        event_say(c, "+ready", "primary of term %llu, writable on timeline %u", (unsigned long long)r->term, r->timeline);
-    if (ready) c->hold.ever_ready = true;
+        event_say(c, "+ready", "primary of term %llu, writable on timeline %u", (unsigned long long)r->term,
+                  r->timeline);
+    if (ready)
+        c->hold.ever_ready = true;
 }
 
 /* What the record does not know yet of a new or adopted cluster; and that a promotion has finished. */
-static void report(struct core *c) {
+static void report(struct core *c)
+{
     const struct record *r = decided(c);
     const struct pg_sample *s = &c->sample;
     bool making = c->goal.kind == GOAL_INIT && (s->goal_seq != c->goal.seq || s->progress != PG_GOAL_REACHED);
-    if (s->phase != PG_PRIMARY || !s->answering || making || !lease_held(c)) return;
+    if (s->phase != PG_PRIMARY || !s->answering || making || !lease_held(c))
+        return;
     if (r->system_id == 0 && s->system_id != 0 && s->timeline != 0) {
         struct record want = *r;
         want.version++;
@@ -288,18 +361,23 @@ static void report(struct core *c) {
 
 /* Without a lease, and a voter has accepted a takeover: it can grant us nothing any more, nor promise us anything, so only
  * the takeover may get it further.  Then our own vote must not stay bound by the grant that we give ourselves. */
-static bool outvoted(const struct core *c) {
+static bool outvoted(const struct core *c)
+{
     const struct record *r = decided(c);
-    if (lease_held(c)) return false;
+    if (lease_held(c))
+        return false;
     for (int i = 0; i < r->voters.n; i++) {
         int m = member_index(c, r->voters.v[i].id);
-        if (m < 0 || m == c->self_index || !peer_fresh(c, m, span_ms(c->set.lease_ms))) continue;
-        if (c->peers[m].beat.votes && c->peers[m].beat.accepted_term > r->term) return true;
+        if (m < 0 || m == c->self_index || !peer_fresh(c, m, span_ms(c->set.lease_ms)))
+            continue;
+        if (c->peers[m].beat.votes && c->peers[m].beat.accepted_term > r->term)
+            return true;
     }
     return false;
 }
 
-void primary_drive(struct core *c) {
+void primary_drive(struct core *c)
+{
     if (!is_primary(c) || c->role != ROLE_DATABASE) {
         c->hold.asking = false;
         c->hold.ready = false;
@@ -308,8 +386,10 @@ void primary_drive(struct core *c) {
     }
     if (released(c)) {
         c->hold.asking = false;
-        if (instant_elapsed_most(c->now, c->hold.release_sent).ns > 2 * beat_interval(c).ns) release_send(c);
-        if (!MUTANT(RELEASE_NOT_FINAL)) return;
+        if (instant_elapsed_most(c->now, c->hold.release_sent).ns > 2 * beat_interval(c).ns)
+            release_send(c);
+        if (!MUTANT(RELEASE_NOT_FINAL))
+            return;
     }
     if (!own_directory(c) && c->hold.term == decided(c)->term) {
         c->hold.asking = c->hold.ready = false;
@@ -318,10 +398,12 @@ void primary_drive(struct core *c) {
         return;
     }
     health(c);
-    if (c->disk.released_term >= decided(c)->term) return;
+    if (c->disk.released_term >= decided(c)->term)
+        return;
     bool asked = c->hold.asking;
     c->hold.asking = !c->hold.failing && !outvoted(c);
-    if (c->hold.asking && !asked) c->beat_now = true;
+    if (c->hold.asking && !asked)
+        c->beat_now = true;
     lease_count(c);
     lease_length(c);
     repropose(c);

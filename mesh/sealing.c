@@ -8,63 +8,87 @@
 
 #include <string.h>
 
-static void refuse(struct core *c, const struct seal *s, member_id origin, enum nack_reason reason) {
-    struct nack n = {.ballot = s->ballot, .promised = c->disk.promised, .reason = reason, .verdict = c->verdict};
-    if (origin == c->self) on_nack(c, &n, c->self);
-    else send_to(c, FRAME_NACK, origin, wire_put_nack(body_room(c), &n));
+static void refuse(struct core *c, const struct seal *s, member_id origin, enum nack_reason reason)
+{
+    struct nack n = {
+        .ballot = s->ballot, .promised = c->disk.promised, .reason = reason, .verdict = c->verdict};
+    if (origin == c->self)
+        on_nack(c, &n, c->self);
+    else
+        send_to(c, FRAME_NACK, origin, wire_put_nack(body_room(c), &n));
 }
 
-enum reject on_seal(struct core *c, const struct seal *s, member_id origin) {
-    if (c->role != ROLE_DATABASE || s->ballot.member != origin) return REJECT_ROLE;
+enum reject on_seal(struct core *c, const struct seal *s, member_id origin)
+{
+    if (c->role != ROLE_DATABASE || s->ballot.member != origin)
+        return REJECT_ROLE;
     round_see(c, s->ballot);
-    if (ballot_cmp(s->ballot, c->disk.sealed_for) < 0) return refuse(c, s, origin, NACK_BALLOT), REJECT_NONE;
+    if (ballot_cmp(s->ballot, c->disk.sealed_for) < 0)
+        return refuse(c, s, origin, NACK_BALLOT), REJECT_NONE;
     if (ballot_cmp(s->ballot, decided_ballot(c)) <= 0 || s->term != decided(c)->term)
         return refuse(c, s, origin, NACK_NO_RECORD), REJECT_NONE;
-    if (in_quarantine(c)) return refuse(c, s, origin, NACK_QUARANTINE), REJECT_NONE;
+    if (in_quarantine(c))
+        return refuse(c, s, origin, NACK_QUARANTINE), REJECT_NONE;
     verdict_update(c);
-    if (!verdict_promises(c->verdict, decided(c)->durability)) return refuse(c, s, origin, NACK_VERDICT), REJECT_NONE;
-    if (c->disk.dir == 0 || c->sample.phase == PG_ABSENT || c->sample.phase == PG_BUSY || c->sample.phase == PG_BROKEN)
+    if (!verdict_promises(c->verdict, decided(c)->durability))
+        return refuse(c, s, origin, NACK_VERDICT), REJECT_NONE;
+    if (c->disk.dir == 0 || c->sample.phase == PG_ABSENT || c->sample.phase == PG_BUSY ||
+        c->sample.phase == PG_BROKEN)
         return refuse(c, s, origin, NACK_SEALS), REJECT_NONE;
-    if (c->sealing.active && ballot_cmp(s->ballot, c->sealing.ballot) < 0) return REJECT_STALE;
+    if (c->sealing.active && ballot_cmp(s->ballot, c->sealing.ballot) < 0)
+        return REJECT_STALE;
     c->sealing.active = true;
     c->sealing.ballot = s->ballot;
     c->sealing.asked_by = origin;
     return REJECT_NONE;
 }
 
-static void sealed_say(struct core *c) {
+static void sealed_say(struct core *c)
+{
     struct sealed_statement s = {.ballot = c->sealing.ballot, .timeline_max = c->sample.timeline_max};
-    s.sealed = (struct sealed){.id = c->self, .dir = c->disk.dir, .timeline = c->sample.timeline, .lsn = c->sample.lsn,
+    s.sealed = (struct sealed){.id = c->self,
+                               .dir = c->disk.dir,
+                               .timeline = c->sample.timeline,
+                               .lsn = c->sample.lsn,
                                .wal_term = record_term_of_timeline(decided(c), c->sample.timeline)};
     s.backlog_bytes = c->sample.lsn > c->sample.replay_lsn ? c->sample.lsn - c->sample.replay_lsn : 0;
     uint8_t bytes[STATEMENT_MAX];
     sign_make(s.signature, &c->secret, bytes, sealed_bytes(bytes, &c->cluster, &s));
-    if (c->sealing.asked_by == c->self) on_sealed(c, &s);
-    else send_to(c, FRAME_SEALED, c->sealing.asked_by, wire_put_sealed(body_room(c), &s));
+    if (c->sealing.asked_by == c->self)
+        on_sealed(c, &s);
+    else
+        send_to(c, FRAME_SEALED, c->sealing.asked_by, wire_put_sealed(body_room(c), &s));
 }
 
 /* The hand has reached GOAL_SEAL, by the goal that is still in force. */
-static bool cut(const struct core *c) {
-    if (MUTANT(LSN_BEFORE_CUT)) return c->sample.phase == PG_RECOVERY;
+static bool cut(const struct core *c)
+{
+    if (MUTANT(LSN_BEFORE_CUT))
+        return c->sample.phase == PG_RECOVERY;
     return c->goal.kind == GOAL_SEAL && c->sample.goal_seq == c->goal.seq && c->sample.sealed;
 }
 
-void sealing_drive(struct core *c) {
+void sealing_drive(struct core *c)
+{
     struct sealing *s = &c->sealing;
-    if (!s->active) return;
+    if (!s->active)
+        return;
     if (ballot_cmp(s->ballot, decided_ballot(c)) <= 0) { /* overtaken by a decision */
         s->active = false;
         return;
     }
     /* The primary came back before we had sealed anything: nothing was promised, so nothing need be kept. */
-    if (ballot_cmp(c->disk.sealed_for, s->ballot) < 0 && !verdict_promises(c->verdict, decided(c)->durability)) {
+    if (ballot_cmp(c->disk.sealed_for, s->ballot) < 0 &&
+        !verdict_promises(c->verdict, decided(c)->durability)) {
         s->active = false;
         return;
     }
-    if (!cut(c)) return;
+    if (!cut(c))
+        return;
     if (ballot_cmp(c->disk.sealed_for, s->ballot) < 0) {
         c->disk.sealed_for = s->ballot;
-        if (!MUTANT(SEAL_NOT_DURABLE)) store(c);
+        if (!MUTANT(SEAL_NOT_DURABLE))
+            store(c);
         event_say(c, "+sealed", "sealed at %X/%X on timeline %u for %s", (unsigned)(c->sample.lsn >> 32),
                   (unsigned)c->sample.lsn, c->sample.timeline, member_name(c, s->ballot.member));
     }

@@ -7,13 +7,16 @@
 
 enum { SIGNATURE_SIZE = 64, SECRET_SIZE = 64 };
 
-struct secret_key { uint8_t b[SECRET_SIZE]; };
+struct secret_key {
+    uint8_t b[SECRET_SIZE];
+};
 
 /* Signs n bytes. */
-void sign_make(uint8_t signature[static SIGNATURE_SIZE], const struct secret_key *key, const void *bytes, size_t n);
+void sign_make(uint8_t signature[static SIGNATURE_SIZE], const struct secret_key *key, const void *bytes,
+               size_t n);
 /* Does the signature hold?  Refuses small-order keys and non-canonical signatures (libsodium does). */
-bool sign_holds(const uint8_t signature[static SIGNATURE_SIZE], const uint8_t key[static KEY_SIZE], const void *bytes,
-                size_t n);
+bool sign_holds(const uint8_t signature[static SIGNATURE_SIZE], const uint8_t key[static KEY_SIZE],
+                const void *bytes, size_t n);
 /* BLAKE2b-256. */
 void sign_hash(uint8_t hash[static HASH_SIZE], const void *bytes, size_t n);
 /* A key pair from 32 random bytes. */

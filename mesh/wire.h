@@ -27,7 +27,7 @@ struct promise {
     struct ballot accepted; /* of its accepted record */
     uint64_t term;          /* of its decided record, which the verdict is about */
     enum verdict verdict;
-    uint32_t silent_ms;     /* evidence: how long its grant has been over */
+    uint32_t silent_ms; /* evidence: how long its grant has been over */
     uint8_t signature[SIGNATURE_SIZE];
 };
 struct accepted {
@@ -47,18 +47,24 @@ struct release {
     member_id who;
     struct ballot ballot; /* of the record that made it primary */
     uint64_t term;
-    lsn_t lsn;            /* the end of its WAL, 0 when it cannot tell */
-    member_id successor;  /* planned switchover, else MEMBER_NONE */
+    lsn_t lsn;           /* the end of its WAL, 0 when it cannot tell */
+    member_id successor; /* planned switchover, else MEMBER_NONE */
     char reason[TEXT_SIZE];
     uint8_t signature[SIGNATURE_SIZE];
 };
-enum command_kind { COMMAND_SWITCHOVER = 1, COMMAND_FAILOVER, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_READMIT,
-                    COMMAND_REINIT };
+enum command_kind {
+    COMMAND_SWITCHOVER = 1,
+    COMMAND_FAILOVER,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_READMIT,
+    COMMAND_REINIT
+};
 struct command {
-    member_id who;        /* an operator in the roster */
-    uint64_t id;          /* random; the answer repeats it */
-    struct ballot base;   /* the decided record that the operator saw: valid on no other */
-    uint64_t term;        /* its term */
+    member_id who;      /* an operator in the roster */
+    uint64_t id;        /* random; the answer repeats it */
+    struct ballot base; /* the decided record that the operator saw: valid on no other */
+    uint64_t term;      /* its term */
     enum command_kind kind;
     member_id target;     /* MEMBER_NONE where none is meant */
     bool allow_data_loss; /* FAILOVER: without the seals that would prove that nothing is missing */
@@ -69,8 +75,10 @@ struct command {
 enum { STATEMENT_MAX = 512 };
 /* The bytes that the statement's signature covers; the length. */
 size_t promise_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c, const struct promise *p);
-size_t accepted_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c, const struct accepted *a);
-size_t sealed_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c, const struct sealed_statement *s);
+size_t accepted_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c,
+                      const struct accepted *a);
+size_t sealed_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c,
+                    const struct sealed_statement *s);
 size_t release_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c, const struct release *r);
 size_t command_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id *c, const struct command *m);
 
@@ -79,14 +87,14 @@ size_t command_bytes(uint8_t out[static STATEMENT_MAX], const struct cluster_id 
 /* Travels with a record that is a takeover, from its first proposal on, unchanged through re-proposals. */
 struct justification {
     bool takeover;
-    struct ballot built;    /* the ballot of its first proposal, to which promises and seals belong */
-    member_id former;       /* the primary of the record it was built on */
+    struct ballot built; /* the ballot of its first proposal, to which promises and seals belong */
+    member_id former;    /* the primary of the record it was built on */
     dir_id former_dir;
     uint8_t n_promises;
     struct promise promises[VOTERS_MAX];
     uint8_t n_seals;
     struct sealed_statement seals[DATABASES_MAX];
-    bool has_command;       /* an operator's word: loss accepted, or paused overridden */
+    bool has_command; /* an operator's word: loss accepted, or paused overridden */
     struct command command;
 };
 struct proposal {
@@ -113,18 +121,19 @@ struct heard {
 struct heartbeat {
     struct ballot decided, accepted, promised, sealed_for;
     uint64_t decided_term, accepted_term;
-    bool votes;               /* a voter in good standing */
-    bool lost;                /* its store was lost or rolled back: it cannot vouch for others */
-    uint64_t request_term;    /* 0: asks for no lease */
+    bool votes;            /* a voter in good standing */
+    bool lost;             /* its store was lost or rolled back: it cannot vouch for others */
+    uint64_t request_term; /* 0: asks for no lease */
     uint32_t request_ms;
-    uint64_t grant_term;      /* 0: grants nothing */
+    uint64_t grant_term; /* 0: grants nothing */
     member_id grant_holder;
     uint64_t grant_nonce, grant_seq;
     uint32_t grant_ms;
-    enum verdict verdict;     /* on the primary of the decided term */
+    enum verdict verdict; /* on the primary of the decided term */
     uint32_t silent_ms;
-    uint32_t sql_seen_ms;     /* observers: age of the last SQL answer of the primary of decided_term, or EVIDENCE_NEVER */
-    struct pg_report pg;      /* databases */
+    uint32_t
+        sql_seen_ms; /* observers: age of the last SQL answer of the primary of decided_term, or EVIDENCE_NEVER */
+    struct pg_report pg;             /* databases */
     uint32_t loop_late_us, flush_us; /* own health: event-loop lateness, last write-and-flush */
     uint8_t n_heard;
     struct heard heard[MEMBERS_MAX];
@@ -140,8 +149,17 @@ struct promised { /* PROMISE */
     struct promise promise;
     struct proposal accepted; /* its accepted record with what made it acceptable */
 };
-enum nack_reason { NACK_BALLOT = 1, NACK_GRANT, NACK_VERDICT, NACK_QUARANTINE, NACK_NOT_VOTING, NACK_ILLEGAL, NACK_PAUSED,
-                   NACK_SEALS, NACK_NO_RECORD };
+enum nack_reason {
+    NACK_BALLOT = 1,
+    NACK_GRANT,
+    NACK_VERDICT,
+    NACK_QUARANTINE,
+    NACK_NOT_VOTING,
+    NACK_ILLEGAL,
+    NACK_PAUSED,
+    NACK_SEALS,
+    NACK_NO_RECORD
+};
 struct nack {
     struct ballot ballot, promised;
     enum nack_reason reason;
@@ -166,10 +184,11 @@ struct answer { /* to an operator's command */
  * limits, never meaning.  Writing a value out of its range (a count, an enum, a text without NUL) is a bug: asserted.
  * In a text, bytes that may not travel (control characters, broken UTF-8) are written, and signed, as '?'. */
 #define WIRE_LIST(X) \
-    X(heartbeat, struct heartbeat) X(prepare, struct prepare) X(promised, struct promised) X(nack, struct nack) \
-    X(seal, struct seal) X(sealed, struct sealed_statement) X(accept, struct accept) X(accepted, struct accepted) \
-    X(decided, struct certificate) X(release, struct release) X(command, struct command) X(answer, struct answer) \
-    X(record, struct record)
+    X(heartbeat, struct heartbeat) \
+    X(prepare, struct prepare) X(promised, struct promised) X(nack, struct nack) X(seal, struct seal) \
+        X(sealed, struct sealed_statement) X(accept, struct accept) X(accepted, struct accepted) \
+            X(decided, struct certificate) X(release, struct release) X(command, struct command) \
+                X(answer, struct answer) X(record, struct record)
 #define X(name, type) \
     size_t wire_put_##name(uint8_t *out, const type *x); \
     bool wire_get_##name(type *x, const uint8_t *body, size_t n);
@@ -188,24 +207,25 @@ struct generation { /* of another member's store, by one of its starts */
     uint64_t counter, nonce;
 };
 struct durable {
-    uint64_t counter;        /* generation: +1 with every STORE, so at least +1 with every start */
-    uint64_t round;          /* highest ballot round used or seen */
-    uint32_t epoch;          /* of this voter */
-    bool lost;               /* a store was lost or rolled back: votes again only under an epoch above `epoch` */
+    uint64_t counter; /* generation: +1 with every STORE, so at least +1 with every start */
+    uint64_t round;   /* highest ballot round used or seen */
+    uint32_t epoch;   /* of this voter */
+    bool lost;        /* a store was lost or rolled back: votes again only under an epoch above `epoch` */
     struct ballot promised, promised_takeover, sealed_for;
-    uint32_t lease_ms_max;   /* the highest ever stored */
-    uint64_t released_term;  /* own releases: never ask for this term or one below it again */
+    uint32_t lease_ms_max;  /* the highest ever stored */
+    uint64_t released_term; /* own releases: never ask for this term or one below it again */
     bool has_release;
-    struct release release;  /* the last valid RELEASE known, own or another's */
+    struct release release; /* the last valid RELEASE known, own or another's */
     bool has_accepted;
     struct proposal accepted;
-    bool has_own;            /* own proposal as primary, written before sent, until decided or superseded */
+    bool has_own; /* own proposal as primary, written before sent, until decided or superseded */
     struct proposal own;
     struct certificate decided; /* the first record counts as decided without accepted statements */
-    dir_id dir;              /* of the data directory, 0: none that may be used */
-    dir_id dir_next;         /* drawn for a clone or rewind under way, 0: none */
-    uint64_t served_term;    /* the term in which this directory finished its promotion */
-    uint8_t n_known;         /* what was heard of the others' stores: a restart of everybody must not help a rolled-back one */
+    dir_id dir;                 /* of the data directory, 0: none that may be used */
+    dir_id dir_next;            /* drawn for a clone or rewind under way, 0: none */
+    uint64_t served_term;       /* the term in which this directory finished its promotion */
+    uint8_t
+        n_known; /* what was heard of the others' stores: a restart of everybody must not help a rolled-back one */
     struct generation known[MEMBERS_MAX];
 };
 enum { DURABLE_MAX = 48 * 1024 };

@@ -62,7 +62,8 @@ static bool beside_ourselves(char out[static FILE_PATH_SIZE], const char *name)
 
 bool agent_become_guard(const struct folder *f, const char *config_path, struct problem *err)
 {
-    char guard[FILE_PATH_SIZE], self[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], name[2 * NAME_SIZE + 16], lease[16], stop[16];
+    char guard[FILE_PATH_SIZE], self[FILE_PATH_SIZE], lock[FILE_PATH_SIZE], name[2 * NAME_SIZE + 16],
+        lease[16], stop[16];
     const struct config *c = &f->config;
     if (!beside_ourselves(guard, "pgmesh-guard") || !beside_ourselves(self, "pgmesh-node"))
         return problem_fact(err, "could not find out where this program lies");
@@ -71,8 +72,9 @@ bool agent_become_guard(const struct folder *f, const char *config_path, struct 
     snprintf(name, sizeof name, "pgmesh-%s-%s", f->cluster.name, c->member);
     snprintf(lease, sizeof lease, "%u", c->core.lease_ms);
     snprintf(stop, sizeof stop, "%d", STOP_MS);
-    const char *argv[24] = {guard, "--name", name, "--cgroup", c->cgroup, "--data-dir", c->data_dir, "--lease-ms", lease,
-                            "--stop-ms", stop, "--lock", lock};
+    const char *argv[24] = {guard,        "--name",    name,         "--cgroup", c->cgroup,
+                            "--data-dir", c->data_dir, "--lease-ms", lease,      "--stop-ms",
+                            stop,         "--lock",    lock};
     int n = 13;
     if (!c->realtime)
         argv[n++] = "--no-realtime";
@@ -134,7 +136,8 @@ static void stop_in_order(struct agent *a)
         hand_stop(a->hand);
         for (int ms = 0; !hand_is_down(a->hand) && ms < STOP_MS; ms += STOP_TICK_MS)
             poll(NULL, 0, STOP_TICK_MS);
-        poll(NULL, 0, RELEASE_MS); /* the mesh hears that the term is given up, and need not wait for the lease */
+        poll(NULL, 0,
+             RELEASE_MS); /* the mesh hears that the term is given up, and need not wait for the lease */
     }
     if (loop)
         loop_stop(loop);
@@ -163,7 +166,8 @@ static void guard_lost(struct agent *a)
     struct problem why = {0};
     fence_kill(&a->fence, 5000);
     atomic_store(&a->page->dismissed, 1);
-    log_event(LOG_LEVEL_ERROR, "guard_lost", "the guard is gone: PostgreSQL is killed and everything starts anew");
+    log_event(LOG_LEVEL_ERROR, "guard_lost",
+              "the guard is gone: PostgreSQL is killed and everything starts anew");
     close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* page, bell and pipe of the former guard */
     if (!agent_become_guard(a->folder, a->config_path, &why))
         log_problem(LOG_LEVEL_ERROR, "guard_lost", &why);
@@ -218,7 +222,8 @@ static unsigned fill_members(const struct cluster *c, struct hand_member *out)
 
 static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *err)
 {
-    struct hand_setup setup = {.config = &a->folder->config, .self = a->folder->self->member.id, .post = on_post, .post_arg = a};
+    struct hand_setup setup = {
+        .config = &a->folder->config, .self = a->folder->self->member.id, .post = on_post, .post_arg = a};
     int page = inherited("PGMESH_GUARD_PAGE");
     setup.bell = inherited("PGMESH_GUARD_BELL");
     a->page = setup.page = page >= 0 ? fence_page_map(page) : NULL;

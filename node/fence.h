@@ -25,7 +25,8 @@ struct fence {
 /* Makes the fence.  `spec` is "auto", "none" or the path of a cgroup v2 in which to make the child cgroup `name`.
  * "auto" looks for a cgroup2 mount in /proc/self/mountinfo and falls back to the ladder, then `note` says why; only an
  * explicit path that does not work is an error (false). */
-bool fence_open(struct fence *f, const char *spec, const char *name, const char *data_dir, char *note, size_t note_size);
+bool fence_open(struct fence *f, const char *spec, const char *name, const char *data_dir, char *note,
+                size_t note_size);
 /* Uses a cgroup made by another process (the guard); "" is the ladder. */
 void fence_attach(struct fence *f, const char *cgroup, const char *data_dir);
 /* Removes an empty cgroup. */

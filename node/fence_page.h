@@ -23,10 +23,11 @@ struct fence_page {
     _Atomic uint64_t lease_term;
     _Atomic int64_t boot_ns, raw_ns;
     _Atomic uint64_t armed_term; /* 0: not armed */
-    _Atomic uint32_t dismissed;  /* PostgreSQL is fenced and another guard takes over: this page means nothing any more */
+    _Atomic uint32_t
+        dismissed; /* PostgreSQL is fenced and another guard takes over: this page means nothing any more */
     /* by the guard */
-    _Atomic uint64_t seen_term;  /* the armed_term it acts on */
-    _Atomic uint32_t frozen;     /* it holds PostgreSQL frozen */
+    _Atomic uint64_t seen_term; /* the armed_term it acts on */
+    _Atomic uint32_t frozen;    /* it holds PostgreSQL frozen */
     _Atomic uint32_t freezes, thaws, kills;
     _Atomic int64_t thawed_boot_ns; /* when it thawed last */
 };

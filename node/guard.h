@@ -40,15 +40,16 @@ enum guard_order guard_judge(struct guard_watch *w, uint64_t armed_term, const s
                              uint32_t lease_ms, instant now, instant *next);
 
 struct guard_options {
-    const char *cgroup;     /* "auto", "none" or a path */
-    const char *name;       /* of the child cgroup */
+    const char *cgroup; /* "auto", "none" or a path */
+    const char *name;   /* of the child cgroup */
     const char *data_dir;
-    uint32_t lease_ms;      /* from freeze to kill */
-    uint32_t stop_ms;       /* how long an orderly stop may take before everything is killed */
+    uint32_t lease_ms; /* from freeze to kill */
+    uint32_t stop_ms;  /* how long an orderly stop may take before everything is killed */
     bool realtime;
-    const char *lock;       /* file held as long as guard or anchor live, so that a member is started once; NULL: none */
-    const char *watchdog;   /* device fed while the guard runs, NULL: none */
-    char *const *agent;     /* argv of the agent, NULL-terminated */
+    const char
+        *lock; /* file held as long as guard or anchor live, so that a member is started once; NULL: none */
+    const char *watchdog; /* device fed while the guard runs, NULL: none */
+    char *const *agent;   /* argv of the agent, NULL-terminated */
 };
 
 /* Exit statuses of an agent that must not be started again: a configuration that cannot work, a member that must not

@@ -9,14 +9,19 @@
 #include <string.h>
 
 static const struct option OPTIONS[] = {
-    {"cgroup", required_argument, NULL, 'c'},   {"name", required_argument, NULL, 'n'},
-    {"data-dir", required_argument, NULL, 'd'}, {"lease-ms", required_argument, NULL, 'l'},
-    {"stop-ms", required_argument, NULL, 's'},  {"no-realtime", no_argument, NULL, 'r'},
-    {"watchdog", required_argument, NULL, 'w'}, {"lock", required_argument, NULL, 'k'},
+    {"cgroup", required_argument, NULL, 'c'},
+    {"name", required_argument, NULL, 'n'},
+    {"data-dir", required_argument, NULL, 'd'},
+    {"lease-ms", required_argument, NULL, 'l'},
+    {"stop-ms", required_argument, NULL, 's'},
+    {"no-realtime", no_argument, NULL, 'r'},
+    {"watchdog", required_argument, NULL, 'w'},
+    {"lock", required_argument, NULL, 'k'},
     {NULL, 0, NULL, 0},
 };
 
-static uint32_t milliseconds(const char *text) {
+static uint32_t milliseconds(const char *text)
+{
     char *end;
     errno = 0;
     unsigned long v = strtoul(text, &end, 10);
@@ -27,9 +32,11 @@ static uint32_t milliseconds(const char *text) {
     return (uint32_t)v;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     struct guard_options o = {.cgroup = "auto", .lease_ms = 600, .stop_ms = 60000, .realtime = true};
-    for (int c; (c = getopt_long(argc, argv, "+", OPTIONS, NULL)) != -1;) switch (c) {
+    for (int c; (c = getopt_long(argc, argv, "+", OPTIONS, NULL)) != -1;)
+        switch (c) {
         case 'c': o.cgroup = optarg; break;
         case 'n': o.name = optarg; break;
         case 'd': o.data_dir = optarg; break;

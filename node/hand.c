@@ -242,8 +242,8 @@ struct hand *hand_open(const struct hand_setup *setup, struct problem *err)
     bool ok = find_user(h, err) && pg_config_check(h->config, err) && pg_process_check(h, err);
     if (ok) {
         pg_process_find(h);
-        ok = (start_thread(h, pg_act_thread) && start_thread(h, pg_probe_writer) && start_thread(h, pg_probe_fresh) &&
-              start_thread(h, pg_probe_status)) ||
+        ok = (start_thread(h, pg_act_thread) && start_thread(h, pg_probe_writer) &&
+              start_thread(h, pg_probe_fresh) && start_thread(h, pg_probe_status)) ||
              problem_fact(err, "could not start a thread: %s", strerror(errno));
     }
     if (!ok)

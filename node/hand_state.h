@@ -16,33 +16,33 @@ enum { HAND_THREADS = 4, HAND_GROUPS = 64 };
 struct hand {
     struct hand_setup setup;
     const struct config *config;
-    unsigned uid, gid;             /* of `user` */
+    unsigned uid, gid; /* of `user` */
     int n_groups;
     unsigned groups[HAND_GROUPS];
-    bool drop;                     /* we are root: children become `user` */
+    bool drop; /* we are root: children become `user` */
 
-    int wake;                      /* eventfd for the worker */
-    int nudge[3];                  /* eventfds: look again now (writer, fresh, status) */
-    _Atomic bool interrupt;        /* the goal under way is no longer wanted */
+    int wake;               /* eventfd for the worker */
+    int nudge[3];           /* eventfds: look again now (writer, fresh, status) */
+    _Atomic bool interrupt; /* the goal under way is no longer wanted */
     _Atomic bool closing;
     pthread_t threads[HAND_THREADS];
     int n_threads;
 
     /* the worker's own */
-    struct pg_goal goal;           /* being worked on */
-    pid_t postmaster;              /* 0: none */
-    int postmaster_fd;             /* pidfd */
-    bool started_primary;          /* without standby.signal */
-    struct pg_config_state conf;   /* as last written */
+    struct pg_goal goal;         /* being worked on */
+    pid_t postmaster;            /* 0: none */
+    int postmaster_fd;           /* pidfd */
+    bool started_primary;        /* without standby.signal */
+    struct pg_config_state conf; /* as last written */
     bool conf_known;
-    dir_id dir_done;               /* the last clone or rewind that was completed, from disk */
-    void *control, *walsender;     /* kept connections (PGconn): SQL, and the replication protocol */
+    dir_id dir_done;           /* the last clone or rewind that was completed, from disk */
+    void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
     instant retry_at, phase_since, crashed_at, upkeep_at;
     int failures;
-    int stillborn;                 /* servers in a row that ended before they answered */
-    bool reached;                  /* the goal, in this state: */
+    int stillborn; /* servers in a row that ended before they answered */
+    bool reached;  /* the goal, in this state: */
     int reached_state;
-    uint64_t promote_asked;        /* goal term for which pg_promote was called */
+    uint64_t promote_asked; /* goal term for which pg_promote was called */
     bool slots_done;
 
     pthread_mutex_t lock;
@@ -51,10 +51,10 @@ struct hand {
     struct pg_sync_order order;
     bool has_order;
     bool stop;
-    bool shut_down;                /* the order of hand_stop() is done */
+    bool shut_down; /* the order of hand_stop() is done */
     struct pg_sample sample;
     instant posted, changed;
-    instant receiver_heard;        /* when its last message was seen to change */
+    instant receiver_heard; /* when its last message was seen to change */
     bool receiver_known;
     bool writer_ok, fresh_ok;
     instant writer_since, fresh_since;
@@ -66,7 +66,8 @@ void hand_post(struct hand *h);
 /* Phase, and all that goes with leaving the old one. */
 void hand_phase(struct hand *h, enum pg_phase phase);
 /* Progress with a text for people ("" keeps the last). */
-void hand_progress(struct hand *h, enum pg_progress progress, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void hand_progress(struct hand *h, enum pg_progress progress, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 enum pg_phase hand_phase_now(struct hand *h);
 
 /* Waits for `fd` (-1: none), a new goal, or the time; true unless interrupted.  For the worker only. */
@@ -74,7 +75,8 @@ bool hand_wait(struct hand *h, int fd, short events, int timeout_ms);
 
 const struct hand_member *hand_member(const struct hand *h, member_id id);
 /* DIR/NAME into out; false when it does not fit. */
-bool hand_path(char out[static FILE_PATH_SIZE], const char *dir, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool hand_path(char out[static FILE_PATH_SIZE], const char *dir, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 int64_t hand_ms_since(instant t);
 
 #endif

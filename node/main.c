@@ -19,21 +19,22 @@ static const char program[] = "pgmesh-node";
 
 static void help(void)
 {
-    printf("%s runs PostgreSQL as a member of a cluster, or watches one from an application's host.\n"
-           "\n"
-           "Usage:\n"
-           "  %s --config FOLDER/node.conf\n"
-           "\n"
-           "  -c, --config FILE   a member with role database or observer, made by \"pgmesh init\"\n"
-           "      --check         check configuration, cluster file and key, start nothing\n"
-           "      --version       print the version\n"
-           "      --help          print this\n"
-           "\n"
-           "SIGTERM stops PostgreSQL in order and gives the term up; SIGHUP takes a changed configuration over.\n"
-           "Exit status: 0 stopped, or checked; 2 wrong usage; 78 the configuration cannot work; 79 another process\n"
-           "acts in this member's name (do not restart either); anything else: failed.\n"
-           "\n",
-           program, program);
+    printf(
+        "%s runs PostgreSQL as a member of a cluster, or watches one from an application's host.\n"
+        "\n"
+        "Usage:\n"
+        "  %s --config FOLDER/node.conf\n"
+        "\n"
+        "  -c, --config FILE   a member with role database or observer, made by \"pgmesh init\"\n"
+        "      --check         check configuration, cluster file and key, start nothing\n"
+        "      --version       print the version\n"
+        "      --help          print this\n"
+        "\n"
+        "SIGTERM stops PostgreSQL in order and gives the term up; SIGHUP takes a changed configuration over.\n"
+        "Exit status: 0 stopped, or checked; 2 wrong usage; 78 the configuration cannot work; 79 another process\n"
+        "acts in this member's name (do not restart either); anything else: failed.\n"
+        "\n",
+        program, program);
     config_print_help(stdout);
 }
 
@@ -52,9 +53,10 @@ struct arguments {
 static bool read_arguments(int argc, char **argv, struct arguments *a, int *status)
 {
     enum { CHECK = 256, AGENT, VERSION, HELP };
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, CHECK},
-                                            {"agent", no_argument, NULL, AGENT},      {"version", no_argument, NULL, VERSION},
-                                            {"help", no_argument, NULL, HELP},        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, CHECK},
+        {"agent", no_argument, NULL, AGENT},      {"version", no_argument, NULL, VERSION},
+        {"help", no_argument, NULL, HELP},        {NULL, 0, NULL, 0}};
     *status = 0;
     for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
         switch (option) {

@@ -39,8 +39,10 @@ static void write_conninfo(struct observer *o, const struct hand_member *m)
     struct problem why = {0};
     int n = snprintf(text, sizeof text,
                      "host=%s port=%u target_session_attrs=read-write connect_timeout=2 keepalives_idle=1"
-                     " keepalives_interval=1 keepalives_count=3 tcp_user_timeout=1500\n", m->pg.host, m->pg.port);
-    if (!file_path(path, o->setup.config->state_dir, "primary.conninfo") || !file_replace(path, text, (size_t)n, 0644, &why))
+                     " keepalives_interval=1 keepalives_count=3 tcp_user_timeout=1500\n",
+                     m->pg.host, m->pg.port);
+    if (!file_path(path, o->setup.config->state_dir, "primary.conninfo") ||
+        !file_replace(path, text, (size_t)n, 0644, &why))
         log_problem(LOG_LEVEL_WARNING, "route_not_written", &why);
     else
         log_event(LOG_LEVEL_INFO, "route", "applications go to %s, %s:%u", m->name, m->pg.host, m->pg.port);
@@ -64,7 +66,8 @@ static void ask(struct observer *o, int i, member_id primary, uint64_t term)
     instant asked = clock_now(); /* an answer proves life since the question at least */
     if (getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
         return;
-    enum pg_observer_answer a = pg_observer_ask(&o->conn[i], &m->pg, o->setup.config->pg_pass_file, nonce, ASK_MS);
+    enum pg_observer_answer a =
+        pg_observer_ask(&o->conn[i], &m->pg, o->setup.config->pg_pass_file, nonce, ASK_MS);
     if (m->id != primary) {
         pg_observer_hang_up(&o->conn[i]);
         if (a == PG_OBSERVER_PRIMARY && primary != MEMBER_NONE)

@@ -14,8 +14,19 @@
 #include "node/pg_switch.h"
 #include "node/pg_sync.h"
 
-enum { TICK_MS = 200, STARTING_MS = 4, KILL_WAIT_MS = 2000, CRASH_HOLD_MS = 100, CRASH_HOLD_MAX_MS = 5000, STILLBORN_MAX = 3, CRASH_GIVE_UP_MS = 2000, RETRY_MS = 500,
-       RETRY_MAX_MS = 5000, UPKEEP_MS = 5000, LATE_MS = 2000 };
+enum {
+    TICK_MS = 200,
+    STARTING_MS = 4,
+    KILL_WAIT_MS = 2000,
+    CRASH_HOLD_MS = 100,
+    CRASH_HOLD_MAX_MS = 5000,
+    STILLBORN_MAX = 3,
+    CRASH_GIVE_UP_MS = 2000,
+    RETRY_MS = 500,
+    RETRY_MAX_MS = 5000,
+    UPKEEP_MS = 5000,
+    LATE_MS = 2000
+};
 
 /* ---- helpers for steps ------------------------------------------------------------------------------------------------- */
 
@@ -108,11 +119,15 @@ static enum pg_outcome step_wait(struct hand *h)
     h->control = pg_conn_open(h, PG_CONN_LOCAL, NULL, 200, true, &trouble, NULL, 0);
     bool standby = pg_process_has_signal_file(h);
     if (h->control) {
-        PGresult *r = pg_conn_query(h, h->control, "SELECT pg_is_in_recovery() AS recovery, CASE WHEN NOT pg_is_in_recovery()"
-                                                   " THEN pg_current_wal_flush_lsn() END AS flushed", 1000, true);
+        PGresult *r =
+            pg_conn_query(h, h->control,
+                          "SELECT pg_is_in_recovery() AS recovery, CASE WHEN NOT pg_is_in_recovery()"
+                          " THEN pg_current_wal_flush_lsn() END AS flushed",
+                          1000, true);
         trouble = PQresultStatus(r) == PGRES_TUPLES_OK ? PG_CONN_OK : PG_CONN_FAILED;
         standby = pg_conn_bool(r, 0, "recovery");
-        if (trouble == PG_CONN_OK && !standby) { /* the first sample as a primary must not look like one without WAL */
+        if (trouble == PG_CONN_OK &&
+            !standby) { /* the first sample as a primary must not look like one without WAL */
             hand_edit(h);
             h->sample.lsn = pg_conn_lsn(r, 0, "flushed");
             pthread_mutex_unlock(&h->lock);
@@ -141,7 +156,8 @@ static enum pg_outcome step_start_primary(struct hand *h)
     if (control.standby)
         return pg_act_fail(h, "the directory is a standby's: a promotion never finished");
     if (h->goal.timeline && control.timeline != h->goal.timeline)
-        return pg_act_fail(h, "the directory is on timeline %u, the record says %u", control.timeline, h->goal.timeline);
+        return pg_act_fail(h, "the directory is on timeline %u, the record says %u", control.timeline,
+                           h->goal.timeline);
     enum pg_outcome in_time = pg_act_in_time(h);
     if (in_time != OUTCOME_AGAIN)
         return in_time;
@@ -167,10 +183,12 @@ static void raise_to_primary(struct hand *h, struct pg_config_state *s)
     const uint32_t primary[LEAST_COUNT] = {[LEAST_CONNECTIONS] = control.max_connections,
                                            [LEAST_WORKER_PROCESSES] = control.max_worker_processes,
                                            [LEAST_WAL_SENDERS] = control.max_wal_senders,
-                                           [LEAST_PREPARED] = control.max_prepared, [LEAST_LOCKS] = control.max_locks};
+                                           [LEAST_PREPARED] = control.max_prepared,
+                                           [LEAST_LOCKS] = control.max_locks};
     memcpy(s->least, primary, sizeof s->least);
-    log_event(LOG_LEVEL_WARNING, "settings_of_primary",
-              "PostgreSQL starts with the primary's max_connections and its kind, since it may not start with its own");
+    log_event(
+        LOG_LEVEL_WARNING, "settings_of_primary",
+        "PostgreSQL starts with the primary's max_connections and its kind, since it may not start with its own");
 }
 
 static enum pg_outcome start_standby(struct hand *h, bool sealed)
@@ -181,12 +199,15 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
         return OUTCOME_LATER;
     if (h->stillborn >= STILLBORN_MAX)
         hand_progress(h, PG_GOAL_RUNNING, "PostgreSQL does not start: %s", stillborn_why(h));
-    if (h->goal.kind == GOAL_PROMOTE && pg_process_control(h, &control, NULL) && control.timeline >= h->goal.timeline) {
+    if (h->goal.kind == GOAL_PROMOTE && pg_process_control(h, &control, NULL) &&
+        control.timeline >= h->goal.timeline) {
         if (hand_ms_since(h->crashed_at) < CRASH_GIVE_UP_MS)
             return OUTCOME_LATER;
         return pg_act_fail(h, "the directory is on timeline %u already", control.timeline);
     }
-    struct pg_config_state s = {.sealed = sealed, .nobody = true, .dir = h->goal.dir,
+    struct pg_config_state s = {.sealed = sealed,
+                                .nobody = true,
+                                .dir = h->goal.dir,
                                 .upstream = sealed ? NULL : hand_member(h, h->goal.upstream)};
     pid_t foreign = pg_process_foreign(h);
     if (foreign && !pg_process_adopts(h))
@@ -196,7 +217,8 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
     if (h->stillborn || (h->sample.preflight & PREFLIGHT_PARAMETERS))
         raise_to_primary(h, &s);
     pg_switch_clean_history(h);
-    if (!pg_config_write_all(h, &s, &why) || !pg_process_signal_file(h, true, &why) || !pg_process_start(h, false, &why))
+    if (!pg_config_write_all(h, &s, &why) || !pg_process_signal_file(h, true, &why) ||
+        !pg_process_start(h, false, &why))
         return pg_act_fail(h, "%s", why.fact);
     return OUTCOME_AGAIN;
 }
@@ -238,8 +260,9 @@ static enum pg_outcome perform(struct hand *h, enum pg_step step)
     case STEP_PRIMARY: return pg_switch_primary(h);
     case STEP_PROMOTE: return pg_switch_promote(h);
     case STEP_PROMOTED: return pg_switch_promoted(h);
-    case STEP_FOLLOW: return pg_switch_follow(h) == OUTCOME_REACHED && hand_phase_now(h) == PG_STARTING ? step_wait(h)
-                                                                                                        : OUTCOME_REACHED;
+    case STEP_FOLLOW:
+        return pg_switch_follow(h) == OUTCOME_REACHED && hand_phase_now(h) == PG_STARTING ? step_wait(h)
+                                                                                          : OUTCOME_REACHED;
     case STEP_SEAL: {
         if (hand_phase_now(h) != PG_STARTING)
             return pg_switch_seal(h);
@@ -309,7 +332,8 @@ static void take_goal(struct hand *h)
     }
     hand_post(h);
     if (fresh)
-        log_event(LOG_LEVEL_INFO, "goal", "goal: %s, term %llu", pg_goal_name(h->goal.kind), (unsigned long long)h->goal.term);
+        log_event(LOG_LEVEL_INFO, "goal", "goal: %s, term %llu", pg_goal_name(h->goal.kind),
+                  (unsigned long long)h->goal.term);
 }
 
 static bool has_news(struct hand *h)
@@ -323,7 +347,8 @@ static bool has_news(struct hand *h)
 /* A copy or a rewind that is done for this directory id is never done twice: the goal then means "follow". */
 static enum pg_goal_kind meaning(const struct hand *h)
 {
-    bool copied = (h->goal.kind == GOAL_REWIND || h->goal.kind == GOAL_CLONE) && h->goal.dir && h->dir_done == h->goal.dir;
+    bool copied = (h->goal.kind == GOAL_REWIND || h->goal.kind == GOAL_CLONE) && h->goal.dir &&
+                  h->dir_done == h->goal.dir;
     return copied ? GOAL_FOLLOW : h->goal.kind;
 }
 
@@ -362,7 +387,8 @@ static void turn(struct hand *h)
 {
     enum pg_state state = state_now(h);
     bool given_up = h->sample.progress == PG_GOAL_FAILED;
-    bool died = h->reached && state == STATE_DOWN && commands_primary(h->goal.kind); /* what follows is decided (pg.h) */
+    bool died = h->reached && state == STATE_DOWN &&
+                commands_primary(h->goal.kind); /* what follows is decided (pg.h) */
     if (died || (h->reached && h->reached_state == (int)state) ||
         (given_up && (instant_is_never(h->retry_at) || !instant_due_any(fence_now(), h->retry_at)))) {
         idle(h, state);
@@ -372,7 +398,8 @@ static void turn(struct hand *h)
     switch (perform(h, pg_step_for(meaning(h), state))) {
     case OUTCOME_AGAIN: return;
     case OUTCOME_LATER:
-        hand_wait(h, h->postmaster_fd, POLLIN, h->goal.kind == GOAL_KEEP || h->goal.kind == GOAL_NONE ? TICK_MS : 2);
+        hand_wait(h, h->postmaster_fd, POLLIN,
+                  h->goal.kind == GOAL_KEEP || h->goal.kind == GOAL_NONE ? TICK_MS : 2);
         return;
     case OUTCOME_REACHED:
         h->reached = true;
@@ -398,7 +425,8 @@ void *pg_act_thread(void *hand)
             h->stillborn += starting;
             if (h->goal.kind != GOAL_SHUTDOWN && h->goal.kind != GOAL_DOWN) {
                 h->crashed_at = fence_now();
-                log_event(LOG_LEVEL_WARNING, "postgres_ended", "PostgreSQL ended%s%s; every process of it is gone",
+                log_event(LOG_LEVEL_WARNING, "postgres_ended",
+                          "PostgreSQL ended%s%s; every process of it is gone",
                           starting ? " while it started: " : "", starting ? stillborn_why(h) : "");
             }
             continue;

@@ -12,10 +12,10 @@ struct hand;
 void *pg_act_thread(void *hand);
 /* What steps in other files report. */
 enum pg_outcome {
-    OUTCOME_AGAIN,   /* ask the table again at once */
-    OUTCOME_LATER,   /* ask again soon; nothing to say */
+    OUTCOME_AGAIN, /* ask the table again at once */
+    OUTCOME_LATER, /* ask again soon; nothing to say */
     OUTCOME_REACHED,
-    OUTCOME_FAILED,  /* hand_progress() has said why */
+    OUTCOME_FAILED, /* hand_progress() has said why */
 };
 
 /* The worker's kept connections (PGconn), opened when needed; NULL when there is none to be had. */

@@ -55,7 +55,8 @@ static enum pg_outcome finished(struct hand *h)
     char text[32];
     snprintf(text, sizeof text, "%016" PRIx64 "\n", h->goal.dir);
     h->conf_known = false;
-    if (!pg_process_sync_tree(h->config->data_dir) || !pg_process_note(h, "directory", text) || !pg_process_note(h, "rewinding", NULL)) {
+    if (!pg_process_sync_tree(h->config->data_dir) || !pg_process_note(h, "directory", text) ||
+        !pg_process_note(h, "rewinding", NULL)) {
         pg_process_look(h);
         return pg_act_fail(h, "could not write to the disk");
     }
@@ -122,9 +123,11 @@ enum pg_outcome pg_clone_backup(struct hand *h)
     if (!ready || !lend_passwords(h))
         return broken_off(h, "could not prepare the base backup: %s", strerror(errno));
     snprintf(port, sizeof port, "%u", from->pg.port);
-    run = (struct pg_run){.program = "pg_basebackup", .in_fence = true, .progress = show_percent,
-                          .args = {"-D", fresh, "-h", from->pg.host, "-p", port, "-U", "pgmesh_replication", "-X", "stream",
-                                   "-c", "fast", "-P", "--no-password", "--no-sync", NULL}};
+    run = (struct pg_run){.program = "pg_basebackup",
+                          .in_fence = true,
+                          .progress = show_percent,
+                          .args = {"-D", fresh, "-h", from->pg.host, "-p", port, "-U", "pgmesh_replication",
+                                   "-X", "stream", "-c", "fast", "-P", "--no-password", "--no-sync", NULL}};
     int status = pg_run(h, &run);
     take_back_passwords(h);
     if (status != 0) {
@@ -157,7 +160,8 @@ void pg_clone_tidy(struct hand *h)
     snprintf(dropped, sizeof dropped, "%s.old.drop", h->config->data_dir);
     if (atomic_load(&removing) || (access(old, F_OK) < 0 && access(dropped, F_OK) < 0))
         return;
-    if (access(dropped, F_OK) < 0 && (pg_process_noted(h, "keep_old", why, sizeof why) || rename(old, dropped) < 0))
+    if (access(dropped, F_OK) < 0 &&
+        (pg_process_noted(h, "keep_old", why, sizeof why) || rename(old, dropped) < 0))
         return;
     char *path = strdup(dropped); /* the worker has no time: a seal must not wait for the disk */
     atomic_store(&removing, true);
@@ -211,7 +215,8 @@ static lsn_t fork_point(struct hand *h, PGconn *source, uint32_t timeline)
     snprintf(sql, sizeof sql, "TIMELINE_HISTORY %u", theirs);
     PGresult *history = pg_conn_query(h, source, sql, SOURCE_MS, true);
     lsn_t fork = 0;
-    for (const char *line = pg_conn_text(history, 0, "content"); *line; line += strcspn(line, "\n"), line += *line == '\n') {
+    for (const char *line = pg_conn_text(history, 0, "content"); *line;
+         line += strcspn(line, "\n"), line += *line == '\n') {
         unsigned parent, high, low;
         if (sscanf(line, "%u %X/%X", &parent, &high, &low) == 3 && parent == timeline)
             fork = (lsn_t)high << 32 | low;
@@ -263,7 +268,8 @@ static int copy_segments(struct hand *h, const char *to, const char *first, cons
     int copied = 0;
     DIR *dir = hand_path(wal, h->config->data_dir, "pg_wal") ? opendir(wal) : NULL;
     for (struct dirent *d; dir && (d = readdir(dir));) {
-        bool ours = strlen(d->d_name) >= 24 && strncmp(d->d_name, first, 8) == 0 && strspn(d->d_name, "0123456789ABCDEF") >= 24;
+        bool ours = strlen(d->d_name) >= 24 && strncmp(d->d_name, first, 8) == 0 &&
+                    strspn(d->d_name, "0123456789ABCDEF") >= 24;
         if (!ours || strncmp(d->d_name, first, 24) < 0 || (last[0] && strncmp(d->d_name, last, 24) > 0))
             continue;
         snprintf(from_path, sizeof from_path, "%s/%.40s", wal, d->d_name);
@@ -278,7 +284,8 @@ static int copy_segments(struct hand *h, const char *to, const char *first, cons
 /* Saves what will be lost.  Returns the number of bytes past the fork; UINT64_MAX when it cannot be told. */
 static uint64_t put_aside(struct hand *h, const struct pg_control *control, lsn_t fork)
 {
-    char folder[FILE_PATH_SIZE + 48], base[FILE_PATH_SIZE + 16], first[25], last[25] = "", start[32], timeline[16], wal[FILE_PATH_SIZE];
+    char folder[FILE_PATH_SIZE + 48], base[FILE_PATH_SIZE + 16], first[25], last[25] = "", start[32],
+                                                                            timeline[16], wal[FILE_PATH_SIZE];
     struct tm t;
     time_t now = time(NULL); /* a name for people */
     gmtime_r(&now, &t);
@@ -291,7 +298,8 @@ static uint64_t put_aside(struct hand *h, const struct pg_control *control, lsn_
         return UINT64_MAX;
     snprintf(start, sizeof start, "%X/%X", (unsigned)(fork >> 32), (unsigned)fork);
     snprintf(timeline, sizeof timeline, "%u", control->timeline);
-    run = (struct pg_run){.program = "pg_waldump", .args = {"-p", wal, "-t", timeline, "-s", start, "--stats", NULL}};
+    run = (struct pg_run){.program = "pg_waldump",
+                          .args = {"-p", wal, "-t", timeline, "-s", start, "--stats", NULL}};
     pg_run(h, &run);
     lsn_t end = end_in(run.output);
     segment_name(first, control->timeline, fork, control->segment_bytes);
@@ -303,13 +311,15 @@ static uint64_t put_aside(struct hand *h, const struct pg_control *control, lsn_
     snprintf(path, sizeof path, "%s/summary.txt", folder);
     FILE *f = fopen(path, "we");
     if (f) {
-        fprintf(f, "timeline %u, left at %s, ended at %X/%X: %" PRIu64 " bytes diverged, %d segments kept\n\n%s\n",
+        fprintf(f,
+                "timeline %u, left at %s, ended at %X/%X: %" PRIu64
+                " bytes diverged, %d segments kept\n\n%s\n",
                 control->timeline, start, (unsigned)(end >> 32), (unsigned)end, bytes, copied, run.output);
         fclose(f);
     }
     prune_diverged(base);
-    log_event(LOG_LEVEL_WARNING, "diverged", "WAL of timeline %u past %s (%" PRIu64 " bytes) is kept in %s", control->timeline, start,
-              bytes, folder);
+    log_event(LOG_LEVEL_WARNING, "diverged", "WAL of timeline %u past %s (%" PRIu64 " bytes) is kept in %s",
+              control->timeline, start, bytes, folder);
     return bytes;
 }
 
@@ -338,11 +348,13 @@ static int run_rewind(struct hand *h, const struct hand_member *from)
     /* Ours: under PostgreSQL's defaults the clean-up that pg_rewind begins with would remove WAL that it needs. */
     if (!hand_path(conf, h->config->data_dir, "pgmesh.conf"))
         return -1;
-    snprintf(source, sizeof source, "host=%s port=%u user=pgmesh_rewind dbname=postgres application_name=pgmesh connect_timeout=5",
+    snprintf(source, sizeof source,
+             "host=%s port=%u user=pgmesh_rewind dbname=postgres application_name=pgmesh connect_timeout=5",
              from->pg.host, from->pg.port);
-    run = (struct pg_run){.program = "pg_rewind", .in_fence = true,
-                          .args = {"--target-pgdata", h->config->data_dir, "--source-server", source, "--config-file", conf, "--no-sync",
-                                   NULL}};
+    run = (struct pg_run){.program = "pg_rewind",
+                          .in_fence = true,
+                          .args = {"--target-pgdata", h->config->data_dir, "--source-server", source,
+                                   "--config-file", conf, "--no-sync", NULL}};
     int status = pg_run(h, &run);
     take_back_passwords(h);
     return status;
@@ -379,11 +391,13 @@ enum pg_outcome pg_clone_rewind(struct hand *h)
     if (run.interrupted)
         return broken_off(h, "%s", "interrupted");
     if (status != 0) {
-        log_event(LOG_LEVEL_WARNING, "rewind_failed", "pg_rewind: %s; a base backup takes its place", pg_run_last_line(&run));
+        log_event(LOG_LEVEL_WARNING, "rewind_failed", "pg_rewind: %s; a base backup takes its place",
+                  pg_run_last_line(&run));
         return pg_clone_backup(h);
     }
     if (strstr(run.output, "no rewind required") && lost != 0) {
-        log_event(LOG_LEVEL_WARNING, "rewind_refused", "pg_rewind sees no divergence where there is one; a base backup takes its place");
+        log_event(LOG_LEVEL_WARNING, "rewind_refused",
+                  "pg_rewind sees no divergence where there is one; a base backup takes its place");
         return pg_clone_backup(h);
     }
     log_event(LOG_LEVEL_INFO, "rewound", "the data directory is rewound from %s", from->name);

@@ -68,13 +68,36 @@ bool pg_config_names(char out[static PG_NAMES_SIZE], const struct pg_config_stat
 
 /* ---- what is whose ---------------------------------------------------------------------------------------------- */
 
-static const char *const OWNED[] = {
-    "config_file", "data_directory", "hba_file", "ident_file", "listen_addresses", "port", "unix_socket_directories",
-    "primary_conninfo", "primary_slot_name", "synchronous_standby_names", "promote_trigger_file", "hot_standby",
-    "recovery_target", "recovery_target_action", "recovery_target_inclusive", "recovery_target_lsn",
-    "recovery_target_name", "recovery_target_time", "recovery_target_timeline", "recovery_target_xid",
-    "recovery_min_apply_delay", "restart_after_crash", "wal_log_hints", "wal_retrieve_retry_interval",
-    "wal_receiver_timeout", "wal_sender_timeout", "data_sync_retry", "fsync", "full_page_writes", NULL};
+static const char *const OWNED[] = {"config_file",
+                                    "data_directory",
+                                    "hba_file",
+                                    "ident_file",
+                                    "listen_addresses",
+                                    "port",
+                                    "unix_socket_directories",
+                                    "primary_conninfo",
+                                    "primary_slot_name",
+                                    "synchronous_standby_names",
+                                    "promote_trigger_file",
+                                    "hot_standby",
+                                    "recovery_target",
+                                    "recovery_target_action",
+                                    "recovery_target_inclusive",
+                                    "recovery_target_lsn",
+                                    "recovery_target_name",
+                                    "recovery_target_time",
+                                    "recovery_target_timeline",
+                                    "recovery_target_xid",
+                                    "recovery_min_apply_delay",
+                                    "restart_after_crash",
+                                    "wal_log_hints",
+                                    "wal_retrieve_retry_interval",
+                                    "wal_receiver_timeout",
+                                    "wal_sender_timeout",
+                                    "data_sync_retry",
+                                    "fsync",
+                                    "full_page_writes",
+                                    NULL};
 
 bool pg_config_owns(const char *parameter)
 {
@@ -160,34 +183,46 @@ static void put_conninfo_setting(struct text *t, const struct config *c, const s
         put_conninfo(&info, "port", port);
         put_conninfo(&info, "application_name", application);
         put_conninfo(&info, "passfile", pass);
-        put(&info, " connect_timeout=2 keepalives=1 keepalives_idle=1 keepalives_interval=1 keepalives_count=3"
-                   " tcp_user_timeout=3000");
+        put(&info,
+            " connect_timeout=2 keepalives=1 keepalives_idle=1 keepalives_interval=1 keepalives_count=3"
+            " tcp_user_timeout=3000");
     }
     put_setting(t, "primary_conninfo", room);
 }
 
 static const struct {
     const char *name, *value;
-} DEFAULTS[] = {{"wal_level", "replica"},        {"max_wal_senders", "16"},     {"max_replication_slots", "16"},
-                {"wal_keep_size", "1GB"},        {"max_slot_wal_keep_size", "8GB"},
-                {"max_standby_streaming_delay", "5s"}, {"logging_collector", "off"},
-                {"recovery_init_sync_method", "syncfs"}};
+} DEFAULTS[] = {{"wal_level", "replica"},          {"max_wal_senders", "16"},
+                {"max_replication_slots", "16"},   {"wal_keep_size", "1GB"},
+                {"max_slot_wal_keep_size", "8GB"}, {"max_standby_streaming_delay", "5s"},
+                {"logging_collector", "off"},      {"recovery_init_sync_method", "syncfs"}};
 static const struct {
     const char *name, *value;
-} FIXED[] = {{"hot_standby", "on"},           {"wal_log_hints", "on"},       {"restart_after_crash", "off"},
-             {"fsync", "on"},                 {"full_page_writes", "on"},    {"data_sync_retry", "off"},
-             {"wal_receiver_timeout", "5s"},  {"wal_sender_timeout", "5s"},  {"recovery_target_timeline", "latest"},
-             {"recovery_target", ""},         {"recovery_target_lsn", ""},   {"recovery_target_name", ""},
-             {"recovery_target_time", ""},    {"recovery_target_xid", ""},   {"recovery_min_apply_delay", "0"},
+} FIXED[] = {{"hot_standby", "on"},
+             {"wal_log_hints", "on"},
+             {"restart_after_crash", "off"},
+             {"fsync", "on"},
+             {"full_page_writes", "on"},
+             {"data_sync_retry", "off"},
+             {"wal_receiver_timeout", "5s"},
+             {"wal_sender_timeout", "5s"},
+             {"recovery_target_timeline", "latest"},
+             {"recovery_target", ""},
+             {"recovery_target_lsn", ""},
+             {"recovery_target_name", ""},
+             {"recovery_target_time", ""},
+             {"recovery_target_xid", ""},
+             {"recovery_min_apply_delay", "0"},
              {"promote_trigger_file", ""}};
 
-static const char *const LEAST[LEAST_COUNT] = {
-    [LEAST_CONNECTIONS] = "max_connections",        [LEAST_WORKER_PROCESSES] = "max_worker_processes",
-    [LEAST_WAL_SENDERS] = "max_wal_senders",        [LEAST_PREPARED] = "max_prepared_transactions",
-    [LEAST_LOCKS] = "max_locks_per_transaction"};
+static const char *const LEAST[LEAST_COUNT] = {[LEAST_CONNECTIONS] = "max_connections",
+                                               [LEAST_WORKER_PROCESSES] = "max_worker_processes",
+                                               [LEAST_WAL_SENDERS] = "max_wal_senders",
+                                               [LEAST_PREPARED] = "max_prepared_transactions",
+                                               [LEAST_LOCKS] = "max_locks_per_transaction"};
 
-size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self, const struct pg_config_state *s,
-                      const struct hand_member *members, size_t n_members)
+size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self,
+                      const struct pg_config_state *s, const struct hand_member *members, size_t n_members)
 {
     struct text t = {out, size, 0};
     char names[PG_NAMES_SIZE], slot[PG_APPLICATION_SIZE], path[FILE_PATH_SIZE + 32];
@@ -252,15 +287,16 @@ static bool names_own_role(const char *line)
     return strstr(line, "pgmesh_replication") || strstr(line, "pgmesh_rewind");
 }
 
-size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members, size_t n_members,
-                     const char *adopted)
+size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members,
+                     size_t n_members, const char *adopted)
 {
     struct text t = {out, size, 0};
-    put(&t, "# Written by pgmesh before every start: what is edited here is lost.  Lines belong into node.conf, as\n"
-            "# pg_hba = LINE.\n"
-            "local all %s peer\n"
-            "local all pgmesh peer map=pgmesh\n"
-            "local replication pgmesh_replication peer map=pgmesh\n",
+    put(&t,
+        "# Written by pgmesh before every start: what is edited here is lost.  Lines belong into node.conf, as\n"
+        "# pg_hba = LINE.\n"
+        "local all %s peer\n"
+        "local all pgmesh peer map=pgmesh\n"
+        "local replication pgmesh_replication peer map=pgmesh\n",
         c->user);
     put_members(&t, members, n_members);
     put(&t, "host postgres pgmesh_observer all scram-sha-256\n"

@@ -28,16 +28,23 @@ enum { PG_CONFIG_TEXT = 96 * 1024, PG_NAMES_SIZE = 1024, PG_APPLICATION_SIZE = 6
 #define PG_NOBODY "pgmesh_nobody"
 
 /* Parameters that a standby must not have below its primary's: it would not start, or stop replaying. */
-enum pg_least { LEAST_CONNECTIONS, LEAST_WORKER_PROCESSES, LEAST_WAL_SENDERS, LEAST_PREPARED, LEAST_LOCKS, LEAST_COUNT };
+enum pg_least {
+    LEAST_CONNECTIONS,
+    LEAST_WORKER_PROCESSES,
+    LEAST_WAL_SENDERS,
+    LEAST_PREPARED,
+    LEAST_LOCKS,
+    LEAST_COUNT
+};
 
 /* What of it changes while a server lives. */
 struct pg_config_state {
-    bool sealed;                       /* no upstream, no restore_command, quick retries */
-    bool nobody;                       /* synchronous_standby_names = a name that nobody bears */
-    struct sync_set sync;              /* unless nobody */
+    bool sealed;                        /* no upstream, no restore_command, quick retries */
+    bool nobody;                        /* synchronous_standby_names = a name that nobody bears */
+    struct sync_set sync;               /* unless nobody */
     const struct hand_member *upstream; /* NULL: none */
-    dir_id dir;                        /* own, part of application_name */
-    uint32_t least[LEAST_COUNT];       /* set over whatever is configured; 0: as configured */
+    dir_id dir;                         /* own, part of application_name */
+    uint32_t least[LEAST_COUNT];        /* set over whatever is configured; 0: as configured */
 };
 
 /* "pgmesh_NAME_DIR16": how a standby is known to its primary. */
@@ -57,11 +64,11 @@ bool pg_config_owns(const char *parameter);
 bool pg_config_check(const struct config *c, struct problem *err);
 
 /* The text of pgmesh.conf; its length, or 0 when it does not fit. */
-size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self, const struct pg_config_state *s,
-                      const struct hand_member *members, size_t n_members);
+size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self,
+                      const struct pg_config_state *s, const struct hand_member *members, size_t n_members);
 /* The text of pgmesh_hba.conf; `adopted`: the lines of the directory's own pg_hba.conf, or NULL. */
-size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members, size_t n_members,
-                     const char *adopted);
+size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members,
+                     size_t n_members, const char *adopted);
 /* The text of pgmesh_ident.conf: the agent's user may be pgmesh's roles. */
 size_t pg_config_ident(char *out, size_t size, const struct config *c, const char *adopted);
 /* Copies postgresql.auto.conf without the lines that set owned parameters; *removed counts them. */

@@ -11,7 +11,8 @@
 
 /* Replaces DATA/name.  `sync`: it must survive a crash of the machine; what is written anew before every start need
  * not, and a seal has no time for it. */
-static bool write_file(struct hand *h, const char *name, const char *text, size_t n, mode_t mode, struct problem *err)
+static bool write_file(struct hand *h, const char *name, const char *text, size_t n, mode_t mode,
+                       struct problem *err)
 {
     char path[FILE_PATH_SIZE], tmp[FILE_PATH_SIZE + 8];
     if (!hand_path(path, h->config->data_dir, "%s", name))
@@ -55,9 +56,11 @@ bool pg_config_write(struct hand *h, const struct pg_config_state *wanted, struc
     char *room = malloc(PG_CONFIG_TEXT);
     if (!room)
         return problem_fact(err, "out of memory");
-    size_t n = pg_config_text(room, PG_CONFIG_TEXT, h->config, h->setup.self, s, h->setup.members, h->setup.n_members);
-    bool ok = n > 0 ? write_file(h, "pgmesh.conf", room, n, 0600, err)
-                    : problem_fact(err, "the configuration of PostgreSQL is too long, or names an unknown member");
+    size_t n = pg_config_text(room, PG_CONFIG_TEXT, h->config, h->setup.self, s, h->setup.members,
+                              h->setup.n_members);
+    bool ok =
+        n > 0 ? write_file(h, "pgmesh.conf", room, n, 0600, err)
+              : problem_fact(err, "the configuration of PostgreSQL is too long, or names an unknown member");
     free(room);
     if (ok) {
         pthread_mutex_lock(&h->lock);
@@ -108,7 +111,8 @@ bool pg_config_write_all(struct hand *h, const struct pg_config_state *s, struct
 {
     char *room = malloc(PG_CONFIG_TEXT);
     char *pass = read_whole(h->config->pg_pass_file, 16384);
-    bool ok = room && (pass || problem_fact(err, "could not read \"%s\": %s", h->config->pg_pass_file, strerror(errno)));
+    bool ok = room && (pass || problem_fact(err, "could not read \"%s\": %s", h->config->pg_pass_file,
+                                            strerror(errno)));
     ok = ok && write_file(h, "pgmesh.pass", pass, strlen(pass), 0600, err) && write_hba(h, room, err) &&
          write_ident(h, room, err) && strip_auto(h, room, err);
     free(pass);

@@ -73,22 +73,24 @@ static bool await(struct hand *h, int fd, short events, instant end, bool worker
 
 static enum pg_conn_trouble judge(const char *text)
 {
-    static const char *const refused[] = {"53300" /* too many connections */, "28P01", "28000" /* authentication */, NULL};
+    static const char *const refused[] = {"53300" /* too many connections */, "28P01",
+                                          "28000" /* authentication */, NULL};
     for (const char *const *r = refused; *r; r++)
         if (strstr(text, *r))
             return PG_CONN_REFUSED;
     return strstr(text, "57P03") ? PG_CONN_STARTING : PG_CONN_FAILED;
 }
 
-PGconn *pg_conn_open(struct hand *h, enum pg_conn_kind kind, const struct hand_member *to, int timeout_ms, bool worker,
-                     enum pg_conn_trouble *trouble, char *why, size_t why_size)
+PGconn *pg_conn_open(struct hand *h, enum pg_conn_kind kind, const struct hand_member *to, int timeout_ms,
+                     bool worker, enum pg_conn_trouble *trouble, char *why, size_t why_size)
 {
     instant end = instant_add(fence_now(), span_ms(timeout_ms));
     PGconn *c = begin(h, kind, to);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     *trouble = PG_CONN_FAILED;
     bool in_time = true;
-    while (c && PQstatus(c) != CONNECTION_BAD && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED && in_time) {
+    while (c && PQstatus(c) != CONNECTION_BAD && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED &&
+           in_time) {
         struct pollfd ready = {.fd = PQsocket(c), .events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT};
         in_time = await(h, ready.fd, ready.events, end, worker);
         if (in_time && poll(&ready, 1, 0) > 0)

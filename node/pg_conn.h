@@ -11,18 +11,23 @@ struct hand;
 struct hand_member;
 
 enum pg_conn_kind {
-    PG_CONN_LOCAL,       /* role pgmesh, over the socket */
-    PG_CONN_WALSENDER,   /* role pgmesh_replication over the socket: the replication protocol */
-    PG_CONN_REWIND,      /* role pgmesh_rewind at another member */
-    PG_CONN_UPSTREAM,    /* role pgmesh_replication at another member: the replication protocol */
+    PG_CONN_LOCAL,     /* role pgmesh, over the socket */
+    PG_CONN_WALSENDER, /* role pgmesh_replication over the socket: the replication protocol */
+    PG_CONN_REWIND,    /* role pgmesh_rewind at another member */
+    PG_CONN_UPSTREAM,  /* role pgmesh_replication at another member: the replication protocol */
 };
 
 /* Why a connection could not be had. */
-enum pg_conn_trouble { PG_CONN_OK, PG_CONN_REFUSED /* it lives, and lets us not in */, PG_CONN_STARTING, PG_CONN_FAILED };
+enum pg_conn_trouble {
+    PG_CONN_OK,
+    PG_CONN_REFUSED /* it lives, and lets us not in */,
+    PG_CONN_STARTING,
+    PG_CONN_FAILED
+};
 
 /* NULL, with *trouble and a text, when there is none within the time.  `worker`: a new goal interrupts it. */
-PGconn *pg_conn_open(struct hand *h, enum pg_conn_kind kind, const struct hand_member *to, int timeout_ms, bool worker,
-                     enum pg_conn_trouble *trouble, char *why, size_t why_size);
+PGconn *pg_conn_open(struct hand *h, enum pg_conn_kind kind, const struct hand_member *to, int timeout_ms,
+                     bool worker, enum pg_conn_trouble *trouble, char *why, size_t why_size);
 /* The last result of the command (to be PQclear'ed), or NULL: time is up, interrupted, or the connection broke. */
 PGresult *pg_conn_query(struct hand *h, PGconn *c, const char *sql, int timeout_ms, bool worker);
 /* The same for a command whose result is only yes or no. */

@@ -20,12 +20,16 @@ static PGconn *dial(const struct address *to, const char *pass_file, instant end
 {
     char port[8];
     snprintf(port, sizeof port, "%u", to->port);
-    const char *keys[] = {"host", "port", "user", "dbname", "passfile", "application_name", "tcp_user_timeout", "gssencmode", NULL};
-    const char *values[] = {to->host, port, "pgmesh_observer", "postgres", pass_file, "pgmesh_observer", "2000", "disable", NULL};
+    const char *keys[] = {
+        "host",       "port", "user", "dbname", "passfile", "application_name", "tcp_user_timeout",
+        "gssencmode", NULL};
+    const char *values[] = {to->host,          port,   "pgmesh_observer", "postgres", pass_file,
+                            "pgmesh_observer", "2000", "disable",         NULL};
     PGconn *c = PQconnectStartParams(keys, values, 0);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     while (c && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
-        if (PQstatus(c) == CONNECTION_BAD || !await(PQsocket(c), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, end))
+        if (PQstatus(c) == CONNECTION_BAD ||
+            !await(PQsocket(c), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, end))
             break;
         next = PQconnectPoll(c);
     }
@@ -55,8 +59,8 @@ static enum pg_observer_answer ask(PGconn *c, uint64_t nonce, instant end)
     }
 }
 
-enum pg_observer_answer pg_observer_ask(void **conn, const struct address *to, const char *pass_file, uint64_t nonce,
-                                        int timeout_ms)
+enum pg_observer_answer pg_observer_ask(void **conn, const struct address *to, const char *pass_file,
+                                        uint64_t nonce, int timeout_ms)
 {
     instant end = instant_add(clock_now(), span_ms(timeout_ms));
     if (!*conn)

@@ -12,8 +12,18 @@
 #include "node/pg_conn.h"
 #include "node/pg_process.h"
 
-enum { WRITE_EVERY_MS = 250, FRESH_EVERY_MS = 1000, STATUS_EVERY_MS = 50, POST_EVERY_MS = 200, PREFLIGHT_EVERY_MS = 5000,
-       SLOW_TURNS = 4, DEADLINE_MIN_MS = 250, REPLAY_FAR_BYTES = 256 * 1024 * 1024, DISK_FREE_BYTES = 64 * 1024 * 1024, SLOW_FLUSH_US = 100000 };
+enum {
+    WRITE_EVERY_MS = 250,
+    FRESH_EVERY_MS = 1000,
+    STATUS_EVERY_MS = 50,
+    POST_EVERY_MS = 200,
+    PREFLIGHT_EVERY_MS = 5000,
+    SLOW_TURNS = 4,
+    DEADLINE_MIN_MS = 250,
+    REPLAY_FAR_BYTES = 256 * 1024 * 1024,
+    DISK_FREE_BYTES = 64 * 1024 * 1024,
+    SLOW_FLUSH_US = 100000
+};
 enum { NUDGE_WRITER, NUDGE_FRESH, NUDGE_STATUS };
 
 static int deadline_ms(const struct hand *h)
@@ -39,8 +49,8 @@ static bool answers(enum pg_phase p)
 
 /* Records one outcome of the writer or of the fresh connection.  `epoch` is the guard's count of freezes when the
  * question was put: an answer that was late because of a freeze says nothing. */
-static void outcome(struct hand *h, bool *ok, enum pg_conn_trouble trouble, uint32_t epoch, enum pg_phase asked, const char *what,
-                    const char *why)
+static void outcome(struct hand *h, bool *ok, enum pg_conn_trouble trouble, uint32_t epoch,
+                    enum pg_phase asked, const char *what, const char *why)
 {
     struct fence_page *page = h->setup.page;
     if (trouble == PG_CONN_REFUSED || atomic_load(&page->frozen) || atomic_load(&page->freezes) != epoch)
@@ -186,8 +196,11 @@ static void read_standbys(struct hand *h, const PGresult *r)
             m = member_named(h, name);
         if (m)
             s->standbys[s->n_standbys++] =
-                (struct pg_standby){.id = m->id, .dir = dir, .streaming = strcmp(pg_conn_text(r, i, "state"), "streaming") == 0,
-                                    .flush_lsn = pg_conn_lsn(r, i, "flush_lsn"), .replay_lsn = pg_conn_lsn(r, i, "replay_lsn")};
+                (struct pg_standby){.id = m->id,
+                                    .dir = dir,
+                                    .streaming = strcmp(pg_conn_text(r, i, "state"), "streaming") == 0,
+                                    .flush_lsn = pg_conn_lsn(r, i, "flush_lsn"),
+                                    .replay_lsn = pg_conn_lsn(r, i, "replay_lsn")};
     }
 }
 
@@ -227,9 +240,10 @@ static void status_primary(struct status *s, uint32_t top)
 {
     struct hand *h = s->h;
     PGresult *id = ask_identity(s);
-    PGresult *r = ask(s, &s->sql, PG_CONN_LOCAL,
-                      "SELECT application_name, state, flush_lsn, replay_lsn, pg_current_wal_flush_lsn() AS flushed"
-                      " FROM (SELECT 1) one LEFT JOIN pg_stat_replication ON true");
+    PGresult *r =
+        ask(s, &s->sql, PG_CONN_LOCAL,
+            "SELECT application_name, state, flush_lsn, replay_lsn, pg_current_wal_flush_lsn() AS flushed"
+            " FROM (SELECT 1) one LEFT JOIN pg_stat_replication ON true");
     hand_edit(h);
     struct pg_sample old = h->sample;
     if (h->sample.phase == PG_PRIMARY) {
@@ -241,7 +255,8 @@ static void status_primary(struct status *s, uint32_t top)
         h->sample.timeline_max = top > h->sample.timeline ? top : h->sample.timeline;
         h->sample.preflight = s->preflight;
     }
-    post_if_new(h, !same_standbys(&old, &h->sample) || old.preflight != h->sample.preflight || old.timeline != h->sample.timeline);
+    post_if_new(h, !same_standbys(&old, &h->sample) || old.preflight != h->sample.preflight ||
+                       old.timeline != h->sample.timeline);
     PQclear(id);
     PQclear(r);
 }
@@ -284,17 +299,20 @@ static void status_standby(struct status *s, uint32_t top)
             now->lsn = received > now->replay_lsn ? received : now->replay_lsn;
         now->upstream = upstream_of(h, r);
         const char *heard = pg_conn_text(r, 0, "heard");
-        if (heard[0] && strcmp(heard, s->heard) != 0) { /* PostgreSQL's clock may jump; that it moved is what counts */
+        if (heard[0] &&
+            strcmp(heard, s->heard) != 0) { /* PostgreSQL's clock may jump; that it moved is what counts */
             h->receiver_heard = fence_now();
             h->receiver_known = true;
         }
         snprintf(s->heard, sizeof s->heard, "%s", heard);
         now->preflight &= ~(uint32_t)(PREFLIGHT_REPLAY_PAUSED | PREFLIGHT_CONFLICT | PREFLIGHT_REPLAY_FAR);
         now->preflight |= pg_conn_bool(r, 0, "paused") ? PREFLIGHT_REPLAY_PAUSED : 0;
-        now->preflight |= strncmp(pg_conn_text(r, 0, "wait_event"), "RecoveryConflict", 16) == 0 ? PREFLIGHT_CONFLICT : 0;
+        now->preflight |=
+            strncmp(pg_conn_text(r, 0, "wait_event"), "RecoveryConflict", 16) == 0 ? PREFLIGHT_CONFLICT : 0;
         now->preflight |= now->lsn > now->replay_lsn + REPLAY_FAR_BYTES ? PREFLIGHT_REPLAY_FAR : 0;
     }
-    post_if_new(h, old.upstream != now->upstream || old.preflight != now->preflight || old.timeline != now->timeline);
+    post_if_new(h, old.upstream != now->upstream || old.preflight != now->preflight ||
+                       old.timeline != now->timeline);
     PQclear(id);
     PQclear(r);
 }
@@ -332,9 +350,10 @@ static void preflight(struct status *s, enum pg_phase phase)
     uint32_t bits = preflight_disk(h);
     /* On a standby pg_control carries the primary's settings as WAL told them. */
     if (phase == PG_RECOVERY && pg_process_control(h, &control, NULL) &&
-        (pg_conn_number(r, 0, "c") < control.max_connections || pg_conn_number(r, 0, "w") < control.max_worker_processes ||
-         pg_conn_number(r, 0, "s") < control.max_wal_senders || pg_conn_number(r, 0, "p") < control.max_prepared ||
-         pg_conn_number(r, 0, "l") < control.max_locks))
+        (pg_conn_number(r, 0, "c") < control.max_connections ||
+         pg_conn_number(r, 0, "w") < control.max_worker_processes ||
+         pg_conn_number(r, 0, "s") < control.max_wal_senders ||
+         pg_conn_number(r, 0, "p") < control.max_prepared || pg_conn_number(r, 0, "l") < control.max_locks))
         bits |= PREFLIGHT_PARAMETERS;
     bits |= pg_conn_number(r, 0, "failures") ? PREFLIGHT_CHECKSUM : 0;
     bits |= pg_conn_bool(r, 0, "target") ? PREFLIGHT_RECOVERY_TARGET : 0;

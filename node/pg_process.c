@@ -88,7 +88,8 @@ bool pg_process_has_signal_file(struct hand *h)
 bool pg_process_signal_file(struct hand *h, bool present, struct problem *err)
 {
     char path[FILE_PATH_SIZE];
-    bool ok = hand_path(path, h->config->data_dir, "recovery.signal") && (unlink(path) == 0 || errno == ENOENT);
+    bool ok =
+        hand_path(path, h->config->data_dir, "recovery.signal") && (unlink(path) == 0 || errno == ENOENT);
     ok = ok && hand_path(path, h->config->data_dir, "standby.signal");
     if (ok && present) {
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -99,7 +100,8 @@ bool pg_process_signal_file(struct hand *h, bool present, struct problem *err)
         ok = unlink(path) == 0 || errno == ENOENT;
     }
     ok = ok && pg_process_sync_dir(h->config->data_dir);
-    return ok || problem_fact(err, "could not %s \"%s\": %s", present ? "write" : "remove", path, strerror(errno));
+    return ok ||
+           problem_fact(err, "could not %s \"%s\": %s", present ? "write" : "remove", path, strerror(errno));
 }
 
 static bool history_id(const char *name, uint32_t *id)
@@ -225,8 +227,9 @@ static bool is_ours(struct hand *h, pid_t pid)
     char text[64];
     int noted_pid;
     uint64_t ticks;
-    return pg_process_noted(h, "postmaster", text, sizeof text) && sscanf(text, "%d %" SCNu64, &noted_pid, &ticks) == 2 &&
-           noted_pid == pid && ticks == start_ticks(pid);
+    return pg_process_noted(h, "postmaster", text, sizeof text) &&
+           sscanf(text, "%d %" SCNu64, &noted_pid, &ticks) == 2 && noted_pid == pid &&
+           ticks == start_ticks(pid);
 }
 
 pid_t pg_process_foreign(struct hand *h)
@@ -238,7 +241,8 @@ pid_t pg_process_foreign(struct hand *h)
 bool pg_process_adopts(struct hand *h)
 {
     char text[16];
-    return h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT && !pg_process_noted(h, "initialised", text, sizeof text) &&
+    return h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT &&
+           !pg_process_noted(h, "initialised", text, sizeof text) &&
            !pg_process_noted(h, "adopted", text, sizeof text);
 }
 
@@ -247,7 +251,8 @@ bool pg_process_stop_foreign(struct hand *h, pid_t pid)
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0 || pid_file(h) != pid)
         return false;
-    log_event(LOG_LEVEL_WARNING, "adopt", "stopping the PostgreSQL (process %d) that runs on the directory to adopt", (int)pid);
+    log_event(LOG_LEVEL_WARNING, "adopt",
+              "stopping the PostgreSQL (process %d) that runs on the directory to adopt", (int)pid);
     kill(pid, SIGINT); /* fast shutdown */
     bool gone = false;
     while (!gone && hand_wait(h, fd, POLLIN, 1000)) {
@@ -260,7 +265,8 @@ bool pg_process_stop_foreign(struct hand *h, pid_t pid)
 
 bool pg_process_check(struct hand *h, struct problem *err)
 {
-    static const char *const programs[] = {"postgres", "initdb", "pg_basebackup", "pg_rewind", "pg_controldata", "psql", NULL};
+    static const char *const programs[] = {
+        "postgres", "initdb", "pg_basebackup", "pg_rewind", "pg_controldata", "psql", NULL};
     if (h->config->data_dir[0] != '/') {
         problem_fact(err, "no data directory is configured");
         return problem_hint(err, "Set \"data_dir\".");
@@ -284,7 +290,8 @@ static void take_over(struct hand *h, pid_t pid)
     h->postmaster = pid;
     h->postmaster_fd = (int)syscall(SYS_pidfd_open, pid, 0);
     h->started_primary = !pg_process_has_signal_file(h);
-    log_event(LOG_LEVEL_INFO, "postgres", "PostgreSQL (process %d) runs from an earlier start of the agent", (int)pid);
+    log_event(LOG_LEVEL_INFO, "postgres", "PostgreSQL (process %d) runs from an earlier start of the agent",
+              (int)pid);
     hand_phase(h, PG_STARTING);
 }
 
@@ -336,7 +343,8 @@ void pg_process_look(struct hand *h)
         snprintf(s->detail, sizeof s->detail, "a rewind was cut short: the directory must be cloned");
     s->clean = known && control.clean;
     if (foreign)
-        snprintf(s->detail, sizeof s->detail, "process %d, not started by pgmesh, runs on the data directory", (int)foreign);
+        snprintf(s->detail, sizeof s->detail, "process %d, not started by pgmesh, runs on the data directory",
+                 (int)foreign);
     hand_post(h);
 }
 
@@ -358,9 +366,13 @@ static int open_log(struct hand *h)
 void pg_process_last_words(struct hand *h, char *out, size_t size)
 {
     char path[FILE_PATH_SIZE], text[4096];
-    int fd = hand_path(path, h->config->state_dir, "postgresql.log") ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    int fd = hand_path(path, h->config->state_dir, "postgresql.log")
+                 ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+                 : -1;
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
-    ssize_t n = end >= 0 ? pread(fd, text, sizeof text - 1, end > (off_t)sizeof text - 1 ? end - (off_t)sizeof text + 1 : 0) : -1;
+    ssize_t n = end >= 0 ? pread(fd, text, sizeof text - 1,
+                                 end > (off_t)sizeof text - 1 ? end - (off_t)sizeof text + 1 : 0)
+                         : -1;
     if (fd >= 0)
         close(fd);
     text[n < 0 ? 0 : n] = '\0';
@@ -389,7 +401,8 @@ static void postmaster_child(struct hand *h, int fence_fd, int log_fd)
     snprintf(program, sizeof program, "%s/postgres", h->config->bin_dir);
     snprintf(conf, sizeof conf, "config_file=%s/pgmesh.conf", h->config->data_dir);
     char *argv[] = {program, "-D", (char *)h->config->data_dir, "-c", conf, NULL};
-    char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_MESSAGES=C", NULL};
+    char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_MESSAGES=C",
+                   NULL};
     if (chdir("/") == 0)
         execve(program, argv, env);
     dprintf(STDERR_FILENO, "could not execute \"%s\": %s\n", program, strerror(errno));
@@ -440,7 +453,8 @@ void pg_process_reload(struct hand *h)
 static void buried(struct hand *h)
 {
     if (h->postmaster)
-        waitpid(h->postmaster, NULL, 0); /* not ours to reap when an earlier agent forked it: then it fails at once */
+        waitpid(h->postmaster, NULL,
+                0); /* not ours to reap when an earlier agent forked it: then it fails at once */
     if (h->postmaster_fd >= 0)
         close(h->postmaster_fd);
     h->postmaster_fd = -1;
@@ -461,7 +475,8 @@ bool pg_process_ended(struct hand *h)
     bool over = h->postmaster_fd >= 0 ? poll(&p, 1, 0) > 0 : kill(h->postmaster, 0) < 0;
     if (!over)
         return false;
-    return pg_process_kill(h, KILL_WAIT_MS); /* a postmaster that dies leaves backends that go on acknowledging */
+    return pg_process_kill(
+        h, KILL_WAIT_MS); /* a postmaster that dies leaves backends that go on acknowledging */
 }
 
 bool pg_process_kill(struct hand *h, int wait_ms)

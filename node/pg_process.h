@@ -13,13 +13,14 @@ struct hand;
 /* What pg_controldata says. */
 struct pg_control {
     uint64_t system_id;
-    uint32_t timeline;     /* of the last WAL that this directory is known to hold */
-    lsn_t lsn;             /* a lower bound of its end */
-    bool clean;            /* "shut down" or "shut down in recovery" */
-    bool standby;          /* "in archive recovery" or "shut down in recovery": a promotion has not finished */
-    bool rewindable;       /* wal_log_hints or checksums */
+    uint32_t timeline; /* of the last WAL that this directory is known to hold */
+    lsn_t lsn;         /* a lower bound of its end */
+    bool clean;        /* "shut down" or "shut down in recovery" */
+    bool standby;      /* "in archive recovery" or "shut down in recovery": a promotion has not finished */
+    bool rewindable;   /* wal_log_hints or checksums */
     uint32_t segment_bytes;
-    uint32_t max_connections, max_worker_processes, max_wal_senders, max_prepared, max_locks; /* the primary's */
+    uint32_t max_connections, max_worker_processes, max_wal_senders, max_prepared,
+        max_locks; /* the primary's */
 };
 bool pg_process_control(struct hand *h, struct pg_control *out, struct problem *err);
 /* The highest id of which pg_wal holds a .history file. */

@@ -24,9 +24,11 @@ enum pg_outcome pg_roles_initdb(struct hand *h)
     hand_progress(h, PG_GOAL_RUNNING, "initdb");
     pg_process_remove_tree(fresh);
     static struct pg_run run; /* the worker's alone */
-    run = (struct pg_run){.program = "initdb", .in_fence = true,
-                          .args = {"-D", fresh, "-U", h->config->user, "--data-checksums", "--auth-local=peer",
-                                   "--auth-host=scram-sha-256", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", NULL}};
+    run = (struct pg_run){.program = "initdb",
+                          .in_fence = true,
+                          .args = {"-D", fresh, "-U", h->config->user, "--data-checksums",
+                                   "--auth-local=peer", "--auth-host=scram-sha-256", "--no-sync", "-E",
+                                   "UTF8", "--locale=C.UTF-8", NULL}};
     bool ok = mkdir(fresh, 0700) == 0 && (!h->drop || chown(fresh, h->uid, h->gid) == 0);
     if (!ok) {
         int error = errno;
@@ -62,10 +64,12 @@ enum pg_outcome pg_roles_adopt(struct hand *h)
         return pg_act_fail(h, "the directory to adopt is a standby's");
     pid_t foreign = pg_process_foreign(h);
     if (!foreign)
-        return pg_process_note(h, "owes_roles", "1\n") ? OUTCOME_REACHED : pg_act_fail(h, "could not write into state_dir");
+        return pg_process_note(h, "owes_roles", "1\n") ? OUTCOME_REACHED
+                                                       : pg_act_fail(h, "could not write into state_dir");
     if (!pg_process_stop_foreign(h, foreign))
-        return atomic_load(&h->interrupt) ? OUTCOME_AGAIN
-                                          : pg_act_fail(h, "could not stop process %d, which runs on the directory", (int)foreign);
+        return atomic_load(&h->interrupt)
+                   ? OUTCOME_AGAIN
+                   : pg_act_fail(h, "could not stop process %d, which runs on the directory", (int)foreign);
     pg_process_look(h);
     return OUTCOME_AGAIN;
 }
@@ -112,8 +116,10 @@ __attribute__((format(printf, 2, 3))) static void put(struct sql *s, const char 
 
 static void put_role(struct sql *s, const char *role, const char *attributes, const char *password)
 {
-    put(s, "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%s') THEN CREATE ROLE %s; END IF; END $$;\n"
-           "ALTER ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE %s PASSWORD '", role, role, role, attributes);
+    put(s,
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%s') THEN CREATE ROLE %s; END IF; END $$;\n"
+        "ALTER ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE %s PASSWORD '",
+        role, role, role, attributes);
     for (const char *p = password; *p; p++)
         put(s, *p == '\'' ? "''" : "%c", *p);
     put(s, "';\n");
@@ -130,16 +136,19 @@ static bool write_sql(struct hand *h, struct sql *s, struct problem *err)
 {
     static const struct {
         const char *role, *attributes;
-    } roles[] = {{"pgmesh", "NOREPLICATION"}, {"pgmesh_replication", "REPLICATION"}, {"pgmesh_rewind", "NOREPLICATION"},
+    } roles[] = {{"pgmesh", "NOREPLICATION"},
+                 {"pgmesh_replication", "REPLICATION"},
+                 {"pgmesh_rewind", "NOREPLICATION"},
                  {"pgmesh_observer", "NOREPLICATION"}};
     char password[PASSWORD_SIZE];
     size_t n;
     char *pass = file_read(h->config->pg_pass_file, FILE_SECRET | FILE_TEXT, 65536, &n, err);
     if (!pass)
         return false;
-    put(s, "SET synchronous_commit = local;\nSET password_encryption = 'scram-sha-256';\nSET log_statement = none;\n"
-           "SET log_min_duration_statement = -1;\nSET log_min_error_statement = panic;\n"
-           "SET standard_conforming_strings = on;\nBEGIN;\n");
+    put(s,
+        "SET synchronous_commit = local;\nSET password_encryption = 'scram-sha-256';\nSET log_statement = none;\n"
+        "SET log_min_duration_statement = -1;\nSET log_min_error_statement = panic;\n"
+        "SET standard_conforming_strings = on;\nBEGIN;\n");
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         if (!password_of(pass, roles[i].role, password)) {
             free(pass);
@@ -164,9 +173,10 @@ bool pg_roles_ensure(struct hand *h, struct problem *err)
         return problem_fact(err, "out of memory");
     static struct pg_run run; /* the worker's alone */
     snprintf(port, sizeof port, "%u", h->config->pg_port);
-    run = (struct pg_run){.program = "psql", .input = s.text,
-                          .args = {"-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", h->config->socket_dir, "-p", port, "-U",
-                                   h->config->user, "-d", "postgres", "-f", "-", NULL}};
+    run = (struct pg_run){.program = "psql",
+                          .input = s.text,
+                          .args = {"-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", h->config->socket_dir, "-p",
+                                   port, "-U", h->config->user, "-d", "postgres", "-f", "-", NULL}};
     bool ok = write_sql(h, &s, err);
     if (ok && pg_run(h, &run) != 0)
         ok = problem_fact(err, "could not make roles: %s", pg_run_last_line(&run));

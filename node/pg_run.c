@@ -29,7 +29,8 @@ void pg_run_become(const struct hand *h, int fence_fd, int held)
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     umask(077);
-    if (h->drop && (setgroups((size_t)h->n_groups, h->groups) < 0 || setgid(h->gid) < 0 || setuid(h->uid) < 0))
+    if (h->drop &&
+        (setgroups((size_t)h->n_groups, h->groups) < 0 || setgid(h->gid) < 0 || setuid(h->uid) < 0))
         _exit(126);
 }
 
@@ -46,7 +47,8 @@ static void child(const struct hand *h, struct pg_run *r, int fence_fd, int in, 
     dup2(out, STDERR_FILENO);
     close_range(3, ~0U, 0);
     snprintf(path, sizeof path, "%s/%s", h->config->bin_dir, r->program);
-    char *env[] = {"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL};
+    char *env[] = {"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL,
+                   NULL};
     char pass[FILE_PATH_SIZE + 32];
     if (h->config->data_dir[0]) {
         snprintf(pass, sizeof pass, "PGPASSFILE=%s.pass", h->config->data_dir);

@@ -11,15 +11,16 @@ struct hand;
 enum { PG_RUN_ARGS = 24, PG_RUN_KEEP = 8192 };
 
 struct pg_run {
-    const char *program;             /* in bin_dir */
-    const char *args[PG_RUN_ARGS];   /* without the program; ends with NULL */
-    const char *input;               /* for its standard input; NULL: none */
-    bool steady;                     /* short: runs to its end whatever comes; from any thread */
-    bool in_fence;                   /* it writes to the data directory: fenced with the server */
-    int (*progress)(struct hand *h, const char *text); /* called with the last line of its output; may be NULL */
-    char output[PG_RUN_KEEP];        /* the end of standard output and error */
+    const char *program;           /* in bin_dir */
+    const char *args[PG_RUN_ARGS]; /* without the program; ends with NULL */
+    const char *input;             /* for its standard input; NULL: none */
+    bool steady;                   /* short: runs to its end whatever comes; from any thread */
+    bool in_fence;                 /* it writes to the data directory: fenced with the server */
+    int (*progress)(struct hand *h,
+                    const char *text); /* called with the last line of its output; may be NULL */
+    char output[PG_RUN_KEEP];          /* the end of standard output and error */
     size_t n_output;
-    bool interrupted;                /* a new goal came: it was killed */
+    bool interrupted; /* a new goal came: it was killed */
 };
 
 /* Runs it to its end.  Returns its exit status, or -1 when it was interrupted or could not run.  For the worker. */

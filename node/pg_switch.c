@@ -21,10 +21,12 @@ enum { POLL_MS = 1, ASK_MS = 2000, QUIET_MS = 25, BLOCKED_MS = 20, CONFIRM_MS = 
 enum pg_outcome pg_switch_follow(struct hand *h)
 {
     struct problem why = {0};
-    struct pg_config_state s = {.nobody = true, .dir = h->goal.dir, .upstream = hand_member(h, h->goal.upstream)};
+    struct pg_config_state s = {
+        .nobody = true, .dir = h->goal.dir, .upstream = hand_member(h, h->goal.upstream)};
     if (!s.upstream)
         return pg_act_fail(h, "member %u, to be followed, is not known", h->goal.upstream);
-    bool same = h->conf_known && !h->conf.sealed && h->conf.nobody && h->conf.dir == s.dir && h->conf.upstream == s.upstream;
+    bool same = h->conf_known && !h->conf.sealed && h->conf.nobody && h->conf.dir == s.dir &&
+                h->conf.upstream == s.upstream;
     if (same)
         return OUTCOME_REACHED;
     hand_edit(h);
@@ -82,7 +84,8 @@ static void send_sessions_away(struct hand *h)
 {
     PGresult *r = pg_conn_query(h, pg_act_control(h),
                                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
-                                " AND usename NOT LIKE 'pgmesh%'", ASK_MS, true);
+                                " AND usename NOT LIKE 'pgmesh%'",
+                                ASK_MS, true);
     int n = r ? PQntuples(r) : 0;
     for (int i = 0; i < n; i++) {
         pid_t pid = (pid_t)pg_conn_number(r, i, "pid");
@@ -90,7 +93,8 @@ static void send_sessions_away(struct hand *h)
             kill(pid, SIGTERM);
     }
     if (n)
-        log_event(LOG_LEVEL_WARNING, "sessions_terminated", "%d sessions that could hold up replay were terminated", n);
+        log_event(LOG_LEVEL_WARNING, "sessions_terminated",
+                  "%d sessions that could hold up replay were terminated", n);
     PQclear(r);
 }
 
@@ -188,7 +192,8 @@ static bool fill_history(struct hand *h, uint32_t from, uint32_t to, struct prob
         if (fd < 0 && errno == EEXIST)
             continue;
         bool ok = fd >= 0 && (!h->drop || fchown(fd, h->uid, h->gid) == 0) &&
-                  write(fd, FILLER_TEXT, strlen(FILLER_TEXT)) == (ssize_t)strlen(FILLER_TEXT) && fsync(fd) == 0;
+                  write(fd, FILLER_TEXT, strlen(FILLER_TEXT)) == (ssize_t)strlen(FILLER_TEXT) &&
+                  fsync(fd) == 0;
         if (fd >= 0)
             close(fd);
         if (!ok)
@@ -226,7 +231,8 @@ static enum pg_outcome prepare(struct hand *h)
     if (now == 0)
         return OUTCOME_LATER;
     if (now >= h->goal.timeline || top >= h->goal.timeline)
-        return pg_act_fail(h, "timeline %u is used already, %u was to be opened", now > top ? now : top, h->goal.timeline);
+        return pg_act_fail(h, "timeline %u is used already, %u was to be opened", now > top ? now : top,
+                           h->goal.timeline);
     struct pg_config_state s = {.sealed = true, .sync = h->goal.sync, .dir = h->goal.dir};
     if (!pg_config_write(h, &s, &why))
         return pg_act_fail(h, "%s", why.fact);
@@ -313,7 +319,8 @@ enum pg_outcome pg_switch_primary(struct hand *h)
     if (timeline == 0)
         return OUTCOME_LATER;
     if (h->goal.timeline && timeline != h->goal.timeline)
-        return pg_act_fail(h, "PostgreSQL runs on timeline %u, the record says %u", timeline, h->goal.timeline);
+        return pg_act_fail(h, "PostgreSQL runs on timeline %u, the record says %u", timeline,
+                           h->goal.timeline);
     if (!h->conf_known) { /* taken over from an earlier agent: the record's names are in the goal */
         struct pg_config_state s = {.sync = h->goal.sync, .dir = h->goal.dir};
         if (!pg_config_write(h, &s, &why))
@@ -330,9 +337,11 @@ void pg_switch_slots(struct hand *h)
 {
     char sql[256], slot[PG_APPLICATION_SIZE];
     void *c = pg_act_control(h), *w = pg_act_walsender(h);
-    PGresult *have = pg_conn_query(h, c, "SELECT slot_name, wal_status = 'lost' OR (pg_is_in_recovery()"
-                                         " AND NOT active AND restart_lsn IS NOT NULL) AS stale"
-                                         " FROM pg_replication_slots WHERE slot_name LIKE 'pgmesh\\_%'", ASK_MS, true);
+    PGresult *have = pg_conn_query(h, c,
+                                   "SELECT slot_name, wal_status = 'lost' OR (pg_is_in_recovery()"
+                                   " AND NOT active AND restart_lsn IS NOT NULL) AS stale"
+                                   " FROM pg_replication_slots WHERE slot_name LIKE 'pgmesh\\_%'",
+                                   ASK_MS, true);
     if (PQresultStatus(have) != PGRES_TUPLES_OK) {
         PQclear(have);
         return;

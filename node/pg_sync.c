@@ -52,7 +52,8 @@ static bool fresh_session_sees(struct change *c)
     while (in_time(c)) {
         enum pg_conn_trouble trouble;
         PGconn *fresh = pg_conn_open(c->h, PG_CONN_LOCAL, NULL, ASK_MS, true, &trouble, why, sizeof why);
-        PGresult *r = fresh ? pg_conn_query(c->h, fresh, "SHOW synchronous_standby_names", ASK_MS, true) : NULL;
+        PGresult *r =
+            fresh ? pg_conn_query(c->h, fresh, "SHOW synchronous_standby_names", ASK_MS, true) : NULL;
         bool seen = r && strcmp(pg_conn_text(r, 0, "synchronous_standby_names"), names) == 0;
         PQclear(r);
         PQfinish(fresh);
@@ -67,7 +68,8 @@ static bool fresh_session_sees(struct change *c)
 static bool waits_for_standby(struct change *c, int pid)
 {
     char sql[128];
-    snprintf(sql, sizeof sql, "SELECT wait_event = 'SyncRep' AS waits FROM pg_stat_activity WHERE pid = %d", pid);
+    snprintf(sql, sizeof sql, "SELECT wait_event = 'SyncRep' AS waits FROM pg_stat_activity WHERE pid = %d",
+             pid);
     PGresult *r = pg_conn_query(c->h, pg_act_control(c->h), sql, ASK_MS, true);
     bool waits = pg_conn_bool(r, 0, "waits");
     PQclear(r);
@@ -82,7 +84,8 @@ static bool commit_waits(struct change *c)
     PGconn *own = pg_conn_open(c->h, PG_CONN_LOCAL, NULL, ASK_MS, true, &trouble, NULL, 0);
     bool seen = false;
     if (own && pg_conn_command(c->h, own, "SET synchronous_commit = on", ASK_MS, true)) {
-        while (!seen && in_time(c) && PQsendQuery(own, "SELECT pg_logical_emit_message(true, 'pgmesh', 'sync')")) {
+        while (!seen && in_time(c) &&
+               PQsendQuery(own, "SELECT pg_logical_emit_message(true, 'pgmesh', 'sync')")) {
             for (bool busy = true; busy && !seen && in_time(c);) {
                 seen = waits_for_standby(c, PQbackendPID(own));
                 busy = PQconsumeInput(own) && PQisBusy(own);
@@ -101,8 +104,9 @@ static bool commit_waits(struct change *c)
 
 static lsn_t write_record(struct change *c)
 {
-    PGresult *r = pg_conn_query(c->h, pg_act_control(c->h),
-                                "SELECT pg_logical_emit_message(true, 'pgmesh', 'in force') AS at", ASK_MS, true);
+    PGresult *r =
+        pg_conn_query(c->h, pg_act_control(c->h),
+                      "SELECT pg_logical_emit_message(true, 'pgmesh', 'in force') AS at", ASK_MS, true);
     lsn_t at = PQresultStatus(r) == PGRES_TUPLES_OK ? pg_conn_lsn(r, 0, "at") : 0;
     PQclear(r);
     return at;
@@ -130,8 +134,9 @@ static bool concerns(const struct change *c, const char *application)
 /* How many walsenders of either set are still to confirm past `at`; -1: not known.  `end_them`: they had their time. */
 static int unconfirmed(struct change *c, lsn_t at, bool end_them)
 {
-    PGresult *r = pg_conn_query(c->h, pg_act_control(c->h),
-                                "SELECT pid, application_name, flush_lsn FROM pg_stat_replication", ASK_MS, true);
+    PGresult *r =
+        pg_conn_query(c->h, pg_act_control(c->h),
+                      "SELECT pid, application_name, flush_lsn FROM pg_stat_replication", ASK_MS, true);
     if (PQresultStatus(r) != PGRES_TUPLES_OK) {
         PQclear(r);
         return -1;
@@ -178,7 +183,8 @@ static bool bring_into_force(struct change *c, lsn_t *lsn)
         return give_up(c, "could not write a WAL record");
     if (!everyone_confirmed(c, at))
         return false;
-    PGresult *r = pg_conn_query(h, pg_act_control(h), "SELECT pg_current_wal_insert_lsn() AS at", ASK_MS, true);
+    PGresult *r =
+        pg_conn_query(h, pg_act_control(h), "SELECT pg_current_wal_insert_lsn() AS at", ASK_MS, true);
     *lsn = pg_conn_lsn(r, 0, "at");
     PQclear(r);
     return *lsn != 0 || give_up(c, "PostgreSQL does not answer");
@@ -209,7 +215,8 @@ bool pg_sync_work(struct hand *h)
         say(h, &c.order, PG_GOAL_REACHED, lsn);
         return true;
     }
-    log_event(LOG_LEVEL_WARNING, "sync_failed", "synchronous_standby_names is not known to be in force: %s", c.why);
+    log_event(LOG_LEVEL_WARNING, "sync_failed", "synchronous_standby_names is not known to be in force: %s",
+              c.why);
     say(h, &c.order, PG_GOAL_FAILED, 0);
     return true;
 }

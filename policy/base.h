@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 enum {
-    MEMBERS_MAX = 32,   /* members in the roster that this process links to: databases, witnesses, observers */
-    VOTERS_MAX = 9,     /* voters in one record */
-    SYNC_MAX = 8,       /* standbys in one sync set */
+    MEMBERS_MAX = 32, /* members in the roster that this process links to: databases, witnesses, observers */
+    VOTERS_MAX = 9,   /* voters in one record */
+    SYNC_MAX = 8,     /* standbys in one sync set */
     DATABASES_MAX = 12, /* databases in one record */
     HISTORY_MAX = 24,   /* (timeline, switch LSN, term) rows that a record keeps, newest last */
     NAME_SIZE = 32,     /* a member's or site's name, with its NUL: [a-z][a-z0-9_-]* */
@@ -44,12 +44,19 @@ struct ballot {
     member_id member;
 };
 
-static inline int ballot_cmp(struct ballot a, struct ballot b) {
-    if (a.round != b.round) return a.round < b.round ? -1 : 1;
-    if (a.nonce != b.nonce) return a.nonce < b.nonce ? -1 : 1;
-    if (a.member != b.member) return a.member < b.member ? -1 : 1;
+static inline int ballot_cmp(struct ballot a, struct ballot b)
+{
+    if (a.round != b.round)
+        return a.round < b.round ? -1 : 1;
+    if (a.nonce != b.nonce)
+        return a.nonce < b.nonce ? -1 : 1;
+    if (a.member != b.member)
+        return a.member < b.member ? -1 : 1;
     return 0;
 }
-static inline bool ballot_is_zero(struct ballot b) { return b.round == 0 && b.nonce == 0 && b.member == 0; }
+static inline bool ballot_is_zero(struct ballot b)
+{
+    return b.round == 0 && b.nonce == 0 && b.member == 0;
+}
 
 #endif

@@ -7,18 +7,18 @@
 
 /* A voter's promise, kept in memory only: "until then I accept no record with another primary". */
 struct grant {
-    bool given;       /* ever, since this start */
+    bool given; /* ever, since this start */
     uint64_t term;
     member_id holder;
-    uint64_t nonce;   /* the holder's start that asked */
-    uint64_t seq;     /* its heartbeat that is acknowledged */
+    uint64_t nonce; /* the holder's start that asked */
+    uint64_t seq;   /* its heartbeat that is acknowledged */
     uint32_t length_ms;
-    instant until;    /* by the voter's own clocks; over when both say so */
+    instant until; /* by the voter's own clocks; over when both say so */
 };
 bool grant_runs(const struct grant *g, instant now);
 /* Renews or opens; never moves `until` to an earlier instant for the same term and holder. */
-void grant_renew(struct grant *g, uint64_t term, member_id holder, uint64_t nonce, uint64_t seq, uint32_t length_ms,
-                 instant now);
+void grant_renew(struct grant *g, uint64_t term, member_id holder, uint64_t nonce, uint64_t seq,
+                 uint32_t length_ms, instant now);
 /* A RELEASE of that term arrived: over at once. */
 void grant_drop(struct grant *g, uint64_t term);
 

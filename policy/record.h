@@ -47,7 +47,7 @@ struct record {
     dir_id primary_dir;
     uint32_t timeline; /* 0 only in the first record: what the bootstrap primary finds */
     enum durability durability;
-    bool joint;             /* both sets of `sync` count */
+    bool joint;              /* both sets of `sync` count */
     struct sync_set sync[2]; /* [0] alone counts unless joint; [1] is the one it changes to */
     struct voters voters;
     uint8_t n_databases;
@@ -83,8 +83,8 @@ bool record_valid(const struct record *r, const char **why);
 
 /* What kind of change leads from `from` to `to`. */
 enum record_change {
-    CHANGE_NONE,     /* the same value */
-    CHANGE_KEEP,     /* same term, primary and timeline: a change by the primary */
+    CHANGE_NONE, /* the same value */
+    CHANGE_KEEP, /* same term, primary and timeline: a change by the primary */
     CHANGE_TAKEOVER, /* term + 1: another primary, or the same one after a RELEASE; sync, voters, databases as they were */
     CHANGE_ILLEGAL
 };

@@ -10,15 +10,16 @@ enum verdict { VERDICT_UNKNOWN, VERDICT_ALIVE, VERDICT_RELEASED, VERDICT_UNFENCE
 enum { EVIDENCE_NEVER = UINT32_MAX };
 
 struct evidence {
-    bool has_primary;          /* the decided record names one */
-    bool released;             /* a valid RELEASE for the decided term is known */
-    bool grant_runs;           /* my grant to the primary of the decided term */
-    bool granted_since_start;  /* I granted the primary of the decided term since my start */
-    uint32_t silent_ms;        /* since my last grant ended, or since the term was learnt plus one lease; 0: not yet silent */
+    bool has_primary;         /* the decided record names one */
+    bool released;            /* a valid RELEASE for the decided term is known */
+    bool grant_runs;          /* my grant to the primary of the decided term */
+    bool granted_since_start; /* I granted the primary of the decided term since my start */
+    uint32_t
+        silent_ms; /* since my last grant ended, or since the term was learnt plus one lease; 0: not yet silent */
     uint32_t uptime_ms;
-    bool wal_since;            /* WAL or a keepalive of the primary reached my walreceiver after my grant ended */
-    uint8_t observers_since;   /* observers with an SQL answer of the primary later than that */
-    uint32_t proof_for_ms;     /* how long such proof has been holding a takeover up; 0: it does not */
+    bool wal_since; /* WAL or a keepalive of the primary reached my walreceiver after my grant ended */
+    uint8_t observers_since; /* observers with an SQL answer of the primary later than that */
+    uint32_t proof_for_ms;   /* how long such proof has been holding a takeover up; 0: it does not */
 };
 struct verdict_settings {
     uint32_t boot_grace_ms;
@@ -26,7 +27,7 @@ struct verdict_settings {
     bool sealing; /* durability sync or strict: UNFENCED does not protect data that sealing protects */
 };
 struct verdict_rule {
-    const char *id;       /* stable name for logs and documentation */
+    const char *id; /* stable name for logs and documentation */
     enum verdict verdict;
     const char *sentence; /* for people */
     bool (*applies)(const struct evidence *, const struct verdict_settings *);

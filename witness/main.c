@@ -18,21 +18,22 @@ static struct loop *running;
 
 static void help(void)
 {
-    printf("%s votes on which database is primary, and holds no data itself.\n"
-           "It belongs on a third site, so that the loss of either of two others leaves a majority.\n"
-           "\n"
-           "Usage:\n"
-           "  %s --config FOLDER/node.conf [--config OTHER/node.conf ...]\n"
-           "\n"
-           "  -c, --config FILE   a member with role witness, made by \"pgmesh init\"; again for each further cluster\n"
-           "      --check         check configuration, cluster file and key, start nothing\n"
-           "      --version       print the version\n"
-           "      --help          print this\n"
-           "\n"
-           "Exit status: 0 stopped by a signal, or checked; 1 failed; 2 wrong usage; 3 another process votes in this\n"
-           "member's name (do not restart).\n"
-           "\n",
-           program, program);
+    printf(
+        "%s votes on which database is primary, and holds no data itself.\n"
+        "It belongs on a third site, so that the loss of either of two others leaves a majority.\n"
+        "\n"
+        "Usage:\n"
+        "  %s --config FOLDER/node.conf [--config OTHER/node.conf ...]\n"
+        "\n"
+        "  -c, --config FILE   a member with role witness, made by \"pgmesh init\"; again for each further cluster\n"
+        "      --check         check configuration, cluster file and key, start nothing\n"
+        "      --version       print the version\n"
+        "      --help          print this\n"
+        "\n"
+        "Exit status: 0 stopped by a signal, or checked; 1 failed; 2 wrong usage; 3 another process votes in this\n"
+        "member's name (do not restart).\n"
+        "\n",
+        program, program);
     config_print_help(stdout);
 }
 
@@ -51,8 +52,10 @@ static int failed(const struct problem *problem)
 static bool arguments(int argc, char **argv, const char **files, int *n, bool *check, int *status)
 {
     enum { CHECK = 256, VERSION, HELP };
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, CHECK},
-                                            {"version", no_argument, NULL, VERSION}, {"help", no_argument, NULL, HELP},
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check", no_argument, NULL, CHECK},
+                                            {"version", no_argument, NULL, VERSION},
+                                            {"help", no_argument, NULL, HELP},
                                             {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
         switch (option) {
@@ -69,7 +72,9 @@ static bool arguments(int argc, char **argv, const char **files, int *n, bool *c
         default: *status = usage("wrong arguments"); return false;
         }
     }
-    *status = optind < argc ? usage("arguments without an option are not understood") : *n == 0 ? usage("no --config") : 0;
+    *status = optind < argc ? usage("arguments without an option are not understood")
+              : *n == 0     ? usage("no --config")
+                            : 0;
     return *status == 0;
 }
 

@@ -40,7 +40,8 @@ int64_t clock_parse(const char *text)
     struct tm tm = {0};
     int micros = 0, n = 0;
     if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &micros, &n) != 7 || n != 27)
+               &tm.tm_min, &tm.tm_sec, &micros, &n) != 7 ||
+        n != 27)
         return -1;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;

@@ -21,13 +21,19 @@ bool cluster_name_valid(const char *name)
     if (n == 0 || n >= NAME_SIZE || !islower((unsigned char)name[0]))
         return false;
     for (size_t i = 1; i < n; i++)
-        if (!islower((unsigned char)name[i]) && !isdigit((unsigned char)name[i]) && name[i] != '_' && name[i] != '-')
+        if (!islower((unsigned char)name[i]) && !isdigit((unsigned char)name[i]) && name[i] != '_' &&
+            name[i] != '-')
             return false;
     return true;
 }
 
-static const struct { enum role role; const char *name; } roles[] = {
-    {ROLE_DATABASE, "database"}, {ROLE_OBSERVER, "observer"}, {ROLE_WITNESS, "witness"}, {ROLE_OPERATOR, "operator"}};
+static const struct {
+    enum role role;
+    const char *name;
+} roles[] = {{ROLE_DATABASE, "database"},
+             {ROLE_OBSERVER, "observer"},
+             {ROLE_WITNESS, "witness"},
+             {ROLE_OPERATOR, "operator"}};
 
 const char *cluster_role_name(enum role r)
 {
@@ -151,7 +157,8 @@ static bool bad(const struct reading *r, const char *what, const char *detail)
     problem_fact(r->err, "%s:%d: %s", r->path, r->line, what);
     if (detail)
         problem_detail(r->err, "%s", detail);
-    return problem_hint(r->err, "Copy the file \"cluster\" that \"pgmesh init\" made; it is the same for every member.");
+    return problem_hint(
+        r->err, "Copy the file \"cluster\" that \"pgmesh init\" made; it is the same for every member.");
 }
 
 static bool read_record(struct reading *r)
@@ -172,7 +179,8 @@ static bool read_record(struct reading *r)
         return bad(r, "the root key's signature over the first record does not hold", NULL);
     if (!wire_get_record(&r->c->first, packed, digits / 2) || !record_valid(&r->c->first, &why))
         return bad(r, "the first record is malformed", why);
-    if (record_bytes(bytes, &r->c->first) != prefix + digits / 2 || memcmp(bytes + prefix, packed, digits / 2) != 0)
+    if (record_bytes(bytes, &r->c->first) != prefix + digits / 2 ||
+        memcmp(bytes + prefix, packed, digits / 2) != 0)
         return bad(r, "the first record is not packed as this version packs it", NULL);
     record_cluster_id(&r->c->id, &r->c->first);
     r->record = true;
@@ -211,7 +219,8 @@ static bool read_member(struct reading *r)
     *m = (struct cluster_member){0};
     if (r->n < 9 || !read_seconds(r->word[1], &id) || id < 1 || id > UINT16_MAX ||
         !cluster_name_valid(r->word[2]) || !cluster_role_parse(&m->member.role, r->word[3]) ||
-        !cluster_name_valid(r->word[4]) || !hex_get(m->member.key, KEY_SIZE, r->word[5], strlen(r->word[5])) ||
+        !cluster_name_valid(r->word[4]) ||
+        !hex_get(m->member.key, KEY_SIZE, r->word[5], strlen(r->word[5])) ||
         !read_seconds(r->word[6], &m->from) || !read_seconds(r->word[7], &m->until) ||
         !hex_get(m->signature, SIGNATURE_SIZE, r->word[8], strlen(r->word[8])))
         return bad(r, "malformed member",
@@ -221,7 +230,8 @@ static bool read_member(struct reading *r)
     strcpy(m->member.site, r->word[4]);
     for (int i = 9; i < r->n; i++)
         if (!read_addresses(m, r->word[i]))
-            return bad(r, "malformed address", "Write mesh=ADDRESS:PORT[,...] (numeric) and pg=HOST:PORT, each once.");
+            return bad(r, "malformed address",
+                       "Write mesh=ADDRESS:PORT[,...] (numeric) and pg=HOST:PORT, each once.");
     if (!cluster_certificate_holds(r->c, m))
         return bad(r, "the certificate does not hold",
                    "The line was changed after it was certified, or belongs to another cluster.");
@@ -279,12 +289,14 @@ static bool check_record(const struct reading *r)
         const struct cluster_member *m = cluster_member(r->c, v->id);
         if (m == NULL || (m->member.role != ROLE_DATABASE && m->member.role != ROLE_WITNESS) ||
             memcmp(m->member.key, v->key, KEY_SIZE) != 0 || strcmp(m->member.site, v->site) != 0)
-            return bad(r, "a voter of the first record is not a member as certified", m ? m->member.name : NULL);
+            return bad(r, "a voter of the first record is not a member as certified",
+                       m ? m->member.name : NULL);
     }
     for (int i = 0; i < first->n_databases; i++) {
         const struct cluster_member *m = cluster_member(r->c, first->databases[i]);
         if (m == NULL || m->member.role != ROLE_DATABASE)
-            return bad(r, "a database of the first record is not a member as certified", m ? m->member.name : NULL);
+            return bad(r, "a database of the first record is not a member as certified",
+                       m ? m->member.name : NULL);
     }
     return true;
 }
@@ -301,7 +313,8 @@ bool cluster_parse(const char *text, size_t n, const char *path, struct cluster 
     copy[n] = '\0';
 
     bool good = strlen(copy) == n || bad(&r, "the file contains a NUL byte", NULL);
-    if (good && (strncmp(copy, heading, strlen(heading)) != 0 || !isspace((unsigned char)copy[strlen(heading)])))
+    if (good &&
+        (strncmp(copy, heading, strlen(heading)) != 0 || !isspace((unsigned char)copy[strlen(heading)])))
         good = bad(&r, "not a cluster file of this version", "It begins with \"pgmesh-cluster 1\".");
     while (good && (line = strchr(line, '\n')) != NULL && *++line) {
         char *end = strchrnul(line, '\n');
@@ -344,7 +357,8 @@ static void print_member(FILE *f, const struct cluster_member *m)
     hex_put(key, m->member.key, KEY_SIZE);
     hex_put(signature, m->signature, SIGNATURE_SIZE);
     fprintf(f, "member %u %s %s %s %s %lld %lld %s", (unsigned)m->member.id, m->member.name,
-            cluster_role_name(m->member.role), m->member.site, key, (long long)m->from, (long long)m->until, signature);
+            cluster_role_name(m->member.role), m->member.site, key, (long long)m->from, (long long)m->until,
+            signature);
     for (int i = 0; i < m->n_mesh; i++)
         fprintf(f, "%s%s", i == 0 ? " mesh=" : ",", address_print(address, &m->mesh[i]));
     if (m->has_pg)

@@ -21,7 +21,9 @@ struct place {
 static const char *option_hint(const struct config_option *o, char *text, size_t size)
 {
     switch (o->type) {
-    case CONFIG_NAME: snprintf(text, size, "Write a name: a small letter, then letters, digits, - and _."); break;
+    case CONFIG_NAME:
+        snprintf(text, size, "Write a name: a small letter, then letters, digits, - and _.");
+        break;
     case CONFIG_TEXT: snprintf(text, size, "Write a text of less than %zu characters.", o->size); break;
     case CONFIG_PATH: snprintf(text, size, "Write a path of less than %d characters.", FILE_PATH_SIZE); break;
     case CONFIG_INTEGER:
@@ -36,9 +38,11 @@ static const char *option_hint(const struct config_option *o, char *text, size_t
     case CONFIG_BOOL: snprintf(text, size, "Write on or off."); break;
     case CONFIG_CHOICE: snprintf(text, size, "Write one of: %s.", o->choices); break;
     case CONFIG_ADDRESSES:
-        snprintf(text, size, "Write ADDRESS:PORT, numeric, up to %d of them parted by commas.", ADDRESSES_MAX);
+        snprintf(text, size, "Write ADDRESS:PORT, numeric, up to %d of them parted by commas.",
+                 ADDRESSES_MAX);
         break;
-    case CONFIG_HBA: snprintf(text, size, "At most %d lines, each shorter than %d.", CONFIG_HBA_MAX, CONFIG_HBA_SIZE);
+    case CONFIG_HBA:
+        snprintf(text, size, "At most %d lines, each shorter than %d.", CONFIG_HBA_MAX, CONFIG_HBA_SIZE);
         break;
     case CONFIG_PARAMETERS:
         snprintf(text, size, "At most %d parameters, each once, shorter than %d.", CONFIG_PARAMETERS_MAX,
@@ -70,7 +74,10 @@ static bool read_integer(const struct config_option *o, const char *text, int64_
 /* "600ms", "1.5 s", "5min"; a bare number only when it is 0. */
 static bool read_time(const struct config_option *o, const char *text, int64_t *ms)
 {
-    static const struct { const char *unit; double ms; } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}};
+    static const struct {
+        const char *unit;
+        double ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}};
     char *end;
     if (!isdigit((unsigned char)text[0]) || strlen(text) > 16 || strpbrk(text, "xXeEpP"))
         return false;
@@ -148,8 +155,8 @@ static bool add_parameter(struct config *c, const char *name, const char *value)
 /* A path is completed by the folder; "" and the words of "cgroup" stay as they are. */
 static bool put_path(const struct config *c, const struct config_option *o, char *field, const char *value)
 {
-    bool word = value[0] == '\0' ||
-                (o->choices && (strcmp(value, "auto") == 0 || strcmp(value, "none") == 0));
+    bool word =
+        value[0] == '\0' || (o->choices && (strcmp(value, "auto") == 0 || strcmp(value, "none") == 0));
     if (!word)
         return file_path(field, c->folder, value);
     strcpy(field, value);
@@ -202,7 +209,8 @@ static const struct config_option *find(const char *name)
 {
     for (size_t i = 0; i < config_options_n; i++) {
         const struct config_option *o = &config_options[i];
-        if (o->type == CONFIG_PARAMETERS ? strncmp(name, o->name, strlen(o->name)) == 0 : strcmp(name, o->name) == 0)
+        if (o->type == CONFIG_PARAMETERS ? strncmp(name, o->name, strlen(o->name)) == 0
+                                         : strcmp(name, o->name) == 0)
             return o;
     }
     return NULL;
@@ -314,9 +322,11 @@ static bool check_together(const struct config *c, struct problem *err)
     uint32_t beats = 2 * lease / HEARTBEATS_PER_LEASE;
     if (margin + beats >= lease) {
         problem_fact(err, "%s: \"lease\" is too short for \"fence\"", c->file);
-        problem_detail(err, "Of %u ms, %u ms are the margin for fencing and clock error, and two heartbeats take %u ms.",
-                       lease, margin, beats);
-        return problem_hint(err, "Raise lease to %u ms or more, or lower fence.", (margin * 6 / 5 + 10) * 6 / 5);
+        problem_detail(
+            err, "Of %u ms, %u ms are the margin for fencing and clock error, and two heartbeats take %u ms.",
+            lease, margin, beats);
+        return problem_hint(err, "Raise lease to %u ms or more, or lower fence.",
+                            (margin * 6 / 5 + 10) * 6 / 5);
     }
     return true;
 }
@@ -369,7 +379,8 @@ bool config_check_cluster(const struct config *c, const struct cluster *cluster,
     if (m == NULL) {
         problem_fact(err, "%s: \"%s\" is not a member of cluster \"%s\"", c->file, c->member, cluster->name);
         problem_detail(err, "The members are listed in \"%s\".", c->cluster_file);
-        return problem_hint(err, "Name one of them in \"member\", or use the cluster file that names this member.");
+        return problem_hint(
+            err, "Name one of them in \"member\", or use the cluster file that names this member.");
     }
     if (m->member.role == ROLE_DATABASE && c->data_dir[0] == '\0') {
         problem_fact(err, "%s: \"data_dir\" is not set", c->file);

@@ -12,8 +12,14 @@
 #include "mesh/io/file.h"
 #include "mesh/io/problem.h"
 
-enum { CONFIG_HBA_MAX = 64, CONFIG_HBA_SIZE = 256, CONFIG_PARAMETERS_MAX = 96, CONFIG_PARAMETER_NAME_SIZE = 64,
-       CONFIG_PARAMETER_SIZE = 448, CONFIG_TEXT_SIZE = 128 };
+enum {
+    CONFIG_HBA_MAX = 64,
+    CONFIG_HBA_SIZE = 256,
+    CONFIG_PARAMETERS_MAX = 96,
+    CONFIG_PARAMETER_NAME_SIZE = 64,
+    CONFIG_PARAMETER_SIZE = 448,
+    CONFIG_TEXT_SIZE = 128
+};
 
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
@@ -39,7 +45,8 @@ struct config {
     bool realtime;
 
     /* databases and observers */
-    char data_dir[FILE_PATH_SIZE], bin_dir[FILE_PATH_SIZE], socket_dir[FILE_PATH_SIZE]; /* data_dir "": not set */
+    char data_dir[FILE_PATH_SIZE], bin_dir[FILE_PATH_SIZE],
+        socket_dir[FILE_PATH_SIZE]; /* data_dir "": not set */
     char pg_listen[CONFIG_TEXT_SIZE];
     uint16_t pg_port;
     char user[NAME_SIZE];
@@ -49,15 +56,25 @@ struct config {
     char hba[CONFIG_HBA_MAX][CONFIG_HBA_SIZE]; /* pg_hba.conf lines, in order */
     uint8_t n_parameters;
     struct config_parameter parameters[CONFIG_PARAMETERS_MAX]; /* pg.NAME = VALUE, unquoted */
-    char cgroup[FILE_PATH_SIZE];   /* "auto", "none" or a path */
-    char watchdog[FILE_PATH_SIZE]; /* "": none */
+    char cgroup[FILE_PATH_SIZE];                               /* "auto", "none" or a path */
+    char watchdog[FILE_PATH_SIZE];                             /* "": none */
 
     /* decisions */
     struct core_settings core;
 };
 
-enum config_type { CONFIG_NAME, CONFIG_TEXT, CONFIG_PATH, CONFIG_INTEGER, CONFIG_TIME, CONFIG_BOOL, CONFIG_CHOICE,
-                   CONFIG_ADDRESSES, CONFIG_HBA, CONFIG_PARAMETERS };
+enum config_type {
+    CONFIG_NAME,
+    CONFIG_TEXT,
+    CONFIG_PATH,
+    CONFIG_INTEGER,
+    CONFIG_TIME,
+    CONFIG_BOOL,
+    CONFIG_CHOICE,
+    CONFIG_ADDRESSES,
+    CONFIG_HBA,
+    CONFIG_PARAMETERS
+};
 struct config_option {
     const char *name;
     enum config_type type;
@@ -87,7 +104,9 @@ bool config_check_cluster(const struct config *c, const struct cluster *cluster,
 void config_print_help(FILE *out);
 /* A commented sample file; the options in `set` stand there as set, all others commented out at their default.
  * `init` writes node.conf with it.  Values are quoted where they need to be. */
-struct config_value { const char *name, *value; };
+struct config_value {
+    const char *name, *value;
+};
 void config_print_sample(FILE *out, const struct config_value *set, size_t n);
 /* The nearest known option, or NULL; for did-you-mean. */
 const char *config_nearest(const char *name);

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #define AT(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
-#define MEMBER "The member"
-#define PG "PostgreSQL (databases; observers: pg_pass_file)"
-#define FENCE "Fencing (databases)"
-#define DECIDE "Decisions"
+#define MEMBER    "The member"
+#define PG        "PostgreSQL (databases; observers: pg_pass_file)"
+#define FENCE     "Fencing (databases)"
+#define DECIDE    "Decisions"
 
 // clang-format off
 const struct config_option config_options[] = {
@@ -82,9 +82,7 @@ static const char *type_name(const struct config_option *o, char text[static 64]
     case CONFIG_ADDRESSES: return "addresses";
     case CONFIG_HBA: return "line";
     case CONFIG_PARAMETERS: return "value";
-    case CONFIG_INTEGER:
-        snprintf(text, 64, "%lld..%lld", (long long)o->min, (long long)o->max);
-        return text;
+    case CONFIG_INTEGER: snprintf(text, 64, "%lld..%lld", (long long)o->min, (long long)o->max); return text;
     case CONFIG_TIME:
         snprintf(text, 64, "%s..%s", config_print_time(min, o->min), config_print_time(max, o->max));
         return text;
@@ -96,7 +94,9 @@ void config_print_help(FILE *out)
 {
     const char *group = "";
     char type[64];
-    fprintf(out, "Options of node.conf (key = value; times take ms, s, min; relative paths start at its folder):\n");
+    fprintf(
+        out,
+        "Options of node.conf (key = value; times take ms, s, min; relative paths start at its folder):\n");
     for (const struct config_option *o = config_options; o < config_options + config_options_n; o++) {
         if (strcmp(group, o->group) != 0)
             fprintf(out, "\n%s\n", group = o->group);
@@ -111,8 +111,9 @@ void config_print_help(FILE *out)
 
 static void print_value(FILE *out, const char *value)
 {
-    bool plain = value[0] != '\0' && strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                   "_-./:,[]@%+*") == strlen(value);
+    bool plain =
+        value[0] != '\0' && strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                          "_-./:,[]@%+*") == strlen(value);
     if (!plain)
         fputc('\'', out);
     for (const char *p = value; *p; p++) {
@@ -125,7 +126,8 @@ static void print_value(FILE *out, const char *value)
 
 static bool option_named(const struct config_option *o, const char *name)
 {
-    return o->type == CONFIG_PARAMETERS ? strncmp(name, o->name, strlen(o->name)) == 0 : strcmp(name, o->name) == 0;
+    return o->type == CONFIG_PARAMETERS ? strncmp(name, o->name, strlen(o->name)) == 0
+                                        : strcmp(name, o->name) == 0;
 }
 
 void config_print_sample(FILE *out, const struct config_value *set, size_t n)

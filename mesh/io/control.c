@@ -151,7 +151,9 @@ static void admit(struct control *c, instant now)
             close(fd);
             continue;
         }
-        *k = (struct client){.state = READING, .number = ++c->last, .fd = fd,
+        *k = (struct client){.state = READING,
+                             .number = ++c->last,
+                             .fd = fd,
                              .deadline = instant_add(now, span_ms(CONTROL_READ_MS))};
     }
 }

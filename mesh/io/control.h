@@ -12,7 +12,12 @@
 #include <poll.h>
 #include <stdint.h>
 
-enum { CONTROL_CLIENTS_MAX = 16, CONTROL_REQUEST_MAX = 128 * 1024, CONTROL_READ_MS = 2000, CONTROL_ANSWER_MS = 180000 };
+enum {
+    CONTROL_CLIENTS_MAX = 16,
+    CONTROL_REQUEST_MAX = 128 * 1024,
+    CONTROL_READ_MS = 2000,
+    CONTROL_ANSWER_MS = 180000
+};
 
 struct json_t; /* jansson */
 struct control;

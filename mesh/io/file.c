@@ -76,7 +76,8 @@ char *file_read(const char *path, int rules, size_t max, size_t *n, struct probl
 {
     struct stat st;
     char *text = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (rules & FILE_SECRET ? O_NOFOLLOW : 0));
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (rules & FILE_SECRET ? O_NOFOLLOW : 0));
     if (fd < 0) {
         problem_fact(err, "could not open \"%s\": %s", path,
                      errno == ELOOP && (rules & FILE_SECRET) ? "It is a symbolic link" : strerror(errno));

@@ -10,12 +10,13 @@ static bool check_role(const struct folder *f, unsigned roles, struct problem *e
     enum role role = f->self->member.role;
     if (roles & 1u << role)
         return true;
-    problem_fact(err, "\"%s\" is %s %s", f->config.member, role == ROLE_OBSERVER || role == ROLE_OPERATOR ? "an" : "a",
-                 cluster_role_name(role));
+    problem_fact(err, "\"%s\" is %s %s", f->config.member,
+                 role == ROLE_OBSERVER || role == ROLE_OPERATOR ? "an" : "a", cluster_role_name(role));
     problem_detail(err, "This program does not serve that role.");
     return problem_hint(err, role == ROLE_WITNESS ? "Start it with pgmesh-witness."
-                             : role == ROLE_OPERATOR ? "An operator has a key and no process; use the command pgmesh."
-                                                     : "Start it with pgmesh-node.");
+                             : role == ROLE_OPERATOR
+                                 ? "An operator has a key and no process; use the command pgmesh."
+                                 : "Start it with pgmesh-node.");
 }
 
 static bool check_certificate(const struct folder *f, struct problem *err)
@@ -27,11 +28,13 @@ static bool check_certificate(const struct folder *f, struct problem *err)
         problem_fact(err, "\"%s\" is not the key of \"%s\"", f->config.key_file, f->config.member);
         problem_detail(err, "The certificate of \"%s\" in \"%s\" names another key.", f->config.member,
                        f->config.cluster_file);
-        return problem_hint(err, "Each member has a key of its own: use the folder that \"pgmesh init\" made for it.");
+        return problem_hint(
+            err, "Each member has a key of its own: use the folder that \"pgmesh init\" made for it.");
     }
     if (m->from && now < m->from) {
         problem_fact(err, "the certificate of \"%s\" is not valid yet", f->config.member);
-        problem_detail(err, "It begins at %s; this host's clock says %s.", clock_print(when, m->from * 1000000),
+        problem_detail(err, "It begins at %s; this host's clock says %s.",
+                       clock_print(when, m->from * 1000000),
                        clock_print((char[CLOCK_TEXT_SIZE]){0}, now * 1000000));
         return problem_hint(err, "Set the clock.");
     }
@@ -65,7 +68,7 @@ void folder_close(struct folder **f)
 {
     if (*f == NULL)
         return;
-    keys_wipe(&(*f)->key, sizeof (*f)->key);
+    keys_wipe(&(*f)->key, sizeof(*f)->key);
     free(*f);
     *f = NULL;
 }

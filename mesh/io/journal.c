@@ -92,8 +92,8 @@ void journal_decided(struct journal *j, uint64_t term, uint64_t version, const u
 void journal_event(struct journal *j, uint64_t term, const char *name, const char *text)
 {
     char line[TEXT_LINE_SIZE], when[CLOCK_TEXT_SIZE];
-    int n = snprintf(line, sizeof line - 1, "%s event %" PRIu64 " %s %s", clock_print(when, clock_wall_us()), term,
-                     name, text);
+    int n = snprintf(line, sizeof line - 1, "%s event %" PRIu64 " %s %s", clock_print(when, clock_wall_us()),
+                     term, name, text);
     if (n > (int)sizeof line - 2)
         n = (int)sizeof line - 2;
     for (int i = 0; i < n; i++)
@@ -172,7 +172,8 @@ static bool read_lines(const char *text, size_t n, int kinds, journal_visit *vis
 {
     struct journal_line line;
     const char *end = text + n;
-    for (const char *p = text, *newline; p < end && (newline = memchr(p, '\n', (size_t)(end - p))); p = newline + 1) {
+    for (const char *p = text, *newline; p < end && (newline = memchr(p, '\n', (size_t)(end - p)));
+         p = newline + 1) {
         size_t length = (size_t)(newline - p);
         if (wanted(p, length, kinds) && journal_parse(&line, p, length) && !visit(arg, &line))
             return false;

@@ -23,7 +23,8 @@ struct journal {
 
 bool journal_open(struct journal *j, const char *state_dir, struct problem *err);
 void journal_close(struct journal *j);
-void journal_decided(struct journal *j, uint64_t term, uint64_t version, const uint8_t *certificate, size_t n);
+void journal_decided(struct journal *j, uint64_t term, uint64_t version, const uint8_t *certificate,
+                     size_t n);
 void journal_event(struct journal *j, uint64_t term, const char *name, const char *text);
 
 enum journal_kind { JOURNAL_DECIDED = 1, JOURNAL_EVENT = 2 };
@@ -31,11 +32,11 @@ struct journal_line {
     enum journal_kind kind;
     int64_t at_us; /* wall clock */
     uint64_t term;
-    uint64_t version;         /* DECIDED */
-    const char *hex;          /* DECIDED: 2 * n digits, not terminated */
+    uint64_t version; /* DECIDED */
+    const char *hex;  /* DECIDED: 2 * n digits, not terminated */
     size_t hex_len;
     char name[JOURNAL_NAME_SIZE]; /* EVENT */
-    const char *text;         /* EVENT: not terminated */
+    const char *text;             /* EVENT: not terminated */
     size_t text_len;
 };
 /* Calls `visit` for every line, oldest first, of the kinds wanted; stops when it answers false. */

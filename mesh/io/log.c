@@ -129,8 +129,9 @@ static void finish(struct line *l)
         if (emit(note, (size_t)n))
             atomic_fetch_sub(&settings.lost, lost);
     } else if (lost > 0) {
-        int n = snprintf(note, sizeof note, "{\"log.level\":\"warning\",\"message\":\"%lu lines of the log were lost\"}\n",
-                         lost);
+        int n =
+            snprintf(note, sizeof note,
+                     "{\"log.level\":\"warning\",\"message\":\"%lu lines of the log were lost\"}\n", lost);
         if (emit(note, (size_t)n))
             atomic_fetch_sub(&settings.lost, lost);
     }

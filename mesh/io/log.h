@@ -16,7 +16,8 @@ void log_open(const char *program, enum config_log_level least, enum config_log_
 /* Of whom the calling thread's lines speak from now on (copied); NULL: of nobody. */
 void log_as(const char *cluster, const char *member);
 
-void log_event(enum log_level level, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_event(enum log_level level, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Fact as the message, detail and hint as fields. */
 void log_problem(enum log_level level, const char *name, const struct problem *p);
 

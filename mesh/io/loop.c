@@ -264,8 +264,10 @@ enum loop_end loop_run(struct loop *l)
         instant before = clock_now();
         span wait = until_due(l, before);
         watch(l, w);
-        if (ppoll(w->fds, (nfds_t)w->n, &(struct timespec){wait.ns / 1000000000, wait.ns % 1000000000}, NULL) < 0)
-            memset(w->fds, 0, sizeof w->fds[0] * (size_t)w->n); /* interrupted: what is ready shows the next time */
+        if (ppoll(w->fds, (nfds_t)w->n, &(struct timespec){wait.ns / 1000000000, wait.ns % 1000000000},
+                  NULL) < 0)
+            memset(w->fds, 0,
+                   sizeof w->fds[0] * (size_t)w->n); /* interrupted: what is ready shows the next time */
         instant now = clock_now();
         measure(l, instant_add(before, wait), now);
         drain(l, w);

@@ -10,8 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACKETS_PER_TURN = 512, HEARTBEATS_PER_LEASE = 12, SILENT_HEARTBEATS = 4, SILENT_MIN_MS = 200,
-       REFUSED_LOG_MS = 60000 };
+enum {
+    PACKETS_PER_TURN = 512,
+    HEARTBEATS_PER_LEASE = 12,
+    SILENT_HEARTBEATS = 4,
+    SILENT_MIN_MS = 200,
+    REFUSED_LOG_MS = 60000
+};
 
 static instant earlier(instant a, instant b)
 {
@@ -43,8 +48,8 @@ static void decided_effect(struct station *s, const struct effect *e)
 
 static void event_effect(struct station *s, const struct effect *e)
 {
-    static const char *const alarming[] = {"+store-lost", "+primary-failing", "+lease-longer", "+operator-needed",
-                                           "+sync-empty", "+would-takeover"};
+    static const char *const alarming[] = {"+store-lost",      "+primary-failing", "+lease-longer",
+                                           "+operator-needed", "+sync-empty",      "+would-takeover"};
     enum log_level level = LOG_LEVEL_INFO;
     for (size_t i = 0; i < sizeof alarming / sizeof alarming[0]; i++)
         if (strcmp(e->name, alarming[i]) == 0)
@@ -59,8 +64,8 @@ static void answer_effect(struct station *s, const struct effect *e, instant now
         struct awaited *a = &s->awaited[i];
         if (a->client == 0 || a->id != e->answer.id)
             continue;
-        json_t *json = json_pack("{s:I, s:b, s:b}", "id", (json_int_t)e->answer.id, "done", (int)e->answer.done,
-                                 "final", (int)e->answer.final);
+        json_t *json = json_pack("{s:I, s:b, s:b}", "id", (json_int_t)e->answer.id, "done",
+                                 (int)e->answer.done, "final", (int)e->answer.final);
         json_object_set_new(json, "text", status_text(e->answer.text));
         json_object_set_new(json, "detail", status_text(e->answer.detail));
         json_object_set_new(json, "hint", status_text(e->answer.hint));
@@ -203,7 +208,8 @@ static bool start_core(struct station *s, struct problem *err)
     }
     s->running = true;
     perform(s);
-    return s->running || problem_fact(err, "could not write the store in \"%s\"", s->folder->config.state_dir);
+    return s->running ||
+           problem_fact(err, "could not write the store in \"%s\"", s->folder->config.state_dir);
 }
 
 static control_handler on_request;
@@ -263,7 +269,8 @@ void station_drain(struct station *s)
         got = transport_receive(s->transport, now, &p);
         if (got != TRANSPORT_PACKET)
             continue;
-        step(s, &(struct event){.kind = EVENT_PACKET, .now = now, .from = p.from, .bytes = p.bytes, .len = p.len});
+        step(s, &(struct event){
+                    .kind = EVENT_PACKET, .now = now, .from = p.from, .bytes = p.bytes, .len = p.len});
         now = clock_now();
     }
     s->more = s->running && got != TRANSPORT_NOTHING;
@@ -280,7 +287,8 @@ static void mention_refused(struct station *s, instant now)
                  instant_elapsed_least(now, s->refused_at).ns < span_ms(REFUSED_LOG_MS).ns;
     if (c.refused_key == s->refused_logged || quiet)
         return;
-    log_event(LOG_LEVEL_WARNING, "refused-key", "%llu connections with a key that is in no certificate were refused",
+    log_event(LOG_LEVEL_WARNING, "refused-key",
+              "%llu connections with a key that is in no certificate were refused",
               (unsigned long long)(c.refused_key - s->refused_logged));
     s->refused_logged = c.refused_key;
     s->refused_at = now;
@@ -308,7 +316,8 @@ instant station_wake(const struct station *s)
 
 /* ---- requests ----------------------------------------------------------------------------------------------------------- */
 
-static void refuse(struct station *s, control_client client, const char *fact, const char *detail, instant now)
+static void refuse(struct station *s, control_client client, const char *fact, const char *detail,
+                   instant now)
 {
     json_t *json = json_pack("{s:b, s:b, s:s, s:s}", "final", 1, "done", 0, "error", fact, "text", fact);
     if (detail)
@@ -360,8 +369,9 @@ static void submit(struct station *s, control_client client, const char *hex, in
         return;
     }
     memcpy(before, s->core->rejected, sizeof before);
-    step(s, &(struct event){.kind = EVENT_PACKET, .now = now, .from = s->folder->self->member.id, .bytes = bytes,
-                            .len = n});
+    step(s,
+         &(struct event){
+             .kind = EVENT_PACKET, .now = now, .from = s->folder->self->member.id, .bytes = bytes, .len = n});
     const char *why = rejected_since(s->core, before);
     if (why && a->client == client && control_waits(s->control, client)) {
         a->client = 0;
@@ -374,12 +384,17 @@ static void on_request(void *arg, control_client client, struct json_t *request,
     struct station *s = arg;
     const char *command = json_string_value(json_object_get(request, "command"));
     const struct loop *l = s->loop;
-    struct status_view view = {.cluster = &s->folder->cluster, .core = s->core, .transport = s->transport,
-                               .state_dir = s->folder->config.state_dir, .now = now, .store_us = s->store.worst_save_us};
+    struct status_view view = {.cluster = &s->folder->cluster,
+                               .core = s->core,
+                               .transport = s->transport,
+                               .state_dir = s->folder->config.state_dir,
+                               .now = now,
+                               .store_us = s->store.worst_save_us};
     view.loop_late_us = l->late_us > l->late_before_us ? l->late_us : l->late_before_us;
     json_t *answer = NULL;
     if (command == NULL || !s->running)
-        answer = json_pack("{s:s}", "error", command ? "the member has stopped" : "the request names no command");
+        answer =
+            json_pack("{s:s}", "error", command ? "the member has stopped" : "the request names no command");
     else if (strcmp(command, "status") == 0)
         answer = status_json(&view);
     else if (strcmp(command, "history") == 0)

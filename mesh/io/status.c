@@ -14,12 +14,15 @@ enum { LATE_MS = 250, SEEN_MS = 5000 };
 
 static json_t *preflight_json(uint32_t bits)
 {
-    static const struct { uint32_t bit; const char *name; } names[] = {
-        {PREFLIGHT_PARAMETERS, "parameters"}, {PREFLIGHT_RECOVERY_TARGET, "recovery_target"},
-        {PREFLIGHT_RESTORE_SLOW, "restore_slow"}, {PREFLIGHT_REPLAY_PAUSED, "replay_paused"},
-        {PREFLIGHT_DELAYED, "delayed"}, {PREFLIGHT_CONFLICT, "conflict"}, {PREFLIGHT_SLOW_DISK, "slow_disk"},
-        {PREFLIGHT_CHECKSUM, "checksum"}, {PREFLIGHT_NO_REWIND, "no_rewind"},
-        {PREFLIGHT_REPLAY_FAR, "replay_far"}, {PREFLIGHT_DISK_FULL, "disk_full"}};
+    static const struct {
+        uint32_t bit;
+        const char *name;
+    } names[] = {{PREFLIGHT_PARAMETERS, "parameters"},     {PREFLIGHT_RECOVERY_TARGET, "recovery_target"},
+                 {PREFLIGHT_RESTORE_SLOW, "restore_slow"}, {PREFLIGHT_REPLAY_PAUSED, "replay_paused"},
+                 {PREFLIGHT_DELAYED, "delayed"},           {PREFLIGHT_CONFLICT, "conflict"},
+                 {PREFLIGHT_SLOW_DISK, "slow_disk"},       {PREFLIGHT_CHECKSUM, "checksum"},
+                 {PREFLIGHT_NO_REWIND, "no_rewind"},       {PREFLIGHT_REPLAY_FAR, "replay_far"},
+                 {PREFLIGHT_DISK_FULL, "disk_full"}};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (bits & names[i].bit)
@@ -89,7 +92,7 @@ static void see_peer(const struct core *c, int index, instant now, struct sight 
 {
     const struct peer *p = &c->peers[index];
     s->heard_ms = p->heard ? span_to_ms(instant_elapsed_most(now, p->at)) : -1;
-    s->state = !p->heard                              ? "never"
+    s->state = !p->heard                                ? "never"
                : s->heard_ms > (int64_t)c->set.lease_ms ? "silent"
                : s->heard_ms > LATE_MS                  ? "late"
                                                         : "up";
@@ -115,11 +118,14 @@ static void add_database(json_t *out, const struct core *c, const struct sight *
 {
     char lsn[STATUS_LSN_SIZE];
     bool primary = s->pg.phase == PG_PRIMARY;
-    int64_t lag = primary || !primary_lsn || !s->pg.lsn ? -1 : primary_lsn > s->pg.lsn ? (int64_t)(primary_lsn - s->pg.lsn) : 0;
+    int64_t lag = primary || !primary_lsn || !s->pg.lsn ? -1
+                  : primary_lsn > s->pg.lsn             ? (int64_t)(primary_lsn - s->pg.lsn)
+                                                        : 0;
     json_object_set_new(out, "postgres", json_string(pg_phase_name(s->pg.phase)));
     json_object_set_new(out, "timeline", json_integer(s->pg.timeline));
     json_object_set_new(out, "lsn", s->pg.lsn ? json_string(status_lsn(lsn, s->pg.lsn)) : json_null());
-    json_object_set_new(out, "replay_lsn", s->pg.replay_lsn ? json_string(status_lsn(lsn, s->pg.replay_lsn)) : json_null());
+    json_object_set_new(out, "replay_lsn",
+                        s->pg.replay_lsn ? json_string(status_lsn(lsn, s->pg.replay_lsn)) : json_null());
     json_object_set_new(out, "lag_bytes", age_json(lag));
     json_object_set_new(out, "lag_ms", primary ? json_null() : json_integer(s->pg.lag_ms));
     json_object_set_new(out, "streaming", json_boolean(s->pg.streaming));
@@ -136,11 +142,11 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     const struct core *c = v->core;
     struct sight s = see(c, m->member.id, v->now);
     char pg[ADDRESS_TEXT_SIZE];
-    json_t *out = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "id", (int)m->member.id, "name",
-                            m->member.name, "role", cluster_role_name(m->member.role), "site", m->member.site,
-                            "state", s.state, "vote", s.votes && record_voter(decided(c), m->member.id) != NULL,
-                            "heard_ms", age_json(s.heard_ms), "verdict", verdict_name(s.verdict), "addresses",
-                            addresses_json(m));
+    json_t *out =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "id", (int)m->member.id, "name",
+                  m->member.name, "role", cluster_role_name(m->member.role), "site", m->member.site, "state",
+                  s.state, "vote", s.votes && record_voter(decided(c), m->member.id) != NULL, "heard_ms",
+                  age_json(s.heard_ms), "verdict", verdict_name(s.verdict), "addresses", addresses_json(m));
     if (m->has_pg)
         json_object_set_new(out, "pg_address", json_string(address_print(pg, &m->pg)));
     if (v->transport && m->member.id != c->self)
@@ -148,7 +154,8 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     if (m->member.role == ROLE_DATABASE)
         add_database(out, c, &s, primary_lsn);
     else if (m->member.role == ROLE_OBSERVER)
-        json_object_set_new(out, "postgres", json_string(s.sql_seen_ms <= SEEN_MS ? "reaches primary" : "no contact"));
+        json_object_set_new(out, "postgres",
+                            json_string(s.sql_seen_ms <= SEEN_MS ? "reaches primary" : "no contact"));
     else
         json_object_set_new(out, "postgres", json_string("none"));
     return out;
@@ -162,17 +169,21 @@ static json_t *counters_json(const struct status_view *v)
     struct transport_counters t = {0};
     for (int i = 1; i < REJECT_COUNT; i++)
         if (v->core->rejected[i])
-            json_object_set_new(rejected, reject_name((enum reject)i), json_integer((json_int_t)v->core->rejected[i]));
+            json_object_set_new(rejected, reject_name((enum reject)i),
+                                json_integer((json_int_t)v->core->rejected[i]));
     json_object_set_new(out, "rejected", rejected);
     json_object_set_new(out, "loop_late_us", json_integer((json_int_t)v->loop_late_us));
     json_object_set_new(out, "store_us", json_integer((json_int_t)v->store_us));
     if (v->transport == NULL)
         return out;
     transport_count(v->transport, &t);
-    const struct { const char *name; uint64_t value; } rows[] = {
-        {"received", t.received}, {"sent", t.sent}, {"send_failed", t.send_failed}, {"links_rebuilt", t.rebuilt},
-        {"refused_key", t.refused_key}, {"refused_rate", t.refused_rate}, {"refused_size", t.refused_size},
-        {"refused_sender", t.refused_sender}};
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {{"received", t.received},         {"sent", t.sent},
+                {"send_failed", t.send_failed},   {"links_rebuilt", t.rebuilt},
+                {"refused_key", t.refused_key},   {"refused_rate", t.refused_rate},
+                {"refused_size", t.refused_size}, {"refused_sender", t.refused_sender}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
     return out;
@@ -203,14 +214,16 @@ static void add_lease(json_t *out, const struct status_view *v)
     int primary = member_index(c, r->primary);
     if (r->primary == c->self) {
         bool held = lease_held(c) && !instant_due_any(v->now, c->hold.until);
-        json_object_set_new(out, "lease_left_ms",
-                            json_integer(held ? -span_to_ms(instant_elapsed_most(v->now, c->hold.until)) : 0));
+        json_object_set_new(
+            out, "lease_left_ms",
+            json_integer(held ? -span_to_ms(instant_elapsed_most(v->now, c->hold.until)) : 0));
         json_object_set_new(out, "lease_ms", json_integer(c->hold.ask_ms));
         return;
     }
     bool known = primary >= 0 && c->peers[primary].heard && c->peers[primary].beat.request_ms;
     json_object_set_new(out, "lease_left_ms", json_null());
-    json_object_set_new(out, "lease_ms", known ? json_integer(c->peers[primary].beat.request_ms) : json_null());
+    json_object_set_new(out, "lease_ms",
+                        known ? json_integer(c->peers[primary].beat.request_ms) : json_null());
 }
 
 static void add_record(json_t *out, const struct status_view *v)
@@ -249,8 +262,9 @@ json_t *status_json(const struct status_view *v)
     json_object_set_new(out, "self", name_json(v->cluster, c->self));
     add_record(out, v);
     snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)b.nonce);
-    json_object_set_new(out, "ballot", json_pack("{s:I, s:s, s:i}", "round", (json_int_t)b.round, "nonce", epoch,
-                                                 "member", (int)b.member));
+    json_object_set_new(
+        out, "ballot",
+        json_pack("{s:I, s:s, s:i}", "round", (json_int_t)b.round, "nonce", epoch, "member", (int)b.member));
     add_lease(out, v);
     json_object_set_new(out, "verdict", json_string(verdict_name(c->verdict)));
     json_object_set_new(out, "verdict_rule", c->rule ? json_string(c->rule) : json_null());

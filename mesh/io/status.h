@@ -16,8 +16,8 @@ struct status_view {
     uint64_t loop_late_us, store_us;
 };
 
-struct json_t *status_json(const struct status_view *v);               /* {"command":"status"} */
-struct json_t *status_history(const struct status_view *v);            /* {"command":"history"} */
+struct json_t *status_json(const struct status_view *v);    /* {"command":"status"} */
+struct json_t *status_history(const struct status_view *v); /* {"command":"history"} */
 /* term 0: the last failover. */
 struct json_t *status_why(const struct status_view *v, uint64_t term); /* {"command":"why"} */
 /* Events of the journal with a wall-clock time (microseconds) after `since`, the newest 500. */

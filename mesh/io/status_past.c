@@ -44,8 +44,9 @@ static json_t *when_json(int64_t at_us)
 
 static json_t *event_json(const struct journal_line *line)
 {
-    return json_pack("{s:o, s:I, s:I, s:s, s:o}", "at", when_json(line->at_us), "at_us", (json_int_t)line->at_us,
-                     "term", (json_int_t)line->term, "name", line->name, "text", textn(line->text, line->text_len));
+    return json_pack("{s:o, s:I, s:I, s:s, s:o}", "at", when_json(line->at_us), "at_us",
+                     (json_int_t)line->at_us, "term", (json_int_t)line->term, "name", line->name, "text",
+                     textn(line->text, line->text_len));
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------------- */
@@ -85,7 +86,8 @@ json_t *status_events(const struct status_view *v, int64_t since_us)
 static bool read_certificate(struct certificate *cert, uint8_t *bytes, const struct journal_line *line)
 {
     size_t n = line->hex_len / 2;
-    return n <= CERTIFICATE_MAX && hex_get(bytes, n, line->hex, line->hex_len) && wire_get_decided(cert, bytes, n);
+    return n <= CERTIFICATE_MAX && hex_get(bytes, n, line->hex, line->hex_len) &&
+           wire_get_decided(cert, bytes, n);
 }
 
 static const char *kind_of(const struct proposal *p)
@@ -117,11 +119,12 @@ static void tell_certificate(struct telling *t, const struct journal_line *line)
     member_id former = t->cert.proposal.why.takeover ? t->cert.proposal.why.former : MEMBER_NONE;
     t->term = line->term;
     t->decided_us = line->at_us;
-    t->last = json_pack("{s:I, s:o, s:i, s:o, s:o, s:I, s:s, s:i}", "term", (json_int_t)r->term, "primary",
-                        status_text(cluster_member_name(t->v->cluster, r->primary)), "timeline", (int)r->timeline,
-                        "from", former ? status_text(cluster_member_name(t->v->cluster, former)) : json_null(), "at",
-                        when_json(line->at_us), "at_us", (json_int_t)line->at_us, "kind", kind_of(&t->cert.proposal),
-                        "voters_agreed", (int)t->cert.n_accepted);
+    t->last =
+        json_pack("{s:I, s:o, s:i, s:o, s:o, s:I, s:s, s:i}", "term", (json_int_t)r->term, "primary",
+                  status_text(cluster_member_name(t->v->cluster, r->primary)), "timeline", (int)r->timeline,
+                  "from", former ? status_text(cluster_member_name(t->v->cluster, former)) : json_null(),
+                  "at", when_json(line->at_us), "at_us", (json_int_t)line->at_us, "kind",
+                  kind_of(&t->cert.proposal), "voters_agreed", (int)t->cert.n_accepted);
     json_array_append_new(t->list, t->last);
 }
 
@@ -130,8 +133,8 @@ static bool tell(void *arg, const struct journal_line *line)
     struct telling *t = arg;
     if (line->kind == JOURNAL_DECIDED && line->term > t->term && read_certificate(&t->cert, t->bytes, line))
         tell_certificate(t, line);
-    if (line->kind == JOURNAL_EVENT && line->term == t->term && t->last && strcmp(line->name, "+ready") == 0 &&
-        json_object_get(t->last, "ready_ms") == NULL)
+    if (line->kind == JOURNAL_EVENT && line->term == t->term && t->last &&
+        strcmp(line->name, "+ready") == 0 && json_object_get(t->last, "ready_ms") == NULL)
         json_object_set_new(t->last, "ready_ms", json_integer((line->at_us - t->decided_us) / 1000));
     return true;
 }
@@ -144,9 +147,9 @@ json_t *status_history(const struct status_view *v)
     if (t == NULL)
         return json_pack("{s:o}", "history", list);
     *t = (struct telling){.v = v, .list = list, .term = first->term};
-    json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:n, s:n, s:s}", "term", (json_int_t)first->term, "primary",
-                                          cluster_member_name(v->cluster, first->primary), "timeline",
-                                          (int)first->timeline, "from", "at", "kind", "first"));
+    json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:n, s:n, s:s}", "term", (json_int_t)first->term,
+                                          "primary", cluster_member_name(v->cluster, first->primary),
+                                          "timeline", (int)first->timeline, "from", "at", "kind", "first"));
     journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, tell, t);
     free(t);
     return json_pack("{s:o}", "history", list);
@@ -186,8 +189,9 @@ static json_t *promises_json(const struct cluster *c, const struct justification
 {
     json_t *list = json_array();
     for (int i = 0; i < why->n_promises; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "who", cluster_member_name(c, why->promises[i].who),
-                                              "verdict", verdict_name(why->promises[i].verdict), "silent_ms",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "who",
+                                              cluster_member_name(c, why->promises[i].who), "verdict",
+                                              verdict_name(why->promises[i].verdict), "silent_ms",
                                               (json_int_t)why->promises[i].silent_ms));
     return list;
 }
@@ -198,10 +202,10 @@ static json_t *seals_json(const struct cluster *c, const struct justification *w
     json_t *list = json_array();
     for (int i = 0; i < why->n_seals; i++) {
         const struct sealed_statement *s = &why->seals[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:I, s:I}", "who", cluster_member_name(c, s->sealed.id),
-                                              "lsn", status_lsn(lsn, s->sealed.lsn), "timeline",
-                                              (int)s->sealed.timeline, "wal_term", (json_int_t)s->sealed.wal_term,
-                                              "backlog_bytes", (json_int_t)s->backlog_bytes));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:i, s:I, s:I}", "who", cluster_member_name(c, s->sealed.id), "lsn",
+                            status_lsn(lsn, s->sealed.lsn), "timeline", (int)s->sealed.timeline, "wal_term",
+                            (json_int_t)s->sealed.wal_term, "backlog_bytes", (json_int_t)s->backlog_bytes));
     }
     return list;
 }
@@ -218,19 +222,20 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
 {
     const struct proposal *p = &s->cert.proposal;
     member_id former = p->why.takeover ? p->why.former : MEMBER_NONE;
-    json_t *out = json_pack("{s:I, s:s, s:i, s:o, s:o, s:I, s:s, s:s}", "term", (json_int_t)p->record.term, "primary",
-                            cluster_member_name(v->cluster, p->record.primary), "timeline", (int)p->record.timeline,
-                            "from", former ? status_text(cluster_member_name(v->cluster, former)) : json_null(), "at",
-                            when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p), "certificate",
-                            s->hex);
+    json_t *out = json_pack(
+        "{s:I, s:s, s:i, s:o, s:o, s:I, s:s, s:s}", "term", (json_int_t)p->record.term, "primary",
+        cluster_member_name(v->cluster, p->record.primary), "timeline", (int)p->record.timeline, "from",
+        former ? status_text(cluster_member_name(v->cluster, former)) : json_null(), "at",
+        when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p), "certificate", s->hex);
     json_object_set_new(out, "promises", promises_json(v->cluster, &p->why));
     json_object_set_new(out, "seals", seals_json(v->cluster, &p->why));
     json_object_set_new(out, "accepted", accepted_json(v->cluster, &s->cert));
     if (p->why.has_command)
-        json_object_set_new(out, "command", json_pack("{s:s, s:b, s:o}", "by",
-                                                      cluster_member_name(v->cluster, p->why.command.who),
-                                                      "allow_data_loss", (int)p->why.command.allow_data_loss, "why",
-                                                      status_text(p->why.command.why)));
+        json_object_set_new(out, "command",
+                            json_pack("{s:s, s:b, s:o}", "by",
+                                      cluster_member_name(v->cluster, p->why.command.who), "allow_data_loss",
+                                      (int)p->why.command.allow_data_loss, "why",
+                                      status_text(p->why.command.why)));
     json_object_set_new(out, "events", events_of(v, 0, p->record.term));
     return out;
 }
@@ -248,7 +253,7 @@ json_t *status_why(const struct status_view *v, uint64_t term)
     free(s);
     if (out)
         return out;
-    return term ? json_pack("{s:s, s:I}", "error", "the journal of this member does not hold that term", "term",
-                            (json_int_t)term)
+    return term ? json_pack("{s:s, s:I}", "error", "the journal of this member does not hold that term",
+                            "term", (json_int_t)term)
                 : json_pack("{s:s}", "error", "the journal of this member holds no failover");
 }

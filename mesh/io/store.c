@@ -101,9 +101,11 @@ bool store_open(struct store *s, const char *dir, struct problem *err)
         problem_fact(err, "could not open \"%s/lock\": %s", dir, strerror(errno));
     else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         problem_fact(err, "\"%s\" is in use", dir);
-        problem_detail(err, errno == EWOULDBLOCK ? "Another process holds \"%s/lock\"." : "Locking \"%s/lock\" failed.",
-                       dir);
-        problem_hint(err, "A member runs once. Stop the other process first; \"fuser %s/lock\" names it.", dir);
+        problem_detail(
+            err, errno == EWOULDBLOCK ? "Another process holds \"%s/lock\"." : "Locking \"%s/lock\" failed.",
+            dir);
+        problem_hint(err, "A member runs once. Stop the other process first; \"fuser %s/lock\" names it.",
+                     dir);
     } else
         return true;
     store_close(s);
@@ -141,7 +143,8 @@ enum store_found store_load(struct store *s, uint8_t *bytes, size_t max, size_t 
     if (faccessat(s->dir_fd, file_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
         problem_fact(err, "\"%s/%s\" is missing", s->dir, file_name);
         problem_detail(err, "This member does not vote until it is admitted again.");
-        problem_hint(err, "An operator lets it vote again: pgmesh readmit MEMBER. Never copy a store from elsewhere.");
+        problem_hint(
+            err, "An operator lets it vote again: pgmesh readmit MEMBER. Never copy a store from elsewhere.");
         return STORE_MISSING;
     }
     snprintf(path, sizeof path, "%s/%s", s->dir, file_name);
@@ -219,7 +222,8 @@ bool store_save(struct store *s, const uint8_t *bytes, size_t n, struct problem 
             unlinkat(s->dir_fd, temporary_name, 0);
         problem_fact(err, "could not write \"%s/%s\": %s", s->dir, file_name, strerror(why));
         problem_detail(err, "A vote that is not on disk is not given.");
-        return problem_hint(err, "Look at the disk (df, df -i, dmesg); the member goes on once it is started again.");
+        return problem_hint(
+            err, "Look at the disk (df, df -i, dmesg); the member goes on once it is started again.");
     }
     s->generation++;
     s->saves++;

@@ -13,7 +13,7 @@
 #include <zmq.h>
 
 enum {
-    ZAP_PER_TURN = 64,       /* handshakes answered before the loop looks at something else */
+    ZAP_PER_TURN = 64, /* handshakes answered before the loop looks at something else */
     DOMAIN_SIZE = 16,
     USER_SIZE = 8,
     RATE_DEFAULT = 2000,
@@ -171,8 +171,8 @@ static bool zap_receive(struct transport_hub *hub, struct zap_request *r)
     return true;
 }
 
-static void zap_reply(struct transport_hub *hub, const struct zap_request *r, const char *status, const char *text,
-                      const char *user)
+static void zap_reply(struct transport_hub *hub, const struct zap_request *r, const char *status,
+                      const char *text, const char *user)
 {
     zmq_send(hub->zap, "1.0", 3, ZMQ_SNDMORE);
     zmq_send(hub->zap, r->id, r->id_len, ZMQ_SNDMORE);
@@ -248,8 +248,9 @@ static bool router_bind(struct transport *t, const struct transport_options *o, 
         link_family(t->router, &o->listen[i]);
         if (zmq_bind(t->router, endpoint) != 0) {
             problem_fact(err, "could not listen on %s: %s", text, zmq_strerror(errno));
-            return problem_hint(err, "Set \"listen\" when the address in the cluster file is not one of this host, "
-                                     "or stop whoever uses the port.");
+            return problem_hint(
+                err, "Set \"listen\" when the address in the cluster file is not one of this host, "
+                     "or stop whoever uses the port.");
         }
         char bound[128];
         size_t n = sizeof bound;
@@ -270,7 +271,8 @@ static bool add_peer(struct transport *t, const struct transport_peer *known, st
     return true;
 }
 
-struct transport *transport_open(struct transport_hub *hub, const struct transport_options *o, struct problem *err)
+struct transport *transport_open(struct transport_hub *hub, const struct transport_options *o,
+                                 struct problem *err)
 {
     struct transport *t = calloc(1, sizeof *t);
     int number = 0;

@@ -47,8 +47,8 @@ struct transport_options {
     struct address listen[ADDRESSES_MAX];
     uint8_t n_peers;
     struct transport_peer peers[MEMBERS_MAX]; /* self not among them */
-    span silence;                /* max(4 heartbeats, 200 ms) */
-    uint32_t frames_per_s, burst; /* token bucket per peer; 0: 2000 and 500 */
+    span silence;                             /* max(4 heartbeats, 200 ms) */
+    uint32_t frames_per_s, burst;             /* token bucket per peer; 0: 2000 and 500 */
 };
 
 struct transport_counters {
@@ -57,7 +57,8 @@ struct transport_counters {
 };
 
 struct transport;
-struct transport *transport_open(struct transport_hub *hub, const struct transport_options *options, struct problem *err);
+struct transport *transport_open(struct transport_hub *hub, const struct transport_options *options,
+                                 struct problem *err);
 void transport_close(struct transport **t);
 int transport_fd(const struct transport *t); /* to poll for POLLIN, see transport_hub_fd() */
 

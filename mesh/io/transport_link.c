@@ -20,7 +20,8 @@ enum {
     BACKOFF_MS = 200,
     BACKOFF_MAX_MS = 2000,
     REFUSED_MS = 10000, /* after a refusal libzmq does not try again by itself */
-    RTO_MIN_US = 20000, /* one lost packet must cost less than two heartbeats; the kernel's own minimum is 200 ms */
+    RTO_MIN_US =
+        20000, /* one lost packet must cost less than two heartbeats; the kernel's own minimum is 200 ms */
     DESCRIPTORS_SEEN = 512,
     CURVE_OVERHEAD = 64, /* 33 bytes (RFC 26), which ZMQ_MAXMSGSIZE counts */
 };
@@ -28,15 +29,17 @@ enum {
 /* docs/protocol.md, "Links"; each value was measured or read in libzmq's source. */
 bool link_options(void *socket, const struct link_identity *id)
 {
-    static const struct { int option, value; } options[] = {
+    static const struct {
+        int option, value;
+    } options[] = {
         {ZMQ_LINGER, 0},
         {ZMQ_SNDHWM, 16}, /* an old heartbeat is worth nothing: drop rather than queue */
         {ZMQ_RCVHWM, 32},
         {ZMQ_IMMEDIATE, 1}, /* nothing is queued for a connection that does not stand */
         {ZMQ_HANDSHAKE_IVL, 1500},
         {ZMQ_CONNECT_TIMEOUT, 250}, /* the kernel's own second try comes after 1 s */
-        {ZMQ_RECONNECT_IVL, 50}, /* no IVL_MAX: since 4.3.5 it takes the jitter away */
-        {ZMQ_HEARTBEAT_IVL, 1000}, /* hygiene only: they prove that an I/O thread runs */
+        {ZMQ_RECONNECT_IVL, 50},    /* no IVL_MAX: since 4.3.5 it takes the jitter away */
+        {ZMQ_HEARTBEAT_IVL, 1000},  /* hygiene only: they prove that an I/O thread runs */
         {ZMQ_HEARTBEAT_TIMEOUT, 3000},
         {ZMQ_TCP_MAXRT, 2000},
         {ZMQ_TCP_KEEPALIVE, 1},
@@ -69,12 +72,13 @@ static void lower_rto(void)
         socklen_t n = sizeof kind;
         if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &kind, &n) != 0 || kind != IPPROTO_TCP)
             continue;
-        unknown = setsockopt(fd, IPPROTO_TCP, TCP_RTO_MIN_US, &value, sizeof value) != 0 && errno == ENOPROTOOPT;
+        unknown =
+            setsockopt(fd, IPPROTO_TCP, TCP_RTO_MIN_US, &value, sizeof value) != 0 && errno == ENOPROTOOPT;
     }
 }
 
-void link_open(struct link *l, void *context, const struct link_identity *id, const uint8_t server[static KEY_SIZE],
-               const struct address *to, instant now)
+void link_open(struct link *l, void *context, const struct link_identity *id,
+               const uint8_t server[static KEY_SIZE], const struct address *to, instant now)
 {
     char text[ADDRESS_TEXT_SIZE], endpoint[ADDRESS_TEXT_SIZE + 8];
     bool again = !instant_is_never(l->opened);
@@ -82,13 +86,15 @@ void link_open(struct link *l, void *context, const struct link_identity *id, co
     if (ms > BACKOFF_MAX_MS)
         ms = BACKOFF_MAX_MS;
     /* Jitter, so that a whole mesh does not knock in step. */
-    *l = (struct link){.opened = now, .backoff = span_ms(ms + (int64_t)(keys_random_u64() % (uint64_t)(ms / 4)))};
+    *l = (struct link){.opened = now,
+                       .backoff = span_ms(ms + (int64_t)(keys_random_u64() % (uint64_t)(ms / 4)))};
     l->socket = zmq_socket(context, ZMQ_DEALER);
     if (l->socket == NULL)
         return;
     snprintf(endpoint, sizeof endpoint, "tcp://%s", address_print(text, to));
     link_family(l->socket, to);
-    if (!link_options(l->socket, id) || zmq_setsockopt(l->socket, ZMQ_CURVE_SERVERKEY, server, KEY_SIZE) != 0 ||
+    if (!link_options(l->socket, id) ||
+        zmq_setsockopt(l->socket, ZMQ_CURVE_SERVERKEY, server, KEY_SIZE) != 0 ||
         zmq_connect(l->socket, endpoint) != 0)
         link_close(l);
 }
@@ -150,5 +156,6 @@ bool link_is_stale(struct link *l, const struct link_identity *id, instant now)
         return false;
     /* One that does not stand is ZeroMQ's to retry, every few hundred milliseconds; when it stands and stays silent,
      * or was refused (which does not show), it is ours. */
-    return l->socket == NULL || silent(l, id, now) || instant_elapsed_least(now, l->opened).ns > span_ms(REFUSED_MS).ns;
+    return l->socket == NULL || silent(l, id, now) ||
+           instant_elapsed_least(now, l->opened).ns > span_ms(REFUSED_MS).ns;
 }

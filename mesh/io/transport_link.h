@@ -19,7 +19,7 @@ struct link {
     instant unheard; /* since when what was sent is without an echo; never: all is */
     instant echoed;  /* last echo */
     bool up;
-    span backoff;    /* the present try may last so long */
+    span backoff; /* the present try may last so long */
 };
 
 /* What both kinds of sockets have in common, keys included. */
@@ -28,8 +28,8 @@ bool link_options(void *socket, const struct link_identity *id);
 void link_family(void *socket, const struct address *a);
 
 /* A fresh socket on its way to the address; a failure shows as a link that never comes up. */
-void link_open(struct link *l, void *context, const struct link_identity *id, const uint8_t server[static KEY_SIZE],
-               const struct address *to, instant now);
+void link_open(struct link *l, void *context, const struct link_identity *id,
+               const uint8_t server[static KEY_SIZE], const struct address *to, instant now);
 void link_close(struct link *l); /* keeps what is known of its past */
 /* Takes in the echoes that wait. */
 void link_listen(struct link *l, instant now);

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     assert(c.member[0] != '\0' && strlen(c.member) < sizeof c.member);
-    assert(c.n_listen <= ADDRESSES_MAX && c.n_hba <= CONFIG_HBA_MAX && c.n_parameters <= CONFIG_PARAMETERS_MAX);
+    assert(c.n_listen <= ADDRESSES_MAX && c.n_hba <= CONFIG_HBA_MAX &&
+           c.n_parameters <= CONFIG_PARAMETERS_MAX);
     assert(strlen(c.data_dir) < sizeof c.data_dir && strlen(c.cgroup) < sizeof c.cgroup);
     for (size_t i = 0; i < config_options_n; i++) {
         const struct config_option *o = &config_options[i];

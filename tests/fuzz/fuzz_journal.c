@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (line.kind == JOURNAL_DECIDED)
         assert(line.hex > text && line.hex + line.hex_len == text + size && line.hex_len % 2 == 0);
     else
-        assert(line.kind == JOURNAL_EVENT && line.name[0] && line.text > text && line.text + line.text_len == text + size);
+        assert(line.kind == JOURNAL_EVENT && line.name[0] && line.text > text &&
+               line.text + line.text_len == text + size);
     return 0;
 }

@@ -148,8 +148,8 @@ size_t ack_tenures(const struct ack_log *log, struct ack_tenure *out, size_t roo
         if (at == 0 && n == room)
             continue;
         if (at == 0) {
-            out[n++] = (struct ack_tenure){row->server, row->timeline, row->sent_us, row->sent_us,
-                                           row->ack_us, row->ack_us, 1};
+            out[n++] = (struct ack_tenure){
+                row->server, row->timeline, row->sent_us, row->sent_us, row->ack_us, row->ack_us, 1};
             continue;
         }
         widen(&out[at - 1], row);
@@ -168,13 +168,16 @@ size_t ack_double_primaries(const struct ack_log *log, FILE *out)
             const char *a = log->names[t[i].server], *b = log->names[t[j].server];
             if (t[i].timeline == t[j].timeline) {
                 bad++;
-                fprintf(out, "two primaries: %s and %s both acknowledged on timeline %u\n", a, b, t[i].timeline);
+                fprintf(out, "two primaries: %s and %s both acknowledged on timeline %u\n", a, b,
+                        t[i].timeline);
             } else if (t[i].last_sent_us > t[j].first_ack_us) {
                 bad++;
-                fprintf(out,
-                        "two primaries: %s (timeline %u) acknowledged a row sent %.1f ms after %s (timeline %u) had "
-                        "acknowledged its first\n",
-                        a, t[i].timeline, (double)(t[i].last_sent_us - t[j].first_ack_us) / 1000, b, t[j].timeline);
+                fprintf(
+                    out,
+                    "two primaries: %s (timeline %u) acknowledged a row sent %.1f ms after %s (timeline %u) had "
+                    "acknowledged its first\n",
+                    a, t[i].timeline, (double)(t[i].last_sent_us - t[j].first_ack_us) / 1000, b,
+                    t[j].timeline);
             }
         }
     return bad;
@@ -258,11 +261,12 @@ void ack_report(const struct ack_log *log, FILE *out)
     fprintf(out, "%zu rows sent, %zu acknowledged, %zu of unknown outcome\n", log->n, log->n_acked,
             log->n - log->n_acked);
     for (size_t i = 0; i < n; i++)
-        fprintf(out, "  %-8s timeline %-3u  %8.3f s to %8.3f s  %7zu rows\n", log->names[t[i].server], t[i].timeline,
-                since_s(log, t[i].first_ack_us), since_s(log, t[i].last_ack_us), t[i].count);
+        fprintf(out, "  %-8s timeline %-3u  %8.3f s to %8.3f s  %7zu rows\n", log->names[t[i].server],
+                t[i].timeline, since_s(log, t[i].first_ack_us), since_s(log, t[i].last_ack_us), t[i].count);
     if (n_gaps > 0)
         fprintf(out, "longest silences between two acknowledgements:\n");
     for (size_t i = 0; i < n_gaps; i++)
         fprintf(out, "  %7.1f ms  at %8.3f s  %s -> %s\n", (double)(gaps[i].to_us - gaps[i].from_us) / 1000,
-                since_s(log, gaps[i].from_us), log->names[gaps[i].from_server], log->names[gaps[i].to_server]);
+                since_s(log, gaps[i].from_us), log->names[gaps[i].from_server],
+                log->names[gaps[i].to_server]);
 }

@@ -55,7 +55,9 @@ static void take_row(struct table *t, const char *id, const char *server, const 
 static bool from_server(struct table *t, const char *conninfo)
 {
     PGconn *c = PQconnectdb(conninfo);
-    PGresult *r = PQstatus(c) == CONNECTION_OK ? PQexec(c, "SELECT id, server, timeline FROM ledger ORDER BY id") : NULL;
+    PGresult *r = PQstatus(c) == CONNECTION_OK
+                      ? PQexec(c, "SELECT id, server, timeline FROM ledger ORDER BY id")
+                      : NULL;
     bool good = r && PQresultStatus(r) == PGRES_TUPLES_OK;
     int n = good ? PQntuples(r) : 0;
     if (!good)
@@ -122,7 +124,9 @@ static void check_acknowledged(const struct ack_log *log, const struct table *t,
             complain(++f->missing, "missing: row %" PRId64 ", acknowledged by %s on timeline %u\n", row->id,
                      log->names[row->server], row->timeline);
         else if (strcmp(found->server, log->names[row->server]) != 0 || found->timeline != row->timeline)
-            complain(++f->changed, "changed: row %" PRId64 " was acknowledged by %s on timeline %u; the table says %s, %u\n",
+            complain(++f->changed,
+                     "changed: row %" PRId64
+                     " was acknowledged by %s on timeline %u; the table says %s, %u\n",
                      row->id, log->names[row->server], row->timeline, found->server, found->timeline);
     }
 }
@@ -132,9 +136,11 @@ static void check_table(const struct ack_log *log, const struct table *t, struct
     for (size_t i = 0; i < t->n; i++) {
         const struct ack_row *row = ack_find(log, t->rows[i].id);
         if (i > 0 && t->rows[i].id == t->rows[i - 1].id)
-            complain(++f->twice, "twice: row %" PRId64 " stands in the table more than once\n", t->rows[i].id);
+            complain(++f->twice, "twice: row %" PRId64 " stands in the table more than once\n",
+                     t->rows[i].id);
         if (!row || strcmp(t->rows[i].server, log->names[row->server]) != 0)
-            complain(++f->strangers, "stranger: nobody sent row %" PRId64 " to %s\n", t->rows[i].id, t->rows[i].server);
+            complain(++f->strangers, "stranger: nobody sent row %" PRId64 " to %s\n", t->rows[i].id,
+                     t->rows[i].server);
     }
 }
 
@@ -143,7 +149,8 @@ static int check(const struct ack_log *log, size_t ids_twice, const struct table
     struct findings f = {0};
     check_acknowledged(log, t, &f);
     check_table(log, t, &f);
-    size_t doubles = ack_double_primaries(log, stdout), bad = f.changed + f.strangers + f.twice + doubles + ids_twice;
+    size_t doubles = ack_double_primaries(log, stdout),
+           bad = f.changed + f.strangers + f.twice + doubles + ids_twice;
     if (ids_twice > 0)
         printf("log: %zu ids were used twice\n", ids_twice);
     if (log->end_us == 0 || log->unreadable > 0) {
@@ -156,7 +163,8 @@ static int check(const struct ack_log *log, size_t ids_twice, const struct table
     }
     printf("%zu rows acknowledged: %zu missing%s, %zu changed; %zu in the table: %zu strangers, %zu twice; "
            "%zu double primaries\n",
-           log->n_acked, f.missing, allow_loss ? " (allowed)" : "", f.changed, t->n, f.strangers, f.twice, doubles);
+           log->n_acked, f.missing, allow_loss ? " (allowed)" : "", f.changed, t->n, f.strangers, f.twice,
+           doubles);
     return bad > 0 || (f.missing > 0 && !allow_loss) ? 1 : 0;
 }
 

@@ -107,9 +107,10 @@ static void check(const char *name, int i, condition is)
     pthread_mutex_unlock(&lock);
     printf("%s %s %.1f ms\n", ok ? "ok" : "not ok", name, ms);
     if (!ok) {
-        printf("    phase %s, progress %d, goal %llu of %llu, timeline %u, upstream %u, answering %d, sealed %d: %s\n",
-               pg_phase_name(s.phase), s.progress, (unsigned long long)s.goal_seq, (unsigned long long)one[i].goal.seq, s.timeline,
-               s.upstream, s.answering, s.sealed, s.detail);
+        printf(
+            "    phase %s, progress %d, goal %llu of %llu, timeline %u, upstream %u, answering %d, sealed %d: %s\n",
+            pg_phase_name(s.phase), s.progress, (unsigned long long)s.goal_seq,
+            (unsigned long long)one[i].goal.seq, s.timeline, s.upstream, s.answering, s.sealed, s.detail);
         failures++;
     }
     fflush(stdout);
@@ -127,7 +128,12 @@ static void goal(int i, enum pg_goal_kind kind, uint64_t term, uint32_t timeline
     pthread_mutex_lock(&lock);
     uint64_t seq = g->seq + 1;
     struct sync_set sync = g->sync;
-    *g = (struct pg_goal){.seq = seq, .kind = kind, .term = term, .timeline = timeline, .dir = dir, .sync = sync,
+    *g = (struct pg_goal){.seq = seq,
+                          .kind = kind,
+                          .term = term,
+                          .timeline = timeline,
+                          .dir = dir,
+                          .sync = sync,
                           .upstream = upstream < 0 ? MEMBER_NONE : (member_id)(upstream + 1)};
     struct pg_goal copy = *g;
     pthread_mutex_unlock(&lock);
@@ -143,8 +149,8 @@ static void lease(int i, uint64_t term)
 static PGconn *session(int i)
 {
     char info[FILE_PATH_SIZE * 2];
-    snprintf(info, sizeof info, "host=%s port=%u user=pgmesh dbname=postgres passfile=%s", one[i].config.socket_dir,
-             one[i].config.pg_port, one[i].config.pg_pass_file);
+    snprintf(info, sizeof info, "host=%s port=%u user=pgmesh dbname=postgres passfile=%s",
+             one[i].config.socket_dir, one[i].config.pg_port, one[i].config.pg_pass_file);
     return PQconnectdb(info);
 }
 
@@ -233,7 +239,9 @@ int main(int argc, char **argv)
         return 2;
     char path[FILE_PATH_SIZE], text[256], again[256];
     snprintf(path, sizeof path, "%s/pg.pass", argv[1]);
-    write_file(path, "*:*:*:pgmesh:one\n*:*:*:pgmesh_replication:two\n*:*:*:pgmesh_rewind:th'r\\:ee\n*:*:*:pgmesh_observer:four\n");
+    write_file(
+        path,
+        "*:*:*:pgmesh:one\n*:*:*:pgmesh_replication:two\n*:*:*:pgmesh_rewind:th'r\\:ee\n*:*:*:pgmesh_observer:four\n");
     log_open("test_hand", CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
     open_all(argv[1], argv[2], argv[3], atoi(argv[4]), argv[5]);
     const dir_id a1 = 0xa1, b1 = 0xb1, c1 = 0xc1, a2 = 0xa2;
@@ -250,10 +258,12 @@ int main(int argc, char **argv)
     goal(C, GOAL_CLONE, 1, 1, A, c1);
     check("clone-third", C, streams);
 
-    struct sync_set both = {.k = 1, .n = 2, .m = {{2, b1}, {3, c1}}}, third = {.k = 1, .n = 1, .m = {{3, c1}}}, none = {0};
+    struct sync_set both = {.k = 1, .n = 2, .m = {{2, b1}, {3, c1}}},
+                    third = {.k = 1, .n = 1, .m = {{3, c1}}}, none = {0};
     sync_order(A, both, true, NULL);
     check("sync-from-empty", A, in_force);
-    expect("names", value(A, "SHOW synchronous_standby_names", text, sizeof text) && strstr(text, "\"pgmesh_db-3_00000000000000c1\""));
+    expect("names", value(A, "SHOW synchronous_standby_names", text, sizeof text) &&
+                        strstr(text, "\"pgmesh_db-3_00000000000000c1\""));
     sync_order(A, third, false, &both);
     check("sync-change", A, in_force);
     sync_order(A, none, false, &third);
@@ -317,7 +327,10 @@ int main(int argc, char **argv)
     expect("rewound, not cloned", access(path, F_OK) < 0);
     snprintf(path, sizeof path, "ls %s.diverged/*/summary.txt >/dev/null", one[A].config.data_dir);
     expect("what diverged is kept", system(path) == 0);
-    value(B, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE 'pgmesh\\_db%'", text, sizeof text);
+    value(
+        B,
+        "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE 'pgmesh\\_db%'",
+        text, sizeof text);
     expect("two standbys stream", strcmp(text, "2") == 0);
     goal(A, GOAL_REWIND, 2, 5, B, a2);
     check("rewind-is-not-repeated", A, streams);

@@ -34,12 +34,12 @@ struct server {
     enum state state;
     PostgresPollingStatusType wants; /* while CONNECTING */
     bool flushing;
-    bool writable;                   /* the last answer said so */
-    int64_t next_us;                 /* CLOSED, IDLE: when to act; otherwise: when to give up */
-    int64_t id, sent_us;             /* of the row under way */
-    bool answered;                   /* a good answer to it has come */
+    bool writable;       /* the last answer said so */
+    int64_t next_us;     /* CLOSED, IDLE: when to act; otherwise: when to give up */
+    int64_t id, sent_us; /* of the row under way */
+    bool answered;       /* a good answer to it has come */
     uint32_t timeline;
-    char said[160];                  /* the last note */
+    char said[160]; /* the last note */
 };
 
 static struct options {
@@ -94,10 +94,11 @@ static void drop(struct server *s, const char *why, int64_t now)
 
 static void open_connection(struct server *s, int64_t now)
 {
-    const char *const keys[] = {"hostaddr", "port",    "user",       "dbname", "application_name",
+    const char *const keys[] = {"hostaddr", "port",       "user",    "dbname", "application_name",
                                 "sslmode",  "gssencmode", "options", NULL};
-    const char *const values[] = {s->address, s->port, options.user, options.dbname, "writer",
-                                  "disable",  "disable", "-c statement_timeout=0", NULL};
+    const char *const values[] = {s->address, s->port,   options.user, options.dbname,
+                                  "writer",   "disable", "disable",    "-c statement_timeout=0",
+                                  NULL};
     s->conn = PQconnectStartParams(keys, values, 0);
     s->state = CONNECTING;
     s->wants = PGRES_POLLING_WRITING;
@@ -168,8 +169,8 @@ static void finish_query(struct server *s, int64_t now)
 {
     bool wrote = s->state == WRITING, found = s->state == PROBING && s->writable;
     if (wrote && s->answered) {
-        fprintf(record, "ack %" PRId64 " %s %u %" PRId64 " %" PRId64 "\n", s->id, s->name, s->timeline, s->sent_us,
-                ack_now_us());
+        fprintf(record, "ack %" PRId64 " %s %u %" PRId64 " %" PRId64 "\n", s->id, s->name, s->timeline,
+                s->sent_us, ack_now_us());
         note(s, "writable");
     }
     s->state = IDLE;
@@ -306,9 +307,12 @@ static void run(void)
 
 static int wrong_usage(const char *why)
 {
-    fprintf(stderr, "writer: %s\n"
-                    "usage: writer --log FILE [--every-ms N] [--probe-ms N] [--seconds N] [--first-id N] [--user NAME]\n"
-                    "              [--dbname NAME] NAME=ADDRESS:PORT...\n", why);
+    fprintf(
+        stderr,
+        "writer: %s\n"
+        "usage: writer --log FILE [--every-ms N] [--probe-ms N] [--seconds N] [--first-id N] [--user NAME]\n"
+        "              [--dbname NAME] NAME=ADDRESS:PORT...\n",
+        why);
     return 2;
 }
 
@@ -325,18 +329,27 @@ static bool add_server(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"log", 1, NULL, 'l'},  {"every-ms", 1, NULL, 'e'}, {"probe-ms", 1, NULL, 'p'}, {"seconds", 1, NULL, 's'},
-        {"user", 1, NULL, 'u'}, {"dbname", 1, NULL, 'd'},   {"first-id", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"log", 1, NULL, 'l'},      {"every-ms", 1, NULL, 'e'},
+                                                 {"probe-ms", 1, NULL, 'p'}, {"seconds", 1, NULL, 's'},
+                                                 {"user", 1, NULL, 'u'},     {"dbname", 1, NULL, 'd'},
+                                                 {"first-id", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (c == 'l') options.log = optarg;
-        else if (c == 'e') options.every_us = atoll(optarg) * 1000;
-        else if (c == 'p') options.probe_us = atoll(optarg) * 1000;
-        else if (c == 's') options.seconds = atoll(optarg);
-        else if (c == 'u') options.user = optarg;
-        else if (c == 'd') options.dbname = optarg;
-        else if (c == 'i') options.first_id = atoll(optarg);
-        else return wrong_usage("unknown option");
+        if (c == 'l')
+            options.log = optarg;
+        else if (c == 'e')
+            options.every_us = atoll(optarg) * 1000;
+        else if (c == 'p')
+            options.probe_us = atoll(optarg) * 1000;
+        else if (c == 's')
+            options.seconds = atoll(optarg);
+        else if (c == 'u')
+            options.user = optarg;
+        else if (c == 'd')
+            options.dbname = optarg;
+        else if (c == 'i')
+            options.first_id = atoll(optarg);
+        else
+            return wrong_usage("unknown option");
     }
     for (int i = optind; i < argc; i++)
         if (!add_server(argv[i]))

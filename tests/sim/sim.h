@@ -303,22 +303,21 @@ struct packet {
     X(CLUSTER_RESTART, "cluster-restart") \
     X(AGENTS_RESTART, "agents-restart") \
     X(PG_CRASH, "postmaster-crash") \
-    X(PG_HANG, "disk-hang") X(CUT_MEMBER, "cut-member") X(CUT_PAIR, "cut-pair") \
-        X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") \
-            X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") \
-                X(LOSS, "loss") X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") \
-                    X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") \
-                        X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
-                            X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") \
-                                X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
-                                    X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
-                                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") \
-                                            X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
-                                                X(CMD_FAILOVER, "failover") \
-                                                    X(CMD_FAILOVER_LOSS, "failover-with-loss") \
-                                                        X(CMD_READMIT, "readmit") \
-                                                            X(TWO_STEPS, "two-steps") X(GUARD_CRASH, "guard-crash") \
-                                                                X(TWIN, "twin")
+    X(PG_HANG, "disk-hang") \
+    X(CUT_MEMBER, "cut-member") X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") \
+        X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
+            X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
+                X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
+                    X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
+                        X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") \
+                            X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
+                                X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
+                                    X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") \
+                                        X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
+                                            X(CMD_FAILOVER, "failover") \
+                                                X(CMD_FAILOVER_LOSS, "failover-with-loss") \
+                                                    X(CMD_READMIT, "readmit") X(TWO_STEPS, "two-steps") \
+                                                        X(GUARD_CRASH, "guard-crash") X(TWIN, "twin")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -359,7 +358,7 @@ struct decided { /* what a quorum accepted, by the world's own count */
     uint32_t voters; /* bits of record.voters.v that said ACCEPTED */
     bool known;      /* the record is known */
     bool done;
-    bool shown;     /* a certificate for it was seen and verified */
+    bool shown;      /* a certificate for it was seen and verified */
     uint32_t early;  /* by member id: those that said ACCEPTED */
     uint32_t unread; /* by index: those that said so before the record was known */
     struct record record;

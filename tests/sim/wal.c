@@ -264,7 +264,8 @@ void wal_connect(struct world *w, int standby)
         violate(w, "I3", "%s streams timeline %u from %s, whose WAL of that number is another history",
                 world_name(w, standby), w->branch[mine.branch].timeline, world_name(w, i));
     inv_i8_confirm(w, standby, i, wal_term(w, theirs));
-    w->repl[i][standby].last = w->repl[standby][i].last = w->now; /* another connection waits for no retransmission */
+    w->repl[i][standby].last = w->repl[standby][i].last =
+        w->now; /* another connection waits for no retransmission */
     s->conn = ++w->conn_next;
     s->last_msg = w->now;
     struct sender *x = &p->sender[standby];

@@ -353,8 +353,8 @@ static bool waits(struct world *w, const struct ev *e)
     struct sim_member *m = &w->m[e->who];
     ns_t until = 0;
     bool agents = e->kind == EV_PACKET || e->kind == EV_WAKE || e->kind == EV_SAMPLE;
-    bool hosts = agents || e->kind == EV_GUARD || e->kind == EV_ORPHANS || e->kind == EV_FREEZE || e->kind == EV_OP ||
-                 e->kind == EV_PG_TICK || e->kind == EV_WAL || e->kind == EV_CONFIRM ||
+    bool hosts = agents || e->kind == EV_GUARD || e->kind == EV_ORPHANS || e->kind == EV_FREEZE ||
+                 e->kind == EV_OP || e->kind == EV_PG_TICK || e->kind == EV_WAL || e->kind == EV_CONFIRM ||
                  e->kind == EV_CLIENT || e->kind == EV_FLUSHED || e->kind == EV_LEARN || e->kind == EV_BOOT;
     if (hosts && m->vm_until > w->now)
         until = m->vm_until;

@@ -13,7 +13,8 @@ struct cluster_base {
     struct key root, keys[BASE_MEMBERS];
 };
 
-static inline void cluster_base_member(struct cluster_base *b, int i, const char *name, enum role role, const char *site)
+static inline void cluster_base_member(struct cluster_base *b, int i, const char *name, enum role role,
+                                       const char *site)
 {
     struct cluster_member *m = &b->cluster.members[i];
     keys_generate(&b->keys[i], NULL);
@@ -42,8 +43,14 @@ static inline void cluster_base_make(struct cluster_base *b)
     cluster_base_member(b, DB2, "db2", ROLE_DATABASE, "ams");
     cluster_base_member(b, WIT1, "wit1", ROLE_WITNESS, "lux");
     cluster_base_member(b, OPS, "operator", ROLE_OPERATOR, "nowhere");
-    *r = (struct record){.version = 1, .term = 1, .primary = 1, .primary_dir = 99, .durability = DURABILITY_SYNC,
-                         .n_databases = 2, .databases = {1, 2}, .lease_ms_max = 3000};
+    *r = (struct record){.version = 1,
+                         .term = 1,
+                         .primary = 1,
+                         .primary_dir = 99,
+                         .durability = DURABILITY_SYNC,
+                         .n_databases = 2,
+                         .databases = {1, 2},
+                         .lease_ms_max = 3000};
     keys_random(r->nonce, sizeof r->nonce);
     r->voters.n = 3;
     for (int i = 0; i < 3; i++) {

@@ -5,23 +5,42 @@
 #include <stdlib.h>
 
 static const struct member roster[RIG_MEMBERS] = {
-    {.id = DB1, .name = "db1", .role = ROLE_DATABASE, .site = "a"}, {.id = DB2, .name = "db2", .role = ROLE_DATABASE, .site = "a"},
-    {.id = DB3, .name = "db3", .role = ROLE_DATABASE, .site = "b"}, {.id = W1, .name = "w1", .role = ROLE_WITNESS, .site = "c"},
-    {.id = W2, .name = "w2", .role = ROLE_WITNESS, .site = "c"},    {.id = APP1, .name = "app1", .role = ROLE_OBSERVER, .site = "a"},
+    {.id = DB1, .name = "db1", .role = ROLE_DATABASE, .site = "a"},
+    {.id = DB2, .name = "db2", .role = ROLE_DATABASE, .site = "a"},
+    {.id = DB3, .name = "db3", .role = ROLE_DATABASE, .site = "b"},
+    {.id = W1, .name = "w1", .role = ROLE_WITNESS, .site = "c"},
+    {.id = W2, .name = "w2", .role = ROLE_WITNESS, .site = "c"},
+    {.id = APP1, .name = "app1", .role = ROLE_OBSERVER, .site = "a"},
     {.id = OP, .name = "op", .role = ROLE_OPERATOR, .site = "a"},
 };
 
-static instant now(const struct rig *r) { return (instant){r->us * 1000, r->us * 1000}; }
+static instant now(const struct rig *r)
+{
+    return (instant){r->us * 1000, r->us * 1000};
+}
 
-struct ballot rig_ballot(uint64_t round, member_id who) { return (struct ballot){.round = round, .nonce = RIG_NONCE(who), .member = who}; }
+struct ballot rig_ballot(uint64_t round, member_id who)
+{
+    return (struct ballot){.round = round, .nonce = RIG_NONCE(who), .member = who};
+}
 
 /* ---- the base ----------------------------------------------------------------------------------------------------- */
 
-static struct record base_record(const struct rig *r) {
-    struct record b = {.nonce = {1, 2, 3}, .version = 7, .term = RIG_TERM, .primary = DB1, .primary_dir = 101,
-                       .timeline = RIG_TIMELINE, .durability = DURABILITY_SYNC,
-                       .sync = {{.k = 1, .n = 2, .m = {{DB2, 102}, {DB3, 103}}}}, .n_databases = 3,
-                       .databases = {DB1, DB2, DB3}, .lease_ms_max = 2000, .system_id = RIG_SYSTEM, .n_history = 2,
+static struct record base_record(const struct rig *r)
+{
+    struct record b = {.nonce = {1, 2, 3},
+                       .version = 7,
+                       .term = RIG_TERM,
+                       .primary = DB1,
+                       .primary_dir = 101,
+                       .timeline = RIG_TIMELINE,
+                       .durability = DURABILITY_SYNC,
+                       .sync = {{.k = 1, .n = 2, .m = {{DB2, 102}, {DB3, 103}}}},
+                       .n_databases = 3,
+                       .databases = {DB1, DB2, DB3},
+                       .lease_ms_max = 2000,
+                       .system_id = RIG_SYSTEM,
+                       .n_history = 2,
                        .history = {{4, 0x300, 2}, {RIG_TIMELINE, 0x400, RIG_TERM}}};
     b.voters.n = W2;
     for (int i = 0; i < W2; i++) {
@@ -32,40 +51,59 @@ static struct record base_record(const struct rig *r) {
     return b;
 }
 
-static struct durable base_disk(const struct rig *r) {
-    struct durable d = {.counter = RIG_COUNTER, .round = RIG_ROUND, .lease_ms_max = 2000, .served_term = RIG_TERM};
+static struct durable base_disk(const struct rig *r)
+{
+    struct durable d = {
+        .counter = RIG_COUNTER, .round = RIG_ROUND, .lease_ms_max = 2000, .served_term = RIG_TERM};
     d.decided.proposal.record = base_record(r);
     d.decided.proposal.ballot = rig_ballot(RIG_ROUND, DB1);
     d.promised = d.decided.proposal.ballot;
     d.dir = roster[r->self - 1].role == ROLE_DATABASE ? 100u + r->self : 0;
-    if (r->self != DB1) d.served_term = 0;
+    if (r->self != DB1)
+        d.served_term = 0;
     return d;
 }
 
-static void base_beats(struct rig *r) {
+static void base_beats(struct rig *r)
+{
     for (member_id id = DB1; id <= APP1; id++) {
         struct heartbeat *h = &r->beat[id];
         bool database = roster[id - 1].role == ROLE_DATABASE;
-        *h = (struct heartbeat){.decided = rig_ballot(RIG_ROUND, DB1), .accepted = rig_ballot(RIG_ROUND, DB1),
-                                .decided_term = RIG_TERM, .accepted_term = RIG_TERM, .votes = id <= W2,
-                                .verdict = VERDICT_ALIVE, .sql_seen_ms = EVIDENCE_NEVER};
+        *h = (struct heartbeat){.decided = rig_ballot(RIG_ROUND, DB1),
+                                .accepted = rig_ballot(RIG_ROUND, DB1),
+                                .decided_term = RIG_TERM,
+                                .accepted_term = RIG_TERM,
+                                .votes = id <= W2,
+                                .verdict = VERDICT_ALIVE,
+                                .sql_seen_ms = EVIDENCE_NEVER};
         if (database)
-            h->pg = (struct pg_report){.phase = id == DB1 ? PG_PRIMARY : PG_RECOVERY, .ready = id == DB1, .streaming = id != DB1,
-                                       .upstream = id == DB1 ? MEMBER_NONE : DB1, .timeline = RIG_TIMELINE,
-                                       .timeline_max = RIG_TIMELINE, .wal_term = RIG_TERM, .lsn = RIG_LSN,
-                                       .replay_lsn = RIG_LSN, .system_id = RIG_SYSTEM, .dir = 100u + id, .priority = 100};
+            h->pg = (struct pg_report){.phase = id == DB1 ? PG_PRIMARY : PG_RECOVERY,
+                                       .ready = id == DB1,
+                                       .streaming = id != DB1,
+                                       .upstream = id == DB1 ? MEMBER_NONE : DB1,
+                                       .timeline = RIG_TIMELINE,
+                                       .timeline_max = RIG_TIMELINE,
+                                       .wal_term = RIG_TERM,
+                                       .lsn = RIG_LSN,
+                                       .replay_lsn = RIG_LSN,
+                                       .system_id = RIG_SYSTEM,
+                                       .dir = 100u + id,
+                                       .priority = 100};
         r->nonce[id] = RIG_NONCE(id);
         r->counter[id] = RIG_COUNTER;
-        if (id != r->self) r->alive |= 1u << (id - 1);
+        if (id != r->self)
+            r->alive |= 1u << (id - 1);
         r->grants[id] = id <= W2;
     }
     r->beat[DB1].request_term = RIG_TERM;
     r->beat[DB1].request_ms = 600;
 }
 
-static void base_sample(struct rig *r) {
+static void base_sample(struct rig *r)
+{
     r->pg = (struct pg_sample){.upstream_age_ms = EVIDENCE_NEVER, .sql_age_ms = EVIDENCE_NEVER};
-    if (roster[r->self - 1].role != ROLE_DATABASE) return;
+    if (roster[r->self - 1].role != ROLE_DATABASE)
+        return;
     r->pg.phase = r->self == DB1 ? PG_PRIMARY : PG_RECOVERY;
     r->pg.answering = true;
     r->pg.timeline = r->pg.timeline_max = RIG_TIMELINE;
@@ -76,11 +114,12 @@ static void base_sample(struct rig *r) {
         return;
     }
     for (member_id id = DB2; id <= DB3; id++)
-        r->pg.standbys[r->pg.n_standbys++] =
-            (struct pg_standby){.id = id, .dir = 100u + id, .streaming = true, .flush_lsn = RIG_LSN, .replay_lsn = RIG_LSN};
+        r->pg.standbys[r->pg.n_standbys++] = (struct pg_standby){
+            .id = id, .dir = 100u + id, .streaming = true, .flush_lsn = RIG_LSN, .replay_lsn = RIG_LSN};
 }
 
-struct rig *rig_new(member_id self) {
+struct rig *rig_new(member_id self)
+{
     static struct rig *made;
     struct rig *r = calloc(1, sizeof *r);
     r->next = made;
@@ -107,7 +146,8 @@ struct rig *rig_new(member_id self) {
     core_settings_default(&s->settings);
     r->disk = base_disk(r);
     r->accepted = r->disk.decided.proposal;
-    if (self == DB1) r->voting = 0x1e;
+    if (self == DB1)
+        r->voting = 0x1e;
     base_beats(r);
     base_sample(r);
     return r;
@@ -115,14 +155,17 @@ struct rig *rig_new(member_id self) {
 
 /* ---- what comes out ------------------------------------------------------------------------------------------------- */
 
-static void sent(struct rig *r, const struct effect *e) {
+static void sent(struct rig *r, const struct effect *e)
+{
     struct frame f;
     assert(frame_open(&f, e->bytes, e->len, &r->setup.cluster) == REJECT_NONE);
-    if (f.origin == r->self) assert(frame_verify(e->bytes, e->len, r->setup.members[r->self - 1].key));
+    if (f.origin == r->self)
+        assert(frame_verify(e->bytes, e->len, r->setup.members[r->self - 1].key));
     if (f.kind == FRAME_HEARTBEAT && f.origin == r->self) {
         static struct heartbeat h;
         assert(wire_get_heartbeat(&h, f.body, f.body_len));
-        if (h.request_term) r->asked_seq = f.seq;
+        if (h.request_term)
+            r->asked_seq = f.seq;
     }
     if (r->n_sent == RIG_SENT) { /* the older half goes */
         memmove(r->sent, r->sent + RIG_SENT / 2, RIG_SENT / 2 * sizeof *r->sent);
@@ -130,11 +173,13 @@ static void sent(struct rig *r, const struct effect *e) {
         r->handled = r->handled > RIG_SENT / 2 ? r->handled - RIG_SENT / 2 : 0;
     }
     struct rig_frame *to = &r->sent[r->n_sent++];
-    *to = (struct rig_frame){.kind = f.kind, .to = e->to, .addressee = f.addressee, .order = r->order, .len = f.body_len};
+    *to = (struct rig_frame){
+        .kind = f.kind, .to = e->to, .addressee = f.addressee, .order = r->order, .len = f.body_len};
     memcpy(to->body, f.body, f.body_len);
 }
 
-static void said(struct rig *r, const char *name, const char *text) {
+static void said(struct rig *r, const char *name, const char *text)
+{
     size_t n = strlen(r->events);
     if (n + 300 > sizeof r->events) {
         memmove(r->events, r->events + n / 2, n - n / 2 + 1);
@@ -143,7 +188,8 @@ static void said(struct rig *r, const char *name, const char *text) {
     snprintf(r->events + n, sizeof r->events - n, "%s: %s\n", name, text);
 }
 
-static void gather(struct rig *r) {
+static void gather(struct rig *r)
+{
     for (int i = 0; i < r->fx->n; i++) {
         const struct effect *e = &r->fx->e[i];
         r->order++;
@@ -182,42 +228,55 @@ static void gather(struct rig *r) {
     }
 }
 
-void rig_clear(struct rig *r) {
-    r->n_sent = r->handled = r->order = r->stores = r->stored_order = r->goals = r->syncs = r->leases = r->decisions = r->answers = r->fatal = 0;
+void rig_clear(struct rig *r)
+{
+    r->n_sent = r->handled = r->order = r->stores = r->stored_order = r->goals = r->syncs = r->leases =
+        r->decisions = r->answers = r->fatal = 0;
     r->events[0] = 0;
 }
 
-const struct rig_frame *rig_sent(const struct rig *r, enum frame_kind kind) {
+const struct rig_frame *rig_sent(const struct rig *r, enum frame_kind kind)
+{
     for (int i = r->n_sent - 1; i >= 0; i--)
-        if (r->sent[i].kind == kind) return &r->sent[i];
+        if (r->sent[i].kind == kind)
+            return &r->sent[i];
     return NULL;
 }
 
-int rig_count(const struct rig *r, enum frame_kind kind) {
+int rig_count(const struct rig *r, enum frame_kind kind)
+{
     int n = 0;
-    for (int i = 0; i < r->n_sent; i++) n += r->sent[i].kind == kind;
+    for (int i = 0; i < r->n_sent; i++)
+        n += r->sent[i].kind == kind;
     return n;
 }
 
-int rig_nack(const struct rig *r) {
+int rig_nack(const struct rig *r)
+{
     const struct rig_frame *f = rig_sent(r, FRAME_NACK);
     struct nack n = {0};
-    if (f) assert(wire_get_nack(&n, f->body, f->len));
+    if (f)
+        assert(wire_get_nack(&n, f->body, f->len));
     return n.reason;
 }
 
-bool rig_said(const struct rig *r, const char *text) { return strstr(r->events, text) != NULL; }
+bool rig_said(const struct rig *r, const char *text)
+{
+    return strstr(r->events, text) != NULL;
+}
 
 /* ---- driving ---------------------------------------------------------------------------------------------------------- */
 
-static void step(struct rig *r, struct event *e) {
+static void step(struct rig *r, struct event *e)
+{
     e->now = now(r);
     e->entropy = 0x9E3779B97F4A7C15u * (uint64_t)(r->us + 1);
     core_step(r->core, e, r->fx);
     gather(r);
 }
 
-void rig_start(struct rig *r) {
+void rig_start(struct rig *r)
+{
     static uint8_t bytes[DURABLE_MAX];
     const char *why = "";
     struct core_setup s = r->setup;
@@ -226,48 +285,67 @@ void rig_start(struct rig *r) {
     s.nonce = RIG_NONCE(r->self) + 1000 * r->starts++;
     s.now = now(r);
     bool started = core_start(r->core, &s, r->fx, &why);
-    if (!started) fprintf(stderr, "core_start: %s\n", why);
+    if (!started)
+        fprintf(stderr, "core_start: %s\n", why);
     assert(started);
     gather(r);
 }
 
-void rig_restart(struct rig *r) {
+void rig_restart(struct rig *r)
+{
     assert(wire_get_durable(&r->disk, r->stored, r->stored_len));
     rig_start(r);
 }
 
-void rig_tick(struct rig *r) { step(r, &(struct event){.kind = EVENT_TICK}); }
+void rig_tick(struct rig *r)
+{
+    step(r, &(struct event){.kind = EVENT_TICK});
+}
 
 /* The hand repeats the goal that it was given; tests set `progress` and the rest. */
-void rig_sample(struct rig *r) {
+void rig_sample(struct rig *r)
+{
     r->pg.goal_seq = r->core->goal.seq;
     step(r, &(struct event){.kind = EVENT_SAMPLE, .sample = &r->pg});
 }
 
-void rig_packet(struct rig *r, member_id link, const uint8_t *bytes, size_t len) {
+void rig_packet(struct rig *r, member_id link, const uint8_t *bytes, size_t len)
+{
     step(r, &(struct event){.kind = EVENT_PACKET, .from = link, .bytes = bytes, .len = len});
 }
 
-size_t rig_bytes(struct rig *r, uint8_t *out, enum frame_kind kind, member_id from, member_id addressee, const uint8_t *body,
-                 size_t len) {
-    struct frame f = {.kind = kind, .origin = from, .addressee = addressee, .cluster = r->setup.cluster,
-                      .counter = r->counter[from], .nonce = r->nonce[from], .seq = ++r->seq[from], .body = body,
+size_t rig_bytes(struct rig *r, uint8_t *out, enum frame_kind kind, member_id from, member_id addressee,
+                 const uint8_t *body, size_t len)
+{
+    struct frame f = {.kind = kind,
+                      .origin = from,
+                      .addressee = addressee,
+                      .cluster = r->setup.cluster,
+                      .counter = r->counter[from],
+                      .nonce = r->nonce[from],
+                      .seq = ++r->seq[from],
+                      .body = body,
                       .body_len = (uint16_t)len};
     return frame_seal(out, &f, &r->secret[from]);
 }
 
-void rig_frame(struct rig *r, enum frame_kind kind, member_id from, member_id link, const uint8_t *body, size_t len) {
+void rig_frame(struct rig *r, enum frame_kind kind, member_id from, member_id link, const uint8_t *body,
+               size_t len)
+{
     static uint8_t bytes[FRAME_MAX];
     rig_packet(r, link, bytes, rig_bytes(r, bytes, kind, from, MEMBER_NONE, body, len));
 }
 
-void rig_beat(struct rig *r, member_id from) {
+void rig_beat(struct rig *r, member_id from)
+{
     static struct heartbeat h;
     h = r->beat[from];
     for (member_id id = DB1; id <= APP1; id++) {
         bool self = id == r->self;
-        if (id == from) continue;
-        h.heard[h.n_heard++] = (struct heard){.who = id, .counter = self ? r->core->disk.counter : r->counter[id],
+        if (id == from)
+            continue;
+        h.heard[h.n_heard++] = (struct heard){.who = id,
+                                              .counter = self ? r->core->disk.counter : r->counter[id],
                                               .nonce = (uint32_t)(self ? r->core->nonce : r->nonce[id]),
                                               .seq = self ? r->core->seq : r->seq[id] + 1};
     }
@@ -281,19 +359,27 @@ void rig_beat(struct rig *r, member_id from) {
     rig_say(r, heartbeat, FRAME_HEARTBEAT, from, &h);
 }
 
-static void vote_prepare(struct rig *r, member_id id, const struct rig_frame *f) {
+static void vote_prepare(struct rig *r, member_id id, const struct rig_frame *f)
+{
     static struct prepare p;
     static struct promised answer;
     uint8_t bytes[STATEMENT_MAX];
     assert(wire_get_prepare(&p, f->body, f->len));
     answer = (struct promised){.accepted = r->accepted};
-    answer.promise = (struct promise){.who = id, .ballot = p.ballot, .takeover = p.takeover, .accepted = r->accepted.ballot,
-                                      .term = r->accepted.record.term, .verdict = VERDICT_GONE, .silent_ms = 700};
-    sign_make(answer.promise.signature, &r->secret[id], bytes, promise_bytes(bytes, &r->setup.cluster, &answer.promise));
+    answer.promise = (struct promise){.who = id,
+                                      .ballot = p.ballot,
+                                      .takeover = p.takeover,
+                                      .accepted = r->accepted.ballot,
+                                      .term = r->accepted.record.term,
+                                      .verdict = VERDICT_GONE,
+                                      .silent_ms = 700};
+    sign_make(answer.promise.signature, &r->secret[id], bytes,
+              promise_bytes(bytes, &r->setup.cluster, &answer.promise));
     rig_say(r, promised, FRAME_PROMISE, id, &answer);
 }
 
-static void vote_accept(struct rig *r, member_id id, const struct rig_frame *f) {
+static void vote_accept(struct rig *r, member_id id, const struct rig_frame *f)
+{
     static struct accept m;
     struct accepted a = {.who = id};
     uint8_t bytes[STATEMENT_MAX];
@@ -306,7 +392,8 @@ static void vote_accept(struct rig *r, member_id id, const struct rig_frame *f) 
     rig_say(r, accepted, FRAME_ACCEPTED, id, &a);
 }
 
-static void learn(struct rig *r, const struct rig_frame *f) {
+static void learn(struct rig *r, const struct rig_frame *f)
+{
     static struct certificate c;
     assert(wire_get_decided(&c, f->body, f->len));
     for (member_id id = DB1; id <= APP1; id++) {
@@ -315,38 +402,47 @@ static void learn(struct rig *r, const struct rig_frame *f) {
     }
 }
 
-void rig_vote(struct rig *r) {
+void rig_vote(struct rig *r)
+{
     static struct rig_frame f;
     while (r->handled < r->n_sent) {
         f = r->sent[r->handled++];
-        if (f.kind == FRAME_DECIDED) learn(r, &f);
+        if (f.kind == FRAME_DECIDED)
+            learn(r, &f);
         for (member_id id = DB1; id <= W2; id++) {
             uint32_t bit = f.addressee == id ? 1u << (id - 1) : 0;
-            if (f.kind == FRAME_PREPARE && bit & (r->voting | r->promising)) vote_prepare(r, id, &f);
-            if (f.kind == FRAME_ACCEPT && bit & r->voting) vote_accept(r, id, &f);
+            if (f.kind == FRAME_PREPARE && bit & (r->voting | r->promising))
+                vote_prepare(r, id, &f);
+            if (f.kind == FRAME_ACCEPT && bit & r->voting)
+                vote_accept(r, id, &f);
         }
     }
 }
 
-void rig_run(struct rig *r, int ms) {
+void rig_run(struct rig *r, int ms)
+{
     for (int64_t end = r->us + ms * 1000; r->us < end;) {
         r->us += 10000;
         if (r->us % 50000 == 0)
             for (member_id id = DB1; id <= APP1; id++)
-                if (r->alive >> (id - 1) & 1) rig_beat(r, id);
+                if (r->alive >> (id - 1) & 1)
+                    rig_beat(r, id);
         rig_tick(r);
         rig_vote(r);
     }
 }
 
-void rig_silence(struct rig *r) {
+void rig_silence(struct rig *r)
+{
     r->alive &= ~1u;
     rig_run(r, 1000);
 }
 
-struct rig *rig_running_with(member_id self, void (*edit)(struct durable *d)) {
+struct rig *rig_running_with(member_id self, void (*edit)(struct durable *d))
+{
     struct rig *r = rig_new(self);
-    if (edit) edit(&r->disk);
+    if (edit)
+        edit(&r->disk);
     rig_start(r);
     rig_sample(r);
     rig_run(r, 2500);
@@ -355,84 +451,115 @@ struct rig *rig_running_with(member_id self, void (*edit)(struct durable *d)) {
     return r;
 }
 
-struct rig *rig_running(member_id self) { return rig_running_with(self, NULL); }
+struct rig *rig_running(member_id self)
+{
+    return rig_running_with(self, NULL);
+}
 
 /* ---- what the others say ------------------------------------------------------------------------------------------------ */
 
-void rig_prepare(struct rig *r, member_id from, uint64_t round, bool takeover) {
+void rig_prepare(struct rig *r, member_id from, uint64_t round, bool takeover)
+{
     struct prepare p = {.ballot = rig_ballot(round, from), .takeover = takeover};
     rig_say(r, prepare, FRAME_PREPARE, from, &p);
 }
 
-void rig_seal(struct rig *r, member_id from, uint64_t round) {
+void rig_seal(struct rig *r, member_id from, uint64_t round)
+{
     struct seal s = {.ballot = rig_ballot(round, from), .term = decided(r->core)->term};
     rig_say(r, seal, FRAME_SEAL, from, &s);
 }
 
-void rig_accept(struct rig *r, const struct proposal *p) {
+void rig_accept(struct rig *r, const struct proposal *p)
+{
     static struct accept a;
     a = (struct accept){.proposal = *p};
     rig_say(r, accept, FRAME_ACCEPT, p->ballot.member, &a);
 }
 
-void rig_release(struct rig *r, member_id who, uint64_t term, member_id signer) {
-    struct release x = {.who = who, .ballot = rig_ballot(RIG_ROUND, DB1), .term = term, .lsn = RIG_LSN, .reason = "test"};
+void rig_release(struct rig *r, member_id who, uint64_t term, member_id signer)
+{
+    struct release x = {
+        .who = who, .ballot = rig_ballot(RIG_ROUND, DB1), .term = term, .lsn = RIG_LSN, .reason = "test"};
     uint8_t bytes[STATEMENT_MAX];
     sign_make(x.signature, &r->secret[signer], bytes, release_bytes(bytes, &r->setup.cluster, &x));
     rig_say(r, release, FRAME_RELEASE, signer, &x);
 }
 
-struct command rig_command(const struct rig *r, enum command_kind kind, member_id target) {
+struct command rig_command(const struct rig *r, enum command_kind kind, member_id target)
+{
     static uint64_t last_id; /* no command is executed twice */
-    struct command m = {.who = OP, .id = ++last_id, .base = decided_ballot(r->core), .term = decided(r->core)->term, .kind = kind,
+    struct command m = {.who = OP,
+                        .id = ++last_id,
+                        .base = decided_ballot(r->core),
+                        .term = decided(r->core)->term,
+                        .kind = kind,
                         .target = target};
     return m;
 }
 
-void rig_sign_command(const struct rig *r, struct command *m) {
+void rig_sign_command(const struct rig *r, struct command *m)
+{
     uint8_t bytes[STATEMENT_MAX];
     sign_make(m->signature, &r->secret[OP], bytes, command_bytes(bytes, &r->setup.cluster, m));
 }
 
-void rig_submit(struct rig *r, struct command *m) {
+void rig_submit(struct rig *r, struct command *m)
+{
     static uint8_t body[FRAME_BODY_MAX];
     rig_sign_command(r, m);
     rig_frame(r, FRAME_COMMAND, OP, r->self, body, wire_put_command(body, m));
 }
 
-void rig_sign_promise(const struct rig *r, struct promise *p) {
+void rig_sign_promise(const struct rig *r, struct promise *p)
+{
     uint8_t bytes[STATEMENT_MAX];
     sign_make(p->signature, &r->secret[p->who], bytes, promise_bytes(bytes, &r->setup.cluster, p));
 }
 
-void rig_sign_sealed(const struct rig *r, struct sealed_statement *s) {
+void rig_sign_sealed(const struct rig *r, struct sealed_statement *s)
+{
     uint8_t bytes[STATEMENT_MAX];
     sign_make(s->signature, &r->secret[s->sealed.id], bytes, sealed_bytes(bytes, &r->setup.cluster, s));
 }
 
-void rig_sign_all(const struct rig *r, struct proposal *p) {
-    for (int i = 0; i < p->why.n_promises; i++) rig_sign_promise(r, &p->why.promises[i]);
-    for (int i = 0; i < p->why.n_seals; i++) rig_sign_sealed(r, &p->why.seals[i]);
-    if (p->why.has_command) rig_sign_command(r, &p->why.command);
+void rig_sign_all(const struct rig *r, struct proposal *p)
+{
+    for (int i = 0; i < p->why.n_promises; i++)
+        rig_sign_promise(r, &p->why.promises[i]);
+    for (int i = 0; i < p->why.n_seals; i++)
+        rig_sign_sealed(r, &p->why.seals[i]);
+    if (p->why.has_command)
+        rig_sign_command(r, &p->why.command);
 }
 
-struct proposal *rig_takeover(const struct rig *r, uint64_t round, member_id primary) {
+struct proposal *rig_takeover(const struct rig *r, uint64_t round, member_id primary)
+{
     static const member_id voters[] = {DB2, DB3, W1};
     static struct proposal p;
     const struct record *from = decided(r->core);
     struct justification *why = &p.why;
     p = (struct proposal){.ballot = rig_ballot(round, primary), .record = *from};
-    *why = (struct justification){.takeover = true, .built = p.ballot, .former = from->primary, .former_dir = from->primary_dir};
+    *why = (struct justification){
+        .takeover = true, .built = p.ballot, .former = from->primary, .former_dir = from->primary_dir};
     for (int i = 0; i < 3; i++)
-        why->promises[why->n_promises++] =
-            (struct promise){.who = voters[i], .ballot = p.ballot, .takeover = true, .accepted = decided_ballot(r->core),
-                             .term = from->term, .verdict = VERDICT_GONE, .silent_ms = 700};
+        why->promises[why->n_promises++] = (struct promise){.who = voters[i],
+                                                            .ballot = p.ballot,
+                                                            .takeover = true,
+                                                            .accepted = decided_ballot(r->core),
+                                                            .term = from->term,
+                                                            .verdict = VERDICT_GONE,
+                                                            .silent_ms = 700};
     for (member_id id = DB2; id <= DB3; id++)
-        why->seals[why->n_seals++] = (struct sealed_statement){
-            .ballot = p.ballot,
-            .sealed = {.id = id, .dir = 100u + id, .wal_term = from->term, .timeline = from->timeline, .lsn = RIG_LSN},
-            .timeline_max = from->timeline};
-    lineage_append(&p.record, from->timeline, (struct history_row){from->timeline + 1, RIG_LSN, from->term + 1});
+        why->seals[why->n_seals++] = (struct sealed_statement){.ballot = p.ballot,
+                                                               .sealed = {.id = id,
+                                                                          .dir = 100u + id,
+                                                                          .wal_term = from->term,
+                                                                          .timeline = from->timeline,
+                                                                          .lsn = RIG_LSN},
+                                                               .timeline_max = from->timeline};
+    lineage_append(&p.record, from->timeline,
+                   (struct history_row){from->timeline + 1, RIG_LSN, from->term + 1});
     p.record.version++;
     p.record.term++;
     p.record.primary = primary;
@@ -441,7 +568,8 @@ struct proposal *rig_takeover(const struct rig *r, uint64_t round, member_id pri
     return &p;
 }
 
-struct proposal *rig_change(const struct rig *r, uint64_t round, void (*edit)(struct record *)) {
+struct proposal *rig_change(const struct rig *r, uint64_t round, void (*edit)(struct record *))
+{
     static struct proposal p;
     p = (struct proposal){.ballot = rig_ballot(round, DB1), .record = *decided(r->core)};
     p.record.version++;
@@ -449,12 +577,14 @@ struct proposal *rig_change(const struct rig *r, uint64_t round, void (*edit)(st
     return &p;
 }
 
-struct certificate *rig_certificate(const struct rig *r, const struct proposal *p, uint32_t voters) {
+struct certificate *rig_certificate(const struct rig *r, const struct proposal *p, uint32_t voters)
+{
     static struct certificate c;
     uint8_t bytes[STATEMENT_MAX];
     c = (struct certificate){.proposal = *p};
     for (member_id id = DB1; id <= RIG_MEMBERS; id++) {
-        if (!(voters >> (id - 1) & 1)) continue;
+        if (!(voters >> (id - 1) & 1))
+            continue;
         struct accepted *a = &c.accepted[c.n_accepted++];
         *a = (struct accepted){.who = id, .ballot = p->ballot};
         record_hash(a->record_hash, &p->record);
@@ -463,7 +593,8 @@ struct certificate *rig_certificate(const struct rig *r, const struct proposal *
     return &c;
 }
 
-void rig_decide(struct rig *r, const struct proposal *p) {
+void rig_decide(struct rig *r, const struct proposal *p)
+{
     member_id from = r->self == W2 ? W1 : W2;
     rig_say(r, decided, FRAME_DECIDED, from, rig_certificate(r, p, 0x1f & ~(1u << (r->self - 1))));
 }

@@ -13,7 +13,19 @@
 
 #include <string.h>
 
-enum { DB1 = 1, DB2, DB3, W1, W2, APP1, OP, RIG_MEMBERS = 7, RIG_SENT = 400, RIG_SYSTEM = 99, RIG_LSN = 0x500 };
+enum {
+    DB1 = 1,
+    DB2,
+    DB3,
+    W1,
+    W2,
+    APP1,
+    OP,
+    RIG_MEMBERS = 7,
+    RIG_SENT = 400,
+    RIG_SYSTEM = 99,
+    RIG_LSN = 0x500
+};
 enum { RIG_ROUND = 10, RIG_TERM = 3, RIG_TIMELINE = 5, RIG_COUNTER = 50 };
 #define RIG_NONCE(id) (7000u + (id))
 
@@ -21,21 +33,22 @@ struct rig_frame {
     enum frame_kind kind;
     uint32_t to;         /* bit i: member i + 1 */
     member_id addressee; /* 0: everyone; it may travel by way of others */
-    int order;   /* among all effects, so that "stored before sent" can be told */
+    int order;           /* among all effects, so that "stored before sent" can be told */
     size_t len;
     uint8_t body[FRAME_BODY_MAX];
 };
 
 struct rig {
-    struct rig *next; /* all that were made, so that the leak check sees them to the end of the test's process */
+    struct rig
+        *next; /* all that were made, so that the leak check sees them to the end of the test's process */
     member_id self;
     struct core *core;
     struct effects *fx;
     struct core_setup setup;
     struct secret_key secret[RIG_MEMBERS + 1];
-    struct durable disk;   /* that the next rig_start() begins with */
-    bool no_store;         /* ... or with none */
-    int64_t us;            /* the time */
+    struct durable disk; /* that the next rig_start() begins with */
+    bool no_store;       /* ... or with none */
+    int64_t us;          /* the time */
     uint64_t starts;
 
     /* the others */
@@ -43,10 +56,10 @@ struct rig {
     bool grants[RIG_MEMBERS + 1];           /* its heartbeats grant what the core asks for */
     struct heartbeat beat[RIG_MEMBERS + 1]; /* what its heartbeats say; `heard` and grants are filled in */
     uint64_t seq[RIG_MEMBERS + 1], nonce[RIG_MEMBERS + 1], counter[RIG_MEMBERS + 1];
-    uint32_t voting;                        /* bit of each member that promises and accepts whatever the core proposes */
-    uint32_t promising;                     /* ... promises, and hears of no ACCEPT */
-    struct proposal accepted;               /* ... and what it accepted last */
-    struct pg_sample pg;                    /* what the hand says; rig_sample() */
+    uint32_t voting;          /* bit of each member that promises and accepts whatever the core proposes */
+    uint32_t promising;       /* ... promises, and hears of no ACCEPT */
+    struct proposal accepted; /* ... and what it accepted last */
+    struct pg_sample pg;      /* what the hand says; rig_sample() */
 
     /* what came out since rig_clear() */
     int n_sent, handled, order, stores, stored_order;
@@ -60,8 +73,8 @@ struct rig {
     member_id route;
     int decisions, answers, fatal;
     struct answer answer;
-    char events[4096]; /* names and texts, a line each */
-    uint64_t asked_seq; /* of the core's newest heartbeat with a request */
+    char events[4096];           /* names and texts, a line each */
+    uint64_t asked_seq;          /* of the core's newest heartbeat with a request */
     uint8_t stored[DURABLE_MAX]; /* not cleared: the disk */
     size_t stored_len;
 };
@@ -89,10 +102,11 @@ void rig_vote(struct rig *r);
 void rig_silence(struct rig *r);
 
 /* A frame of `from`, over its own link or another's. */
-void rig_frame(struct rig *r, enum frame_kind kind, member_id from, member_id link, const uint8_t *body, size_t len);
+void rig_frame(struct rig *r, enum frame_kind kind, member_id from, member_id link, const uint8_t *body,
+               size_t len);
 /* Its bytes, for tests that bend them. */
-size_t rig_bytes(struct rig *r, uint8_t *out, enum frame_kind kind, member_id from, member_id addressee, const uint8_t *body,
-                 size_t len);
+size_t rig_bytes(struct rig *r, uint8_t *out, enum frame_kind kind, member_id from, member_id addressee,
+                 const uint8_t *body, size_t len);
 void rig_packet(struct rig *r, member_id link, const uint8_t *bytes, size_t len);
 void rig_beat(struct rig *r, member_id from);
 #define rig_say(r, name, kind, from, value) \

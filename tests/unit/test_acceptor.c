@@ -3,52 +3,88 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r) { (void)r; }
-static void promised_high(struct durable *d) { d->promised = rig_ballot(40, DB3); }
-static void lost(struct durable *d) { d->lost = true; }
-static void old_epoch(struct durable *d) { d->decided.proposal.record.voters.v[W1 - 1].epoch = 1; }
-static void twin_epoch(struct durable *d) { d->epoch = 1; }
-static void async(struct durable *d) { d->decided.proposal.record.durability = DURABILITY_ASYNC; }
-static void no_voter(struct durable *d) { d->decided.proposal.record.voters.n = W1 - 1; }
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
+static void promised_high(struct durable *d)
+{
+    d->promised = rig_ballot(40, DB3);
+}
+static void lost(struct durable *d)
+{
+    d->lost = true;
+}
+static void old_epoch(struct durable *d)
+{
+    d->decided.proposal.record.voters.v[W1 - 1].epoch = 1;
+}
+static void twin_epoch(struct durable *d)
+{
+    d->epoch = 1;
+}
+static void async(struct durable *d)
+{
+    d->decided.proposal.record.durability = DURABILITY_ASYNC;
+}
+static void no_voter(struct durable *d)
+{
+    d->decided.proposal.record.voters.n = W1 - 1;
+}
 
 /* ---- promises ------------------------------------------------------------------------------------------------------- */
 
-static void release(struct rig *r) { rig_release(r, DB1, RIG_TERM, DB1); }
+static void release(struct rig *r)
+{
+    rig_release(r, DB1, RIG_TERM, DB1);
+}
 /* A new start, in which a quorum was heard, but no time has passed. */
-static void restart_only(struct rig *r) {
+static void restart_only(struct rig *r)
+{
     rig_restart(r);
     for (member_id id = DB1; id <= W2; id++)
-        if (id != r->self) rig_beat(r, id);
+        if (id != r->self)
+            rig_beat(r, id);
     rig_clear(r);
 }
-static void release_and_restart(struct rig *r) {
+static void release_and_restart(struct rig *r)
+{
     release(r);
     restart_only(r);
 }
-static void restart_alone(struct rig *r) { rig_restart(r); }
-static void quarantine_over(struct rig *r) {
+static void restart_alone(struct rig *r)
+{
+    rig_restart(r);
+}
+static void quarantine_over(struct rig *r)
+{
     r->alive &= ~1u;
     rig_restart(r);
     rig_run(r, 2500);
     rig_clear(r);
 }
-static void wal_arrives(struct rig *r) {
+static void wal_arrives(struct rig *r)
+{
     rig_silence(r);
     r->pg.upstream_age_ms = 0;
     rig_sample(r);
 }
-static void promised_before(struct rig *r) {
+static void promised_before(struct rig *r)
+{
     rig_silence(r);
     rig_prepare(r, DB2, 20, true);
     rig_clear(r);
 }
-static void newer_known(struct rig *r) {
-    struct prepare p = {.ballot = rig_ballot(20, DB2), .takeover = true, .known_counter = r->core->disk.counter + 1};
+static void newer_known(struct rig *r)
+{
+    struct prepare p = {
+        .ballot = rig_ballot(20, DB2), .takeover = true, .known_counter = r->core->disk.counter + 1};
     rig_silence(r);
     p.known_counter = r->core->disk.counter + 1;
     rig_say(r, prepare, FRAME_PREPARE, DB2, &p);
 }
-static void adopted(struct rig *r) {
+static void adopted(struct rig *r)
+{
     static struct proposal same;
     same = r->core->disk.decided.proposal;
     same.ballot.round = 30; /* the primary raised its record, and we hear of the decision only */
@@ -73,22 +109,28 @@ static const struct promise_row {
     {"released: promised though the grant had run on", W1, NULL, release, DB2, 20, true, 0, 1},
     {"WAL still arrives, but seals protect it: promised", DB3, NULL, wal_arrives, DB2, 20, true, 0, 1},
     {"WAL still arrives under async: refused", DB3, async, wal_arrives, DB2, 20, true, NACK_VERDICT, 0},
-    {"never heard since the start, within the boot grace: unknown", W1, NULL, quarantine_over, DB2, 20, true, NACK_VERDICT, 0},
+    {"never heard since the start, within the boot grace: unknown", W1, NULL, quarantine_over, DB2, 20, true,
+     NACK_VERDICT, 0},
     {"just restarted: quarantine", W1, NULL, restart_only, DB2, 20, true, NACK_QUARANTINE, 0},
-    {"just restarted, and released: quarantine all the same", W1, NULL, release_and_restart, DB2, 20, true, NACK_QUARANTINE, 0},
+    {"just restarted, and released: quarantine all the same", W1, NULL, release_and_restart, DB2, 20, true,
+     NACK_QUARANTINE, 0},
     {"just restarted: the primary's own record is exempt", W1, NULL, restart_only, DB1, 20, false, 0, 1},
-    {"just restarted and nobody heard: not voting", W1, NULL, restart_alone, DB1, 20, false, NACK_NOT_VOTING, 0},
+    {"just restarted and nobody heard: not voting", W1, NULL, restart_alone, DB1, 20, false, NACK_NOT_VOTING,
+     0},
     {"under its grant the primary may change its record", W1, NULL, nothing, DB1, 20, false, 0, 1},
-    {"another database has no record of its own to change", W1, NULL, rig_silence, DB2, 20, false, NACK_VERDICT, 0},
+    {"another database has no record of its own to change", W1, NULL, rig_silence, DB2, 20, false,
+     NACK_VERDICT, 0},
     {"below what was promised", W1, promised_high, rig_silence, DB2, 20, true, NACK_BALLOT, 0},
     {"the primary, too, below what was promised", W1, promised_high, nothing, DB1, 20, false, NACK_BALLOT, 0},
     {"below a decided record that was only adopted", W1, NULL, adopted, DB2, 20, true, NACK_BALLOT, 0},
-    {"the same ballot again: promised again, nothing to store", W1, NULL, promised_before, DB2, 20, true, 0, 0},
+    {"the same ballot again: promised again, nothing to store", W1, NULL, promised_before, DB2, 20, true, 0,
+     0},
     {"a lost store", W1, lost, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
     {"of an epoch that is over", W1, old_epoch, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
     {"of an epoch that nobody gave", W1, twin_epoch, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
     {"not among the voters", W2, no_voter, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
-    {"the proposer knows a newer generation of this store", W1, NULL, newer_known, DB2, 20, true, NACK_NOT_VOTING, 0},
+    {"the proposer knows a newer generation of this store", W1, NULL, newer_known, DB2, 20, true,
+     NACK_NOT_VOTING, 0},
 };
 
 START_TEST(promises)
@@ -101,7 +143,8 @@ START_TEST(promises)
     EXPECT_INT(rig_nack(r), row->nack, row);
     EXPECT_INT(rig_count(r, FRAME_PROMISE), row->nack == 0, row);
     EXPECT_INT(r->stores, row->stores, row);
-    if (row->stores && !row->nack) EXPECT(r->stored_order < rig_sent(r, FRAME_PROMISE)->order, row);
+    if (row->stores && !row->nack)
+        EXPECT(r->stored_order < rig_sent(r, FRAME_PROMISE)->order, row);
 }
 END_TEST
 
@@ -139,18 +182,29 @@ END_TEST
 
 /* ---- accepts -------------------------------------------------------------------------------------------------------- */
 
-static struct proposal *take(struct rig *r) { return rig_takeover(r, 20, DB2); }
-static struct proposal *take_low(struct rig *r) { return rig_takeover(r, 9, DB2); }
+static struct proposal *take(struct rig *r)
+{
+    return rig_takeover(r, 20, DB2);
+}
+static struct proposal *take_low(struct rig *r)
+{
+    return rig_takeover(r, 9, DB2);
+}
 
-static struct proposal *resigned(struct rig *r, struct proposal *p) { return rig_sign_all(r, p), p; }
+static struct proposal *resigned(struct rig *r, struct proposal *p)
+{
+    return rig_sign_all(r, p), p;
+}
 #define TAKE(name, edit) \
-    static struct proposal *name(struct rig *r) { \
+    static struct proposal *name(struct rig *r) \
+    { \
         struct proposal *p = take(r); \
         edit; \
         return resigned(r, p); \
     }
 #define FORGED(name, edit) \
-    static struct proposal *name(struct rig *r) { \
+    static struct proposal *name(struct rig *r) \
+    { \
         struct proposal *p = take(r); \
         edit; \
         return p; \
@@ -174,27 +228,31 @@ TAKE(another_ahead_by_term, (p->why.seals[0].sealed.wal_term = 2, p->why.seals[0
 TAKE(no_takeover, p->why.takeover = false)
 TAKE(other_former, p->why.former = DB3)
 TAKE(other_former_dir, p->why.former_dir = 999)
-TAKE(built_below_decided, p->why.built.round = 9; for (int i = 0; i < 3; i++) p->why.promises[i].ballot = p->why.built;
+TAKE(built_below_decided, p->why.built.round = 9;
+     for (int i = 0; i < 3; i++) p->why.promises[i].ballot = p->why.built;
      for (int i = 0; i < 2; i++) p->why.seals[i].ballot = p->why.built)
-TAKE(former_alone, p->why.seals[0].sealed.id = DB1; p->why.seals[0].sealed.dir = 101; p->why.n_seals = 1; p->record.primary = DB1;
-     p->record.primary_dir = 101; p->ballot.member = DB1)
-TAKE(former_other_directory, p->why.seals[0].sealed.id = DB1; p->why.seals[0].sealed.dir = 999; p->why.n_seals = 1;
-     p->record.primary = DB1; p->record.primary_dir = 999; p->ballot.member = DB1)
+TAKE(former_alone, p->why.seals[0].sealed.id = DB1; p->why.seals[0].sealed.dir = 101; p->why.n_seals = 1;
+     p->record.primary = DB1; p->record.primary_dir = 101; p->ballot.member = DB1)
+TAKE(former_other_directory, p->why.seals[0].sealed.id = DB1; p->why.seals[0].sealed.dir = 999;
+     p->why.n_seals = 1; p->record.primary = DB1; p->record.primary_dir = 999; p->ballot.member = DB1)
 TAKE(observer_proposed, p->record.primary = W1)
-TAKE(loss_accepted, p->why.n_seals = 1; p->why.has_command = true; p->why.command = rig_command(r, COMMAND_FAILOVER, DB2);
-     p->why.command.allow_data_loss = true)
-TAKE(loss_of_another_term, p->why.n_seals = 1; p->why.has_command = true; p->why.command = rig_command(r, COMMAND_FAILOVER, DB2);
-     p->why.command.allow_data_loss = true; p->why.command.term--)
-TAKE(loss_by_resume, p->why.n_seals = 1; p->why.has_command = true; p->why.command = rig_command(r, COMMAND_RESUME, DB2);
-     p->why.command.allow_data_loss = true)
+TAKE(loss_accepted, p->why.n_seals = 1; p->why.has_command = true;
+     p->why.command = rig_command(r, COMMAND_FAILOVER, DB2); p->why.command.allow_data_loss = true)
+TAKE(loss_of_another_term, p->why.n_seals = 1; p->why.has_command = true;
+     p->why.command = rig_command(r, COMMAND_FAILOVER, DB2); p->why.command.allow_data_loss = true;
+     p->why.command.term--)
+TAKE(loss_by_resume, p->why.n_seals = 1; p->why.has_command = true;
+     p->why.command = rig_command(r, COMMAND_RESUME, DB2); p->why.command.allow_data_loss = true)
 TAKE(failover_with_seals_missing, p->why.n_seals = 1; p->why.has_command = true;
      p->why.command = rig_command(r, COMMAND_FAILOVER, DB2))
-static struct proposal *loss_forged(struct rig *r) {
+static struct proposal *loss_forged(struct rig *r)
+{
     struct proposal *p = loss_accepted(r);
     p->why.command.signature[0] ^= 1;
     return p;
 }
-static struct proposal *two_terms_on(struct rig *r) {
+static struct proposal *two_terms_on(struct rig *r)
+{
     struct proposal *p = take(r);
     p->record.term++;
     p->record.history[p->record.n_history - 1].term++;
@@ -202,37 +260,71 @@ static struct proposal *two_terms_on(struct rig *r) {
     return p;
 }
 
-static void joint_c(struct durable *d) {
+static void joint_c(struct durable *d)
+{
     struct record *r = &d->decided.proposal.record;
     r->joint = true;
     r->sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB3, 103}}};
 }
-static void joint_only_b(struct durable *d) {
+static void joint_only_b(struct durable *d)
+{
     struct record *r = &d->decided.proposal.record;
     r->sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
     r->joint = true;
     r->sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB3, 103}}};
 }
-static void empty(struct durable *d) { memset(d->decided.proposal.record.sync, 0, sizeof d->decided.proposal.record.sync); }
+static void empty(struct durable *d)
+{
+    memset(d->decided.proposal.record.sync, 0, sizeof d->decided.proposal.record.sync);
+}
 TAKE(one_seal, p->why.n_seals = 1)
 
 /* Changes by the primary. */
-static void edit_pause(struct record *x) { x->paused = true; }
-static void edit_nothing(struct record *x) { x->version--; }
-static void edit_joint(struct record *x) {
+static void edit_pause(struct record *x)
+{
+    x->paused = true;
+}
+static void edit_nothing(struct record *x)
+{
+    x->version--;
+}
+static void edit_joint(struct record *x)
+{
     x->joint = true;
     x->sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
 }
-static void edit_sync(struct record *x) { x->sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}}; }
-static void edit_voters(struct record *x) { x->voters.n -= 2; }
-static void edit_voter(struct record *x) { x->voters.v[4].epoch++; }
-static void edit_nonce(struct record *x) { x->nonce[0] ^= 1; }
-static void edit_term(struct record *x) { x->term--, x->timeline = x->history[0].timeline, x->n_history = 1; }
-static void edit_primary(struct record *x) { x->primary = DB2, x->primary_dir = 102; }
+static void edit_sync(struct record *x)
+{
+    x->sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
+}
+static void edit_voters(struct record *x)
+{
+    x->voters.n -= 2;
+}
+static void edit_voter(struct record *x)
+{
+    x->voters.v[4].epoch++;
+}
+static void edit_nonce(struct record *x)
+{
+    x->nonce[0] ^= 1;
+}
+static void edit_term(struct record *x)
+{
+    x->term--, x->timeline = x->history[0].timeline, x->n_history = 1;
+}
+static void edit_primary(struct record *x)
+{
+    x->primary = DB2, x->primary_dir = 102;
+}
 #define CHANGE(name, edit) \
-    static struct proposal *name(struct rig *r) { return rig_change(r, 20, edit); }
+    static struct proposal *name(struct rig *r) \
+    { \
+        return rig_change(r, 20, edit); \
+    }
 #define CHANGE_BY(name, edit, who) \
-    static struct proposal *name(struct rig *r) { \
+    static struct proposal *name(struct rig *r) \
+    { \
         struct proposal *p = rig_change(r, 20, edit); \
         p->ballot = rig_ballot(20, who); \
         return p; \
@@ -249,7 +341,10 @@ CHANGE(primary_without_term, edit_primary)
 CHANGE_BY(joint_by_another, edit_joint, DB2)
 CHANGE_BY(pause_found, edit_pause, DB2)
 
-static void grant_again(struct rig *r) { rig_beat(r, DB1); }
+static void grant_again(struct rig *r)
+{
+    rig_beat(r, DB1);
+}
 
 static const struct accept_row {
     const char *name;
@@ -282,9 +377,11 @@ static const struct accept_row {
     {"a seal of a directory that was cloned anew", NULL, rig_silence, seal_of_other_directory, NACK_SEALS},
     {"one seal shown twice", NULL, rig_silence, seal_twice, NACK_SEALS},
     {"the proposed primary is not sealed", NULL, rig_silence, proposed_not_sealed, NACK_SEALS},
-    {"the proposed primary is sealed with another directory", NULL, rig_silence, proposed_other_directory, NACK_SEALS},
+    {"the proposed primary is sealed with another directory", NULL, rig_silence, proposed_other_directory,
+     NACK_SEALS},
     {"another sealed database is ahead", NULL, rig_silence, another_ahead, NACK_SEALS},
-    {"WAL of an older term is behind, whatever its LSN", NULL, rig_silence, another_ahead_by_term, NACK_SEALS},
+    {"WAL of an older term is behind, whatever its LSN", NULL, rig_silence, another_ahead_by_term,
+     NACK_SEALS},
     {"a new term without a justification", NULL, rig_silence, no_takeover, NACK_SEALS},
     {"built on another primary", NULL, rig_silence, other_former, NACK_SEALS},
     {"built on another directory of the primary", NULL, rig_silence, other_former_dir, NACK_SEALS},
@@ -297,9 +394,11 @@ static const struct accept_row {
     {"an empty set satisfies nobody else", empty, rig_silence, take, NACK_SEALS},
     {"under async one seal, of the proposed primary, is enough", async, rig_silence, one_seal, 0},
     {"an operator accepts the loss", NULL, rig_silence, loss_accepted, 0},
-    {"an operator's order of another term accepts nothing", NULL, rig_silence, loss_of_another_term, NACK_SEALS},
+    {"an operator's order of another term accepts nothing", NULL, rig_silence, loss_of_another_term,
+     NACK_SEALS},
     {"a resume accepts no loss", NULL, rig_silence, loss_by_resume, NACK_SEALS},
-    {"a failover without the loss accepted needs its seals", NULL, rig_silence, failover_with_seals_missing, NACK_SEALS},
+    {"a failover without the loss accepted needs its seals", NULL, rig_silence, failover_with_seals_missing,
+     NACK_SEALS},
     {"a forged order", NULL, rig_silence, loss_forged, NACK_SEALS},
     {"two terms on: the record between is not known here", NULL, rig_silence, two_terms_on, NACK_NO_RECORD},
 
@@ -328,7 +427,8 @@ START_TEST(accepts)
     EXPECT_INT(rig_count(r, FRAME_ACCEPTED), row->nack == 0, row);
     EXPECT(ballot_cmp(r->core->disk.accepted.ballot, before) >= 0, row);
     EXPECT((ballot_cmp(r->core->disk.accepted.ballot, before) > 0) == (row->nack == 0), row);
-    if (!row->nack) EXPECT(r->stores > 0 && r->stored_order < rig_sent(r, FRAME_ACCEPTED)->order, row);
+    if (!row->nack)
+        EXPECT(r->stores > 0 && r->stored_order < rig_sent(r, FRAME_ACCEPTED)->order, row);
 }
 END_TEST
 
@@ -360,12 +460,30 @@ END_TEST
 
 enum { ALL = 0x1f, THREE = 0x16 /* db2, db3, w2 */, TWO = 0x12 };
 
-static void as_is(struct certificate *c) { (void)c; }
-static void cert_forged(struct certificate *c) { c->accepted[1].signature[5] ^= 1; }
-static void cert_hash(struct certificate *c) { c->proposal.record.version++; }
-static void cert_ballot(struct certificate *c) { c->accepted[1].ballot.round--; }
-static void cert_twice(struct certificate *c) { c->accepted[2] = c->accepted[1]; }
-static void cert_none(struct certificate *c) { c->n_accepted = 0; }
+static void as_is(struct certificate *c)
+{
+    (void)c;
+}
+static void cert_forged(struct certificate *c)
+{
+    c->accepted[1].signature[5] ^= 1;
+}
+static void cert_hash(struct certificate *c)
+{
+    c->proposal.record.version++;
+}
+static void cert_ballot(struct certificate *c)
+{
+    c->accepted[1].ballot.round--;
+}
+static void cert_twice(struct certificate *c)
+{
+    c->accepted[2] = c->accepted[1];
+}
+static void cert_none(struct certificate *c)
+{
+    c->n_accepted = 0;
+}
 
 static const struct decided_row {
     const char *name;

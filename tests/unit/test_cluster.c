@@ -48,7 +48,8 @@ static void replace(const char *from, const char *to)
 
 START_TEST(what_is_written_is_read)
 {
-    ck_assert_msg(cluster_load(scratch_path("cluster"), &loaded, &problem), "%s %s", problem.fact, problem.detail);
+    ck_assert_msg(cluster_load(scratch_path("cluster"), &loaded, &problem), "%s %s", problem.fact,
+                  problem.detail);
     ck_assert_int_eq(loaded.n, BASE_MEMBERS);
     ck_assert_str_eq(loaded.name, "orders");
     ck_assert_mem_eq(&loaded.id, &base.cluster.id, sizeof loaded.id);
@@ -100,7 +101,8 @@ START_TEST(changed)
     const struct changed_row *row = &changed_rows[_i];
     replace(row->from, row->to);
     EXPECT(!parse(), row);
-    ck_assert_msg(strstr(problem.fact, row->fact) != NULL, "row \"%s\": the fact is \"%s\"", row->name, problem.fact);
+    ck_assert_msg(strstr(problem.fact, row->fact) != NULL, "row \"%s\": the fact is \"%s\"", row->name,
+                  problem.fact);
     EXPECT_INT(loaded.n, 0, row);
 }
 END_TEST
@@ -112,8 +114,10 @@ static void turn(char *digit)
 
 START_TEST(every_digit_of_a_key_or_signature_counts)
 {
-    static const struct { const char *line; int word, digits; } places[] = {
-        {"root ", 2, 64}, {"record ", 3, 128}, {"member 1 ", 6, 64}, {"member 3 ", 9, 128}};
+    static const struct {
+        const char *line;
+        int word, digits;
+    } places[] = {{"root ", 2, 64}, {"record ", 3, 128}, {"member 1 ", 6, 64}, {"member 3 ", 9, 128}};
     for (int i = 0; i < ROWS(places); i++)
         for (int k = 0; k < places[i].digits; k++) {
             char *digit = word(places[i].line, places[i].word) + k, was = *digit;

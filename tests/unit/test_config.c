@@ -20,22 +20,26 @@ static const struct refused_row {
     const char *name, *text, *fact, *hint;
 } refused_rows[] = {
     {"empty", "", "\"member\" is not set", "member = "},
-    {"an unknown option, nearly right", "member = a\nleese = 600ms\n", ":2: unknown option \"leese\"", "Did you mean \"lease\"?"},
+    {"an unknown option, nearly right", "member = a\nleese = 600ms\n", ":2: unknown option \"leese\"",
+     "Did you mean \"lease\"?"},
     {"an unknown option, nothing like it", "member = a\nfrobnicate = 1\n", "unknown option", "--help"},
     {"capitals are another name", "Member = a\n", "unknown option \"Member\"", "\"member\""},
     {"an option twice", "member = a\nlease = 1s\n\nlease = 2s\n", ":4: \"lease\" is set twice", ""},
     {"no equals sign", "member a\n", "not an option", "key = value"},
     {"no name", "= a\n", "not an option", ""},
-    {"a number that is a word", "member = a\npg_port = many\n", "\"pg_port\" cannot be \"many\"", "from 1 to 65535"},
+    {"a number that is a word", "member = a\npg_port = many\n", "\"pg_port\" cannot be \"many\"",
+     "from 1 to 65535"},
     {"a number out of range", "member = a\npg_port = 65536\n", "\"pg_port\" cannot be", "from 1 to 65535"},
     {"a number with a sign", "member = a\npg_port = -1\n", "\"pg_port\" cannot be", ""},
     {"a number with a tail", "member = a\npriority = 10x\n", "\"priority\" cannot be", ""},
-    {"a time without a unit", "member = a\nlease = 600\n", "\"lease\" cannot be \"600\"", "unit (ms, s, min)"},
+    {"a time without a unit", "member = a\nlease = 600\n", "\"lease\" cannot be \"600\"",
+     "unit (ms, s, min)"},
     {"a time with an unknown unit", "member = a\nlease = 1h\n", "\"lease\" cannot be", ""},
     {"a time that is too short", "member = a\nlease = 10ms\n", "\"lease\" cannot be", "from 200ms"},
     {"a time in another notation", "member = a\nlease = 0x1s\n", "\"lease\" cannot be", ""},
     {"a switch that is neither", "member = a\ncandidate = maybe\n", "\"candidate\" cannot be", "on or off"},
-    {"a choice that is none", "member = a\non_crash = panic\n", "\"on_crash\" cannot be", "auto|failover|restart"},
+    {"a choice that is none", "member = a\non_crash = panic\n", "\"on_crash\" cannot be",
+     "auto|failover|restart"},
     {"a beginning of a choice", "member = a\non_crash = fail\n", "\"on_crash\" cannot be", ""},
     {"an empty choice", "member = a\non_crash =\n", "\"on_crash\" cannot be", ""},
     {"a name with a capital", "member = DB1\n", "\"member\" cannot be \"DB1\"", "small letter"},
@@ -44,21 +48,27 @@ static const struct refused_row {
     {"a tail after a quote", "member = 'a' b\n", "follows the closing quote", ""},
     {"an address by name", "member = a\nlisten = localhost:1\n", "\"listen\" cannot be", "numeric"},
     {"an address without a port", "member = a\nlisten = 127.0.0.1\n", "\"listen\" cannot be", ""},
-    {"too many addresses", "member = a\nlisten = 1.1.1.1:1,1.1.1.2:1,1.1.1.3:1,1.1.1.4:1,1.1.1.5:1\n", "\"listen\" cannot be", ""},
+    {"too many addresses", "member = a\nlisten = 1.1.1.1:1,1.1.1.2:1,1.1.1.3:1,1.1.1.4:1,1.1.1.5:1\n",
+     "\"listen\" cannot be", ""},
     {"an empty pg_hba line", "member = a\npg_hba =\n", "\"pg_hba\" cannot be", ""},
-    {"a parameter twice", "member = a\npg.work_mem = 1MB\npg.Work_Mem = 2MB\n", ":3: \"pg.Work_Mem\" cannot be", "each once"},
+    {"a parameter twice", "member = a\npg.work_mem = 1MB\npg.Work_Mem = 2MB\n",
+     ":3: \"pg.Work_Mem\" cannot be", "each once"},
     {"a parameter without a name", "member = a\npg. = 1\n", "cannot be", ""},
     {"a parameter that is no word", "member = a\npg.a;b = 1\n", "cannot be", ""},
-    {"a lease that fencing eats up", "member = a\nlease = 600ms\nfence = 500ms\n", "\"lease\" is too short", "Raise lease"},
-    {"too many confirming standbys", "member = a\nsync_standbys = 9\n", "\"sync_standbys\" cannot be", "from 1 to 8"},
+    {"a lease that fencing eats up", "member = a\nlease = 600ms\nfence = 500ms\n", "\"lease\" is too short",
+     "Raise lease"},
+    {"too many confirming standbys", "member = a\nsync_standbys = 9\n", "\"sync_standbys\" cannot be",
+     "from 1 to 8"},
 };
 
 START_TEST(refused)
 {
     const struct refused_row *row = &refused_rows[_i];
     EXPECT(!parse(row->text), row);
-    ck_assert_msg(strstr(problem.fact, row->fact) != NULL, "row \"%s\": the fact is \"%s\"", row->name, problem.fact);
-    ck_assert_msg(strstr(problem.hint, row->hint) != NULL, "row \"%s\": the hint is \"%s\"", row->name, problem.hint);
+    ck_assert_msg(strstr(problem.fact, row->fact) != NULL, "row \"%s\": the fact is \"%s\"", row->name,
+                  problem.fact);
+    ck_assert_msg(strstr(problem.hint, row->hint) != NULL, "row \"%s\": the hint is \"%s\"", row->name,
+                  problem.hint);
     EXPECT(strstr(problem.fact, "/etc/pgmesh/node.conf") != NULL, row);
 }
 END_TEST
@@ -69,8 +79,13 @@ static const struct time_row {
     const char *name, *text;
     uint32_t ms;
 } time_rows[] = {
-    {"milliseconds", "750ms", 750}, {"seconds", "2s", 2000}, {"minutes", "1min", 60000}, {"a fraction", "1.5s", 1500},
-    {"a blank before the unit", "2 s", 2000}, {"quoted", "'700ms'", 700}, {"with a comment", "2s # long", 2000},
+    {"milliseconds", "750ms", 750},
+    {"seconds", "2s", 2000},
+    {"minutes", "1min", 60000},
+    {"a fraction", "1.5s", 1500},
+    {"a blank before the unit", "2 s", 2000},
+    {"quoted", "'700ms'", 700},
+    {"with a comment", "2s # long", 2000},
 };
 
 START_TEST(times)
@@ -106,18 +121,24 @@ START_TEST(the_core_has_the_same_defaults)
     struct core_settings core;
     core_settings_default(&core);
     config_default(&config);
-    const struct { const char *name; long long table, own; } rows[] = {
-        {"lease", config.core.lease_ms, core.lease_ms}, {"fence", config.core.fence_ms, core.fence_ms},
+    const struct {
+        const char *name;
+        long long table, own;
+    } rows[] = {
+        {"lease", config.core.lease_ms, core.lease_ms},
+        {"fence", config.core.fence_ms, core.fence_ms},
         {"boot_grace", config.core.boot_grace_ms, core.boot_grace_ms},
         {"unfenced_max", config.core.unfenced_max_ms, core.unfenced_max_ms},
-        {"stagger", config.core.stagger_ms, core.stagger_ms}, {"seal_wait", config.core.seal_wait_ms, core.seal_wait_ms},
+        {"stagger", config.core.stagger_ms, core.stagger_ms},
+        {"seal_wait", config.core.seal_wait_ms, core.seal_wait_ms},
         {"promote_timeout", config.core.promote_timeout_ms, core.promote_timeout_ms},
         {"start_timeout", config.core.start_timeout_ms, core.start_timeout_ms},
         {"answer_timeout", config.core.answer_timeout_ms, core.answer_timeout_ms},
         {"standby_timeout", config.core.standby_timeout_ms, core.standby_timeout_ms},
         {"switchover_timeout", config.core.switchover_timeout_ms, core.switchover_timeout_ms},
         {"sync_standbys", config.core.sync_standbys, core.sync_standbys},
-        {"priority", config.core.priority, core.priority}, {"candidate", config.core.candidate, core.candidate},
+        {"priority", config.core.priority, core.priority},
+        {"candidate", config.core.candidate, core.candidate},
         {"observe_only", config.core.observe_only, core.observe_only},
         {"on_crash", config.core.on_crash, core.on_crash},
     };
@@ -142,10 +163,12 @@ END_TEST
 
 START_TEST(lists_are_kept_in_order)
 {
-    ck_assert_msg(parse("member = db1\nlisten = 10.0.0.1:7400,[fd00::1]:7401\n"
-                        "pg_hba = 'host all all 10.0.0.0/8 scram-sha-256'\npg_hba = 'local all all peer'\n"
-                        "pg.shared_buffers = 1GB\npg.archive_command = 'cp %p ''/a b/%f'''\nwatchdog = /dev/watchdog\n"),
-                  "%s", problem.fact);
+    ck_assert_msg(
+        parse(
+            "member = db1\nlisten = 10.0.0.1:7400,[fd00::1]:7401\n"
+            "pg_hba = 'host all all 10.0.0.0/8 scram-sha-256'\npg_hba = 'local all all peer'\n"
+            "pg.shared_buffers = 1GB\npg.archive_command = 'cp %p ''/a b/%f'''\nwatchdog = /dev/watchdog\n"),
+        "%s", problem.fact);
     ck_assert_int_eq(config.n_listen, 2);
     ck_assert_str_eq(config.listen[1].host, "fd00::1");
     ck_assert_int_eq(config.listen[1].port, 7401);
@@ -160,8 +183,8 @@ END_TEST
 
 START_TEST(a_sample_reads_as_the_defaults)
 {
-    const struct config_value set[] = {{"member", "db1"}, {"data_dir", "/it's here"}, {"pg_hba", "a b"}, {"pg_hba", "c#d"},
-                                       {"pg.work_mem", "4MB"}, {"lease", "700ms"}};
+    const struct config_value set[] = {{"member", "db1"}, {"data_dir", "/it's here"}, {"pg_hba", "a b"},
+                                       {"pg_hba", "c#d"}, {"pg.work_mem", "4MB"},     {"lease", "700ms"}};
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
@@ -260,9 +283,10 @@ END_TEST
 START_TEST(the_roster_is_asked)
 {
     static struct cluster cluster = {.name = "orders", .n = 2, .first = {.lease_ms_max = 3000}};
-    cluster.members[0] = (struct cluster_member){.member = {.id = 1, .name = "db1", .role = ROLE_DATABASE}, .n_mesh = 1,
-                                                 .has_pg = true};
-    cluster.members[1] = (struct cluster_member){.member = {.id = 2, .name = "wit1", .role = ROLE_WITNESS}, .n_mesh = 1};
+    cluster.members[0] = (struct cluster_member){
+        .member = {.id = 1, .name = "db1", .role = ROLE_DATABASE}, .n_mesh = 1, .has_pg = true};
+    cluster.members[1] =
+        (struct cluster_member){.member = {.id = 2, .name = "wit1", .role = ROLE_WITNESS}, .n_mesh = 1};
     ck_assert(parse("member = db9\n"));
     ck_assert(!config_check_cluster(&config, &cluster, &problem));
     ck_assert_ptr_nonnull(strstr(problem.fact, "\"db9\" is not a member of cluster \"orders\""));

@@ -110,8 +110,12 @@ END_TEST
 static const struct bad_row {
     const char *name, *line;
 } bad_rows[] = {
-    {"empty", "\n"}, {"no JSON", "hello\n"}, {"no object", "[1]\n"}, {"a key twice", "{\"a\":1,\"a\":2}\n"},
-    {"something after it", "{} {}\n"}, {"bad UTF-8", "{\"a\":\"\xff\"}\n"},
+    {"empty", "\n"},
+    {"no JSON", "hello\n"},
+    {"no object", "[1]\n"},
+    {"a key twice", "{\"a\":1,\"a\":2}\n"},
+    {"something after it", "{} {}\n"},
+    {"bad UTF-8", "{\"a\":\"\xff\"}\n"},
     {"an HTTP request", "GET / HTTP/1.1\n"},
 };
 

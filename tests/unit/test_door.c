@@ -6,12 +6,22 @@
 
 /* ---- bent frames -------------------------------------------------------------------------------------------------------- */
 
-enum { AT_MAGIC = 0, AT_VERSION = 4, AT_KIND = 5, AT_ORIGIN = 7, AT_ADDRESSEE = 9, AT_LENGTH = 11, AT_CLUSTER = 12, AT_BODY = 52 };
+enum {
+    AT_MAGIC = 0,
+    AT_VERSION = 4,
+    AT_KIND = 5,
+    AT_ORIGIN = 7,
+    AT_ADDRESSEE = 9,
+    AT_LENGTH = 11,
+    AT_CLUSTER = 12,
+    AT_BODY = 52
+};
 
 static struct prepare asked;
 
 /* A PREPARE that would be answered, as db2 would send it. */
-static size_t good(struct rig *r, uint8_t *bytes) {
+static size_t good(struct rig *r, uint8_t *bytes)
+{
     static uint8_t body[FRAME_BODY_MAX];
     asked = (struct prepare){.ballot = rig_ballot(20, DB2), .takeover = true};
     return rig_bytes(r, bytes, FRAME_PREPARE, DB2, MEMBER_NONE, body, wire_put_prepare(body, &asked));
@@ -19,8 +29,8 @@ static size_t good(struct rig *r, uint8_t *bytes) {
 
 static const struct bent_row {
     const char *name;
-    int at;   /* this byte is flipped; -1: none */
-    int grow; /* bytes more or less */
+    int at;    /* this byte is flipped; -1: none */
+    int grow;  /* bytes more or less */
     bool seal; /* and the frame signed anew, by db2 */
     enum reject reject;
 } bent_rows[] = {
@@ -44,8 +54,10 @@ START_TEST(bent)
     struct rig *r = rig_running(W1);
     rig_silence(r);
     size_t n = good(r, bytes);
-    if (row->at >= 0) bytes[row->at] ^= row->at == AT_KIND ? 0x80 : row->at == AT_ORIGIN ? 1 : 0x40;
-    if (row->seal) sign_make(bytes + n - SIGNATURE_SIZE, &r->secret[DB2], bytes, n - SIGNATURE_SIZE);
+    if (row->at >= 0)
+        bytes[row->at] ^= row->at == AT_KIND ? 0x80 : row->at == AT_ORIGIN ? 1 : 0x40;
+    if (row->seal)
+        sign_make(bytes + n - SIGNATURE_SIZE, &r->secret[DB2], bytes, n - SIGNATURE_SIZE);
     n = (size_t)((int)n + row->grow);
     uint64_t before = r->core->rejected[row->reject];
     struct ballot promised = r->core->disk.promised;
@@ -62,7 +74,13 @@ START_TEST(a_stranger_is_no_member)
 {
     static uint8_t bytes[FRAME_MAX], body[FRAME_BODY_MAX];
     struct rig *r = rig_running(W1);
-    struct frame f = {.kind = FRAME_NACK, .origin = 42, .cluster = r->setup.cluster, .counter = 1, .nonce = 1, .seq = 1, .body = body};
+    struct frame f = {.kind = FRAME_NACK,
+                      .origin = 42,
+                      .cluster = r->setup.cluster,
+                      .counter = 1,
+                      .nonce = 1,
+                      .seq = 1,
+                      .body = body};
     rig_packet(r, 42, bytes, frame_seal(bytes, &f, &r->secret[DB2]));
     ck_assert_int_eq(r->core->rejected[REJECT_ORIGIN], 1);
 }
@@ -145,7 +163,8 @@ START_TEST(starts)
     const struct start_row *row = &start_rows[_i];
     struct rig *r = rig_running(W1);
     r->counter[DB3] = (uint64_t)((int)r->core->peers[DB3 - 1].counter + row->counter);
-    if (row->other_nonce) r->nonce[DB3]++, r->seq[DB3] = 0;
+    if (row->other_nonce)
+        r->nonce[DB3]++, r->seq[DB3] = 0;
     uint64_t before = r->core->rejected[row->reject], seq = r->core->peers[DB3 - 1].seq;
     rig_beat(r, DB3);
     EXPECT_INT(r->core->rejected[row->reject], before + 1, row);
@@ -157,7 +176,8 @@ START_TEST(a_heartbeat_counts_once)
 {
     static uint8_t bytes[FRAME_MAX], body[FRAME_BODY_MAX];
     struct rig *r = rig_running(W1);
-    size_t n = rig_bytes(r, bytes, FRAME_HEARTBEAT, DB3, MEMBER_NONE, body, wire_put_heartbeat(body, &r->beat[DB3]));
+    size_t n =
+        rig_bytes(r, bytes, FRAME_HEARTBEAT, DB3, MEMBER_NONE, body, wire_put_heartbeat(body, &r->beat[DB3]));
     rig_packet(r, DB3, bytes, n);
     rig_packet(r, DB2, bytes, n);
     ck_assert_int_eq(r->core->rejected[REJECT_REPLAY], 1);
@@ -168,7 +188,8 @@ START_TEST(passed_on_it_must_be_signed)
 {
     static uint8_t bytes[FRAME_MAX], body[FRAME_BODY_MAX];
     struct rig *r = rig_running(W1);
-    size_t n = rig_bytes(r, bytes, FRAME_HEARTBEAT, DB3, MEMBER_NONE, body, wire_put_heartbeat(body, &r->beat[DB3]));
+    size_t n =
+        rig_bytes(r, bytes, FRAME_HEARTBEAT, DB3, MEMBER_NONE, body, wire_put_heartbeat(body, &r->beat[DB3]));
     bytes[n - 1] ^= 1;
     rig_packet(r, DB2, bytes, n);
     ck_assert_int_eq(r->core->rejected[REJECT_SIGNATURE], 1);
@@ -196,7 +217,8 @@ START_TEST(hops)
     struct rig *r = rig_running(W1);
     asked = (struct prepare){.ballot = rig_ballot(20, DB2), .takeover = true};
     size_t n = rig_bytes(r, bytes, FRAME_PREPARE, DB2, row->addressee, body, wire_put_prepare(body, &asked));
-    if (row->broken) bytes[n - 1] ^= 1;
+    if (row->broken)
+        bytes[n - 1] ^= 1;
     uint64_t before = r->core->rejected[row->reject];
     rig_clear(r);
     rig_packet(r, row->link, bytes, n);
@@ -206,9 +228,11 @@ START_TEST(hops)
 }
 END_TEST
 
-static void lacks_the_primary(struct rig *r, struct heartbeat *h) {
+static void lacks_the_primary(struct rig *r, struct heartbeat *h)
+{
     h->heard[0] = (struct heard){.who = DB1, .counter = 1, .nonce = 1, .seq = 1, .dwell_us = 400000};
-    h->heard[1] = (struct heard){.who = W1, .counter = r->core->disk.counter, .nonce = (uint32_t)r->core->nonce, .seq = r->core->seq};
+    h->heard[1] = (struct heard){
+        .who = W1, .counter = r->core->disk.counter, .nonce = (uint32_t)r->core->nonce, .seq = r->core->seq};
     h->n_heard = 2;
 }
 
@@ -218,7 +242,8 @@ START_TEST(a_heartbeat_is_passed_on_to_who_lacks_it)
     struct rig *r = rig_running(W1);
     rig_clear(r);
     rig_beat(r, DB1);
-    ck_assert_int_eq(rig_count(r, FRAME_HEARTBEAT), 1); /* while all links work, our answer and nothing else */
+    ck_assert_int_eq(rig_count(r, FRAME_HEARTBEAT),
+                     1); /* while all links work, our answer and nothing else */
     h = r->beat[DB3];
     lacks_the_primary(r, &h);
     rig_say(r, heartbeat, FRAME_HEARTBEAT, DB3, &h);
@@ -231,9 +256,11 @@ END_TEST
 
 /* ---- lost stores -------------------------------------------------------------------------------------------------------------- */
 
-static void beat_all(struct rig *r) {
+static void beat_all(struct rig *r)
+{
     for (member_id id = DB1; id <= W2; id++)
-        if (id != r->self) rig_beat(r, id);
+        if (id != r->self)
+            rig_beat(r, id);
 }
 
 START_TEST(without_a_store_it_says_so_and_does_not_vote)
@@ -256,9 +283,18 @@ START_TEST(without_a_store_it_says_so_and_does_not_vote)
 END_TEST
 
 /* The epoch in force is what a quorum says; only one above it admits again. */
-static void lost(struct durable *d) { d->lost = true, d->epoch = EPOCH_UNKNOWN; }
-static void readmitted(struct record *x) { x->voters.v[W1 - 1].epoch++; }
-static void raised(struct record *x) { x->version--; }
+static void lost(struct durable *d)
+{
+    d->lost = true, d->epoch = EPOCH_UNKNOWN;
+}
+static void readmitted(struct record *x)
+{
+    x->voters.v[W1 - 1].epoch++;
+}
+static void raised(struct record *x)
+{
+    x->version--;
+}
 
 START_TEST(admitted_again_by_a_new_epoch_only)
 {
@@ -290,7 +326,8 @@ START_TEST(an_old_record_does_not_admit)
     ck_assert_int_eq(r->core->disk.epoch, EPOCH_UNKNOWN);
     rig_decide(r, &current);
     ck_assert(r->core->disk.lost);
-    for (member_id id = DB1; id <= W2; id++) r->beat[id].decided = r->beat[id].accepted = current.ballot;
+    for (member_id id = DB1; id <= W2; id++)
+        r->beat[id].decided = r->beat[id].accepted = current.ballot;
     beat_all(r);
     ck_assert(r->core->disk.lost);
     ck_assert_int_eq(r->core->disk.epoch, 1);
@@ -314,13 +351,16 @@ START_TEST(rolled_back)
     struct rig *r = rig_running(DB2);
     h = r->beat[W2];
     h.n_heard = 1;
-    h.heard[0] = (struct heard){.who = DB2, .counter = (uint64_t)((int)r->core->start_counter + row->counter),
-                                .nonce = (uint32_t)r->core->nonce + 1, .seq = 1};
+    h.heard[0] = (struct heard){.who = DB2,
+                                .counter = (uint64_t)((int)r->core->start_counter + row->counter),
+                                .nonce = (uint32_t)r->core->nonce + 1,
+                                .seq = 1};
     rig_say(r, heartbeat, FRAME_HEARTBEAT, W2, &h);
     EXPECT_INT(r->core->disk.lost, row->lost, row);
     EXPECT_INT(may_vote(r->core), !row->lost, row);
     EXPECT_INT(r->core->disk.dir != 102, row->lost, row); /* nor does its directory count */
-    if (row->lost) EXPECT(r->core->disk.counter > h.heard[0].counter, row);
+    if (row->lost)
+        EXPECT(r->core->disk.counter > h.heard[0].counter, row);
     EXPECT_INT(r->fatal, 0, row);
 }
 END_TEST

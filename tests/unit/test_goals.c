@@ -5,57 +5,138 @@
 
 /* ---- situations: the disk before the start, what happens then, what the hand says ------------------------------------------ */
 
-static void nothing(struct rig *r) { (void)r; }
-static void undecided_first(struct durable *d) {
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
+static void undecided_first(struct durable *d)
+{
     struct record *x = &d->decided.proposal.record;
     x->system_id = x->timeline = x->n_history = 0;
     x->term = 1;
     d->served_term = 0;
 }
-static void not_served(struct durable *d) { d->served_term = 0; }
-static void other_dir(struct durable *d) { d->dir = 999; }
-static void no_dir(struct durable *d) { d->dir = 0; }
-static void released(struct durable *d) { d->released_term = RIG_TERM; }
-static void released_and_sealed(struct durable *d) { d->released_term = RIG_TERM, d->sealed_for = rig_ballot(5000, DB3); }
-static void sealed(struct durable *d) { d->sealed_for = rig_ballot(5000, DB3); }
-static void cloning(struct durable *d) { d->dir = 0, d->dir_next = 77; }
-static void joint(struct durable *d) {
+static void not_served(struct durable *d)
+{
+    d->served_term = 0;
+}
+static void other_dir(struct durable *d)
+{
+    d->dir = 999;
+}
+static void no_dir(struct durable *d)
+{
+    d->dir = 0;
+}
+static void released(struct durable *d)
+{
+    d->released_term = RIG_TERM;
+}
+static void released_and_sealed(struct durable *d)
+{
+    d->released_term = RIG_TERM, d->sealed_for = rig_ballot(5000, DB3);
+}
+static void sealed(struct durable *d)
+{
+    d->sealed_for = rig_ballot(5000, DB3);
+}
+static void cloning(struct durable *d)
+{
+    d->dir = 0, d->dir_next = 77;
+}
+static void joint(struct durable *d)
+{
     d->decided.proposal.record.joint = true;
     d->decided.proposal.record.sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB3, 103}}};
 }
 
-static void no_lease(struct rig *r) {
+static void no_lease(struct rig *r)
+{
     r->voting = 0;
-    for (member_id id = DB2; id <= W2; id++) r->grants[id] = false;
+    for (member_id id = DB2; id <= W2; id++)
+        r->grants[id] = false;
     rig_run(r, 2500);
 }
-static void switching(struct rig *r) {
+static void switching(struct rig *r)
+{
     struct command m = rig_command(r, COMMAND_SWITCHOVER, DB2);
     rig_submit(r, &m);
     rig_run(r, 100);
 }
-static void primary_not_ready(struct rig *r) { r->beat[DB1].pg.phase = PG_PROMOTING, r->beat[DB1].pg.ready = false, rig_run(r, 100); }
-static void reinit(struct rig *r) {
+static void primary_not_ready(struct rig *r)
+{
+    r->beat[DB1].pg.phase = PG_PROMOTING, r->beat[DB1].pg.ready = false, rig_run(r, 100);
+}
+static void reinit(struct rig *r)
+{
     struct command m = rig_command(r, COMMAND_REINIT, DB2);
     rig_submit(r, &m);
 }
 
-static void running(struct pg_sample *s) { (void)s; }
-static void down(struct pg_sample *s) { s->phase = PG_DOWN, s->confirmed_dead = true, s->answering = false, s->upstream = MEMBER_NONE; }
-static void down_clean(struct pg_sample *s) { down(s), s->clean = true; }
-static void down_old(struct pg_sample *s) { down(s), s->timeline = s->timeline_max = 4; }
-static void down_old_clean(struct pg_sample *s) { down_old(s), s->clean = true, s->lsn = 0x400; }
-static void down_forked_clean(struct pg_sample *s) { down_old(s), s->clean = true, s->lsn = 0x401; }
-static void down_ancient_clean(struct pg_sample *s) { down_clean(s), s->timeline = s->timeline_max = 3; }
-static void recovery(struct pg_sample *s) { s->phase = PG_RECOVERY, s->upstream = MEMBER_NONE; }
-static void recovery_old(struct pg_sample *s) { recovery(s), s->timeline = 4, s->lsn = 0x400; }
-static void recovery_forked(struct pg_sample *s) { recovery(s), s->timeline = 4, s->lsn = 0x401, s->sealed = true; }
-static void recovery_ancient(struct pg_sample *s) { recovery(s), s->timeline = 3, s->sealed = true; }
-static void promoting(struct pg_sample *s) { s->phase = PG_PROMOTING; }
-static void primary(struct pg_sample *s) { s->phase = PG_PRIMARY, s->answering = true, s->upstream = MEMBER_NONE; }
-static void absent(struct pg_sample *s) { down(s), s->phase = PG_ABSENT, s->system_id = 0, s->timeline = s->timeline_max = 0, s->lsn = 0; }
-static void foreign(struct pg_sample *s) { down_clean(s), s->system_id++; }
-static void foreign_running(struct pg_sample *s) { recovery(s), s->system_id++; }
+static void running(struct pg_sample *s)
+{
+    (void)s;
+}
+static void down(struct pg_sample *s)
+{
+    s->phase = PG_DOWN, s->confirmed_dead = true, s->answering = false, s->upstream = MEMBER_NONE;
+}
+static void down_clean(struct pg_sample *s)
+{
+    down(s), s->clean = true;
+}
+static void down_old(struct pg_sample *s)
+{
+    down(s), s->timeline = s->timeline_max = 4;
+}
+static void down_old_clean(struct pg_sample *s)
+{
+    down_old(s), s->clean = true, s->lsn = 0x400;
+}
+static void down_forked_clean(struct pg_sample *s)
+{
+    down_old(s), s->clean = true, s->lsn = 0x401;
+}
+static void down_ancient_clean(struct pg_sample *s)
+{
+    down_clean(s), s->timeline = s->timeline_max = 3;
+}
+static void recovery(struct pg_sample *s)
+{
+    s->phase = PG_RECOVERY, s->upstream = MEMBER_NONE;
+}
+static void recovery_old(struct pg_sample *s)
+{
+    recovery(s), s->timeline = 4, s->lsn = 0x400;
+}
+static void recovery_forked(struct pg_sample *s)
+{
+    recovery(s), s->timeline = 4, s->lsn = 0x401, s->sealed = true;
+}
+static void recovery_ancient(struct pg_sample *s)
+{
+    recovery(s), s->timeline = 3, s->sealed = true;
+}
+static void promoting(struct pg_sample *s)
+{
+    s->phase = PG_PROMOTING;
+}
+static void primary(struct pg_sample *s)
+{
+    s->phase = PG_PRIMARY, s->answering = true, s->upstream = MEMBER_NONE;
+}
+static void absent(struct pg_sample *s)
+{
+    down(s), s->phase = PG_ABSENT, s->system_id = 0, s->timeline = s->timeline_max = 0, s->lsn = 0;
+}
+static void foreign(struct pg_sample *s)
+{
+    down_clean(s), s->system_id++;
+}
+static void foreign_running(struct pg_sample *s)
+{
+    recovery(s), s->system_id++;
+}
 
 static const struct goal_row {
     const char *name;
@@ -70,7 +151,8 @@ static const struct goal_row {
     {"primary: without a lease the guard decides", DB1, NULL, no_lease, running, GOAL_KEEP},
     {"primary: down, without a lease, is not started", DB1, NULL, no_lease, down, GOAL_KEEP},
     {"primary: gave its term up", DB1, released, nothing, running, GOAL_DOWN},
-    {"primary: gave its term up, and is sealed for the next", DB1, released_and_sealed, nothing, down, GOAL_SEAL},
+    {"primary: gave its term up, and is sealed for the next", DB1, released_and_sealed, nothing, down,
+     GOAL_SEAL},
     {"primary: another directory than the record names", DB1, other_dir, nothing, running, GOAL_DOWN},
     {"primary: its store is lost, no directory may be used", DB1, no_dir, nothing, running, GOAL_DOWN},
     {"primary: a directory of another cluster", DB1, NULL, nothing, foreign, GOAL_DOWN},
@@ -86,7 +168,8 @@ static const struct goal_row {
     {"standby: down on the record's timeline", DB2, NULL, nothing, down, GOAL_FOLLOW},
     {"standby: on an older timeline, before the fork", DB2, NULL, nothing, recovery_old, GOAL_FOLLOW},
     {"standby: clean and down, before the fork", DB2, NULL, nothing, down_old_clean, GOAL_FOLLOW},
-    {"standby: crashed on an older timeline: its end is to be learnt", DB2, NULL, nothing, down_old, GOAL_SEAL},
+    {"standby: crashed on an older timeline: its end is to be learnt", DB2, NULL, nothing, down_old,
+     GOAL_SEAL},
     {"standby: past the fork", DB2, NULL, nothing, recovery_forked, GOAL_REWIND},
     {"standby: clean and down, past the fork", DB2, NULL, nothing, down_forked_clean, GOAL_REWIND},
     {"standby: older than what the record knows", DB2, NULL, nothing, recovery_ancient, GOAL_CLONE},
@@ -95,7 +178,8 @@ static const struct goal_row {
     {"standby: being promoted under another's term", DB2, NULL, nothing, promoting, GOAL_DOWN},
     {"standby: writable and sealed: killed first", DB2, sealed, nothing, primary, GOAL_DOWN},
     {"standby: sealed above the record", DB2, sealed, nothing, running, GOAL_SEAL},
-    {"standby: sealed above the record, past a fork: no rewind", DB2, sealed, nothing, recovery_forked, GOAL_SEAL},
+    {"standby: sealed above the record, past a fork: no rewind", DB2, sealed, nothing, recovery_forked,
+     GOAL_SEAL},
     {"standby: sealed above the record, down", DB2, sealed, nothing, down, GOAL_SEAL},
     {"standby: no data", DB2, no_dir, nothing, absent, GOAL_CLONE},
     {"standby: a copy was cut short", DB2, cloning, nothing, down, GOAL_CLONE},
@@ -112,7 +196,8 @@ START_TEST(goals)
 {
     const struct goal_row *row = &goal_rows[_i];
     struct rig *r = rig_new(row->self);
-    if (row->disk) row->disk(&r->disk);
+    if (row->disk)
+        row->disk(&r->disk);
     row->sample(&r->pg);
     rig_start(r);
     rig_sample(r);
@@ -120,26 +205,32 @@ START_TEST(goals)
     row->before(r);
     rig_sample(r);
     EXPECT_TEXT(pg_goal_name(r->core->goal.kind), pg_goal_name(row->goal), row);
-    bool kept = r->core->goal.kind == GOAL_PRIMARY || r->core->goal.kind == GOAL_PROMOTE || r->core->goal.kind == GOAL_INIT;
-    if (kept) EXPECT(!instant_is_never(r->core->goal.not_after), row);
+    bool kept = r->core->goal.kind == GOAL_PRIMARY || r->core->goal.kind == GOAL_PROMOTE ||
+                r->core->goal.kind == GOAL_INIT;
+    if (kept)
+        EXPECT(!instant_is_never(r->core->goal.not_after), row);
 }
 END_TEST
 
 /* ---- every phase in every situation --------------------------------------------------------------------------------------------- */
 
-static void (*const disks[])(struct durable *) = {NULL, undecided_first, not_served, other_dir, no_dir, released,
-                                                  released_and_sealed, sealed, cloning, joint};
-static void (*const befores[])(struct rig *) = {nothing, no_lease, rig_silence, switching, reinit, primary_not_ready};
+static void (*const disks[])(struct durable *) = {
+    NULL,     undecided_first,     not_served, other_dir, no_dir,
+    released, released_and_sealed, sealed,     cloning,   joint};
+static void (*const befores[])(struct rig *) = {nothing,   no_lease, rig_silence,
+                                                switching, reinit,   primary_not_ready};
 enum { SITUATIONS = (int)(sizeof disks / sizeof disks[0] * (sizeof befores / sizeof befores[0])) };
 
-static void legal(const struct rig *r, enum pg_phase phase, int timeline, bool same_system) {
+static void legal(const struct rig *r, enum pg_phase phase, int timeline, bool same_system)
+{
     const struct core *c = r->core;
     const struct pg_goal *g = &c->goal;
     const char *what = pg_goal_name(g->kind);
     bool serves = g->kind == GOAL_PRIMARY || g->kind == GOAL_PROMOTE || g->kind == GOAL_INIT;
     bool copies = g->kind == GOAL_REWIND || g->kind == GOAL_CLONE;
     bool above = ballot_cmp(c->disk.sealed_for, decided_ballot(c)) > 0;
-#define LEGAL(condition) ck_assert_msg(condition, "%s on %s, timeline %d: %s", what, pg_phase_name(phase), timeline, #condition)
+#define LEGAL(condition) \
+    ck_assert_msg(condition, "%s on %s, timeline %d: %s", what, pg_phase_name(phase), timeline, #condition)
     LEGAL(g->kind > GOAL_NONE && g->kind <= GOAL_SHUTDOWN);
     LEGAL(!serves || (lease_held(c) && is_primary(c)));
     LEGAL(!serves || c->disk.dir == decided(c)->primary_dir);
@@ -149,7 +240,8 @@ static void legal(const struct rig *r, enum pg_phase phase, int timeline, bool s
     LEGAL(!copies || (g->dir != 0 && g->dir == c->disk.dir_next && c->disk.dir == 0));
     LEGAL(same_system || phase == PG_ABSENT || !serves || decided(c)->system_id == 0);
     LEGAL(!(g->kind == GOAL_INIT) || decided(c)->system_id == 0);
-    LEGAL(!((phase == PG_PRIMARY || phase == PG_PROMOTING) && !is_primary(c) && decided(c)->system_id) || g->kind == GOAL_DOWN);
+    LEGAL(!((phase == PG_PRIMARY || phase == PG_PROMOTING) && !is_primary(c) && decided(c)->system_id) ||
+          g->kind == GOAL_DOWN);
 }
 
 START_TEST(nobody_to_copy_from)
@@ -187,7 +279,8 @@ END_TEST
 
 /* ---- copies ------------------------------------------------------------------------------------------------------------------------ */
 
-static struct rig *rewinding(void) {
+static struct rig *rewinding(void)
+{
     struct rig *r = rig_running(DB2);
     recovery_forked(&r->pg);
     rig_clear(r);
@@ -263,8 +356,10 @@ START_TEST(an_accepted_takeover_changes_nothing_until_it_is_decided)
     static struct proposal p;
     p = *rig_takeover(r, 20, DB2);
     p.ballot = rig_ballot(20, DB3); /* proposed by another */
-    for (int i = 0; i < p.why.n_promises; i++) p.why.promises[i].ballot = p.ballot;
-    for (int i = 0; i < p.why.n_seals; i++) p.why.seals[i].ballot = p.ballot;
+    for (int i = 0; i < p.why.n_promises; i++)
+        p.why.promises[i].ballot = p.ballot;
+    for (int i = 0; i < p.why.n_seals; i++)
+        p.why.seals[i].ballot = p.ballot;
     p.why.built = p.ballot;
     rig_sign_all(r, &p);
     rig_accept(r, &p);

@@ -33,7 +33,7 @@ static instant at(int64_t ms)
 static const struct judge_row {
     const char *name;
     enum guard_state state;
-    uint64_t term, armed;  /* watched until now, asked for */
+    uint64_t term, armed; /* watched until now, asked for */
     uint64_t lease_term;
     int64_t until_ms, frozen_ms, now_ms;
     enum guard_order order;
@@ -48,10 +48,12 @@ static const struct judge_row {
     {"frozen, still no lease", GUARD_FROZEN, 1, 1, 1, 5000, 5000, 5599, GUARD_ORDER_NONE, GUARD_FROZEN},
     {"frozen for one lease", GUARD_FROZEN, 1, 1, 1, 5000, 5000, 5600, GUARD_ORDER_KILL, GUARD_KILLED},
     {"the lease comes back", GUARD_FROZEN, 1, 1, 1, 6000, 5000, 5300, GUARD_ORDER_THAW, GUARD_WATCH},
-    {"a lease of a new term thaws nothing of the old one", GUARD_FROZEN, 1, 1, 2, 6000, 5000, 5300, GUARD_ORDER_NONE, GUARD_FROZEN},
+    {"a lease of a new term thaws nothing of the old one", GUARD_FROZEN, 1, 1, 2, 6000, 5000, 5300,
+     GUARD_ORDER_NONE, GUARD_FROZEN},
     {"killed is killed", GUARD_KILLED, 1, 1, 1, 9000, 5000, 6000, GUARD_ORDER_NONE, GUARD_KILLED},
     {"disarmed", GUARD_WATCH, 1, 0, 1, 9000, 0, 6000, GUARD_ORDER_NONE, GUARD_IDLE},
-    {"disarmed while frozen: what starts next must run", GUARD_FROZEN, 1, 0, 1, 0, 5000, 5300, GUARD_ORDER_THAW, GUARD_IDLE},
+    {"disarmed while frozen: what starts next must run", GUARD_FROZEN, 1, 0, 1, 0, 5000, 5300,
+     GUARD_ORDER_THAW, GUARD_IDLE},
 };
 
 START_TEST(judges)
@@ -86,7 +88,8 @@ START_TEST(the_anchor_judges)
 {
     const struct anchor_row *row = &anchor_rows[_i];
     struct fence_lease lease = {.term = row->lease_term, .until = at(row->until_ms)};
-    EXPECT_INT(guard_anchor_judge(row->alone, row->dismissed, row->armed, &lease, at(5000)), row->verdict, row);
+    EXPECT_INT(guard_anchor_judge(row->alone, row->dismissed, row->armed, &lease, at(5000)), row->verdict,
+               row);
 }
 END_TEST
 
@@ -143,7 +146,8 @@ static int be_agent(const char *folder)
     }
     snprintf(path, sizeof path, "%s/agent.tmp", folder);
     FILE *f = fopen(path, "w");
-    fprintf(f, "%d %s %s\n%s\n", (int)getpid(), getenv("PGMESH_GUARD_PAGE"), getenv("PGMESH_GUARD_BELL"), getenv("PGMESH_CGROUP"));
+    fprintf(f, "%d %s %s\n%s\n", (int)getpid(), getenv("PGMESH_GUARD_PAGE"), getenv("PGMESH_GUARD_BELL"),
+            getenv("PGMESH_CGROUP"));
     fclose(f);
     char to[512];
     snprintf(to, sizeof to, "%s/agent", folder);
@@ -218,8 +222,13 @@ static void start(const char *cgroup)
     t->guard = fork();
     if (t->guard == 0) {
         char *const agent[] = {self, (char[]){"--agent"}, t->folder, NULL};
-        struct guard_options o = {.cgroup = cgroup, .name = name, .data_dir = t->data, .lease_ms = 200, .stop_ms = 200,
-                                  .realtime = false, .agent = agent};
+        struct guard_options o = {.cgroup = cgroup,
+                                  .name = name,
+                                  .data_dir = t->data,
+                                  .lease_ms = 200,
+                                  .stop_ms = 200,
+                                  .realtime = false,
+                                  .agent = agent};
         _exit(guard_run(&o));
     }
     AWAIT(read_agent(t, 0));
@@ -359,7 +368,7 @@ START_TEST(guard_killed_and_the_agent_takes_over)
     ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
     atomic_store(&t->page->dismissed, 1);
     kill_guard(true);
-    poll(NULL, 0, 150); /* nothing comes that could be awaited */
+    poll(NULL, 0, 150);                    /* nothing comes that could be awaited */
     ck_assert(!fence_is_empty(&t->fence)); /* what runs now belongs to the next guard */
     clean_up();
 }

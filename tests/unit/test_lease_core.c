@@ -3,42 +3,77 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r) { (void)r; }
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
 
 /* ---- the voter ------------------------------------------------------------------------------------------------------ */
 
-static void other_term(struct rig *r) { r->beat[DB1].request_term++; }
-static void older_term(struct rig *r) { r->beat[DB1].request_term--; }
-static void no_request(struct rig *r) { r->beat[DB1].request_term = 0; }
-static void impostor(struct rig *r) { r->beat[DB2].request_term = RIG_TERM, r->beat[DB2].request_ms = 600; }
-static void promised(struct rig *r) {
+static void other_term(struct rig *r)
+{
+    r->beat[DB1].request_term++;
+}
+static void older_term(struct rig *r)
+{
+    r->beat[DB1].request_term--;
+}
+static void no_request(struct rig *r)
+{
+    r->beat[DB1].request_term = 0;
+}
+static void impostor(struct rig *r)
+{
+    r->beat[DB2].request_term = RIG_TERM, r->beat[DB2].request_ms = 600;
+}
+static void promised(struct rig *r)
+{
     rig_silence(r);
     rig_prepare(r, DB2, 20, true);
     r->alive |= 1;
 }
 /* ... and then the primary itself is promised a higher ballot, but nothing is accepted. */
-static void promised_again(struct rig *r) {
+static void promised_again(struct rig *r)
+{
     promised(r);
     rig_prepare(r, DB1, 30, false);
 }
-static void raised(struct record *x) { x->version--; }
-static void promised_and_raised(struct rig *r) {
+static void raised(struct record *x)
+{
+    x->version--;
+}
+static void promised_and_raised(struct rig *r)
+{
     promised_again(r);
     rig_accept(r, rig_change(r, 30, raised));
 }
-static void accepted_takeover(struct rig *r) {
+static void accepted_takeover(struct rig *r)
+{
     rig_silence(r);
     rig_accept(r, rig_takeover(r, 20, DB2));
     r->alive |= 1;
 }
-static void released(struct rig *r) { rig_release(r, DB1, RIG_TERM, DB1); }
-static void released_and_restarted(struct rig *r) {
+static void released(struct rig *r)
+{
+    rig_release(r, DB1, RIG_TERM, DB1);
+}
+static void released_and_restarted(struct rig *r)
+{
     released(r);
     rig_restart(r);
 }
-static void sealed(struct durable *d) { d->sealed_for = rig_ballot(20, DB3); }
-static void sealed_below(struct durable *d) { d->sealed_for = rig_ballot(RIG_ROUND - 1, DB3); }
-static void lost(struct durable *d) { d->lost = true; }
+static void sealed(struct durable *d)
+{
+    d->sealed_for = rig_ballot(20, DB3);
+}
+static void sealed_below(struct durable *d)
+{
+    d->sealed_for = rig_ballot(RIG_ROUND - 1, DB3);
+}
+static void lost(struct durable *d)
+{
+    d->lost = true;
+}
 
 static const struct grant_row {
     const char *name;
@@ -64,7 +99,8 @@ static const struct grant_row {
     {"a lost voter states no grant", W1, lost, nothing, 0},
 };
 
-static const struct heartbeat *said(struct rig *r) {
+static const struct heartbeat *said(struct rig *r)
+{
     static struct heartbeat h;
     rig_clear(r);
     rig_run(r, 60);
@@ -107,8 +143,10 @@ START_TEST(heartbeats_that_waited)
     static struct heartbeat h;
     rig_silence(r);
     h = r->beat[DB1];
-    h.heard[0] = (struct heard){.who = W1, .counter = r->core->disk.counter - row->other_start,
-                                .nonce = (uint32_t)r->core->nonce + row->other_start, .seq = r->core->seq};
+    h.heard[0] = (struct heard){.who = W1,
+                                .counter = r->core->disk.counter - row->other_start,
+                                .nonce = (uint32_t)r->core->nonce + row->other_start,
+                                .seq = r->core->seq};
     h.n_heard = row->echo;
     r->us += row->waited_ms * 1000;
     ck_assert(!grant_runs(&r->core->grant, r->core->now));
@@ -117,7 +155,8 @@ START_TEST(heartbeats_that_waited)
 }
 END_TEST
 
-static int left_ms(const struct rig *r) {
+static int left_ms(const struct rig *r)
+{
     return (int)span_to_ms(instant_elapsed_least(r->core->grant.until, r->core->now));
 }
 
@@ -193,9 +232,11 @@ END_TEST
 
 /* ---- the primary ------------------------------------------------------------------------------------------------------ */
 
-static struct rig *alone(int voters) {
+static struct rig *alone(int voters)
+{
     struct rig *r = rig_running(DB1);
-    for (member_id id = DB2; id <= W2; id++) r->grants[id] = id < DB2 + voters;
+    for (member_id id = DB2; id <= W2; id++)
+        r->grants[id] = id < DB2 + voters;
     return r;
 }
 
@@ -203,7 +244,10 @@ static const struct count_row {
     const char *name;
     int voters; /* others that grant */
     bool held;
-} count_rows[] = {{"nobody else", 0, false}, {"one of four others", 1, false}, {"two of four others", 2, true}, {"all", 4, true}};
+} count_rows[] = {{"nobody else", 0, false},
+                  {"one of four others", 1, false},
+                  {"two of four others", 2, true},
+                  {"all", 4, true}};
 
 START_TEST(a_lease_needs_a_quorum)
 {
@@ -221,7 +265,8 @@ START_TEST(a_lease_counts_from_the_sending)
 {
     struct rig *r = alone(4);
     rig_run(r, 1000);
-    for (member_id id = DB2; id <= W2; id++) r->grants[id] = true;
+    for (member_id id = DB2; id <= W2; id++)
+        r->grants[id] = true;
     rig_clear(r);
     while (!rig_sent(r, FRAME_HEARTBEAT)) {
         r->us += 1000;
@@ -237,20 +282,41 @@ START_TEST(a_lease_counts_from_the_sending)
 }
 END_TEST
 
-static void grant_of_other_start(struct heartbeat *h) { h->grant_nonce++; }
-static void grant_to_another(struct heartbeat *h) { h->grant_holder = DB2; }
-static void grant_of_other_term(struct heartbeat *h) { h->grant_term--; }
-static void grant_of_no_voter(struct heartbeat *h) { h->votes = false; }
-static void grant_of_future(struct heartbeat *h) { h->grant_seq += 1000; }
-static void grant_of_old(struct heartbeat *h) { h->grant_seq = 1; }
+static void grant_of_other_start(struct heartbeat *h)
+{
+    h->grant_nonce++;
+}
+static void grant_to_another(struct heartbeat *h)
+{
+    h->grant_holder = DB2;
+}
+static void grant_of_other_term(struct heartbeat *h)
+{
+    h->grant_term--;
+}
+static void grant_of_no_voter(struct heartbeat *h)
+{
+    h->votes = false;
+}
+static void grant_of_future(struct heartbeat *h)
+{
+    h->grant_seq += 1000;
+}
+static void grant_of_old(struct heartbeat *h)
+{
+    h->grant_seq = 1;
+}
 
 static const struct foreign_row {
     const char *name;
     void (*edit)(struct heartbeat *);
 } foreign_rows[] = {
-    {"to another start of ours", grant_of_other_start}, {"to another", grant_to_another},
-    {"of another term", grant_of_other_term},           {"by one who may not vote", grant_of_no_voter},
-    {"of a request that was never sent", grant_of_future}, {"of a request long forgotten", grant_of_old},
+    {"to another start of ours", grant_of_other_start},
+    {"to another", grant_to_another},
+    {"of another term", grant_of_other_term},
+    {"by one who may not vote", grant_of_no_voter},
+    {"of a request that was never sent", grant_of_future},
+    {"of a request long forgotten", grant_of_old},
 };
 
 START_TEST(grants_that_do_not_count)
@@ -331,7 +397,8 @@ START_TEST(a_change_decided_meanwhile_is_not_undone)
 END_TEST
 
 /* An operator's change of our record: promised, and then nobody hears the ACCEPT. */
-static struct rig *proposing(enum command_kind kind, member_id target) {
+static struct rig *proposing(enum command_kind kind, member_id target)
+{
     struct rig *r = rig_running(DB1);
     struct command m = rig_command(r, kind, target);
     r->alive = 1u << (DB2 - 1) | 1u << (W2 - 1); /* with us a bare quorum */
@@ -422,7 +489,10 @@ START_TEST(with_a_lease_it_does_not)
 }
 END_TEST
 
-static void only_me(struct durable *d) { d->decided.proposal.record.voters.n = 1; }
+static void only_me(struct durable *d)
+{
+    d->decided.proposal.record.voters.n = 1;
+}
 
 START_TEST(a_single_voter_is_a_quorum)
 {

@@ -3,8 +3,12 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r) { (void)r; }
-static void wait(struct rig *r, int ms) {
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
+static void wait(struct rig *r, int ms)
+{
     for (int t = 0; t < ms; t += 50) {
         rig_run(r, 50);
         rig_sample(r);
@@ -13,27 +17,69 @@ static void wait(struct rig *r, int ms) {
 
 /* ---- refused ------------------------------------------------------------------------------------------------------------ */
 
-static void as_is(struct command *m) { (void)m; }
-static void older_base(struct command *m) { m->base.round--; }
-static void older_term(struct command *m) { m->term--; }
-static void to_nobody(struct command *m) { m->target = 99; }
-static void to_self(struct command *m) { m->target = DB1; }
-static void to_witness(struct command *m) { m->target = W1; }
-static void target_silent(struct rig *r) { r->alive &= ~2u, rig_run(r, 700); }
-static void target_unfit(struct rig *r) { r->beat[DB2].pg.preflight = PREFLIGHT_PARAMETERS, rig_run(r, 100); }
-static void target_not_streaming(struct rig *r) { r->beat[DB2].pg.streaming = false, rig_run(r, 100); }
-static void target_behind(struct rig *r) { r->pg.lsn += 64 << 20, rig_sample(r); }
-static void other_standby_gone(struct rig *r) { r->alive &= ~4u, r->core->set.standby_timeout_ms = 60000, rig_run(r, 700); }
-static void not_ready(struct rig *r) { r->pg.answering = false, rig_sample(r); }
-static void pausing(struct rig *r) {
+static void as_is(struct command *m)
+{
+    (void)m;
+}
+static void older_base(struct command *m)
+{
+    m->base.round--;
+}
+static void older_term(struct command *m)
+{
+    m->term--;
+}
+static void to_nobody(struct command *m)
+{
+    m->target = 99;
+}
+static void to_self(struct command *m)
+{
+    m->target = DB1;
+}
+static void to_witness(struct command *m)
+{
+    m->target = W1;
+}
+static void target_silent(struct rig *r)
+{
+    r->alive &= ~2u, rig_run(r, 700);
+}
+static void target_unfit(struct rig *r)
+{
+    r->beat[DB2].pg.preflight = PREFLIGHT_PARAMETERS, rig_run(r, 100);
+}
+static void target_not_streaming(struct rig *r)
+{
+    r->beat[DB2].pg.streaming = false, rig_run(r, 100);
+}
+static void target_behind(struct rig *r)
+{
+    r->pg.lsn += 64 << 20, rig_sample(r);
+}
+static void other_standby_gone(struct rig *r)
+{
+    r->alive &= ~4u, r->core->set.standby_timeout_ms = 60000, rig_run(r, 700);
+}
+static void not_ready(struct rig *r)
+{
+    r->pg.answering = false, rig_sample(r);
+}
+static void pausing(struct rig *r)
+{
     struct command m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
     r->voting = 0;
     rig_submit(r, &m);
 }
-static void long_silence(struct rig *r) { rig_silence(r), rig_run(r, 1000); }
-static void no_lease(struct rig *r) {
+static void long_silence(struct rig *r)
+{
+    rig_silence(r), rig_run(r, 1000);
+}
+static void no_lease(struct rig *r)
+{
     r->voting = 0;
-    for (member_id id = DB2; id <= W2; id++) r->grants[id] = false;
+    for (member_id id = DB2; id <= W2; id++)
+        r->grants[id] = false;
     rig_run(r, 2500);
 }
 
@@ -46,28 +92,39 @@ static const struct refused_row {
     const char *text;
     bool detail, hint;
 } refused_rows[] = {
-    {"signed for an older ballot", DB1, COMMAND_PAUSE, nothing, older_base, "the record has changed", true, true},
-    {"signed for an older term", DB1, COMMAND_PAUSE, nothing, older_term, "the record has changed", true, true},
-    {"another is under way", DB1, COMMAND_PAUSE, pausing, as_is, "another operation is under way", false, true},
-    {"no primary holds a lease", DB1, COMMAND_PAUSE, no_lease, as_is, "no member can execute this command now", true, true},
-    {"nobody to carry it to", W1, COMMAND_PAUSE, long_silence, as_is, "no member can execute this command now", true, true},
+    {"signed for an older ballot", DB1, COMMAND_PAUSE, nothing, older_base, "the record has changed", true,
+     true},
+    {"signed for an older term", DB1, COMMAND_PAUSE, nothing, older_term, "the record has changed", true,
+     true},
+    {"another is under way", DB1, COMMAND_PAUSE, pausing, as_is, "another operation is under way", false,
+     true},
+    {"no primary holds a lease", DB1, COMMAND_PAUSE, no_lease, as_is,
+     "no member can execute this command now", true, true},
+    {"nobody to carry it to", W1, COMMAND_PAUSE, long_silence, as_is,
+     "no member can execute this command now", true, true},
     {"switchover to one that is not a member", DB1, COMMAND_SWITCHOVER, nothing, to_nobody,
      "the target is not a database of this cluster", false, true},
-    {"switchover to a witness", DB1, COMMAND_SWITCHOVER, nothing, to_witness, "the target is not a database of this cluster", false,
-     true},
-    {"switchover to the primary", DB1, COMMAND_SWITCHOVER, nothing, to_self, "the target is the primary already", false, true},
-    {"switchover to one not heard", DB1, COMMAND_SWITCHOVER, target_silent, as_is, "the target is not heard", false, true},
-    {"switchover to one that its pre-flight bars", DB1, COMMAND_SWITCHOVER, target_unfit, as_is, "the target does not qualify", true,
-     true},
-    {"switchover to one that does not stream", DB1, COMMAND_SWITCHOVER, target_not_streaming, as_is, "the target does not qualify",
-     true, true},
-    {"switchover to one far behind", DB1, COMMAND_SWITCHOVER, target_behind, as_is, "the target is too far behind", true, true},
+    {"switchover to a witness", DB1, COMMAND_SWITCHOVER, nothing, to_witness,
+     "the target is not a database of this cluster", false, true},
+    {"switchover to the primary", DB1, COMMAND_SWITCHOVER, nothing, to_self,
+     "the target is the primary already", false, true},
+    {"switchover to one not heard", DB1, COMMAND_SWITCHOVER, target_silent, as_is, "the target is not heard",
+     false, true},
+    {"switchover to one that its pre-flight bars", DB1, COMMAND_SWITCHOVER, target_unfit, as_is,
+     "the target does not qualify", true, true},
+    {"switchover to one that does not stream", DB1, COMMAND_SWITCHOVER, target_not_streaming, as_is,
+     "the target does not qualify", true, true},
+    {"switchover to one far behind", DB1, COMMAND_SWITCHOVER, target_behind, as_is,
+     "the target is too far behind", true, true},
     {"switchover with too few to be sealed", DB1, COMMAND_SWITCHOVER, other_standby_gone, as_is,
      "too few standbys of the sync set are alive to take over", true, true},
-    {"switchover while not ready", DB1, COMMAND_SWITCHOVER, not_ready, as_is, "the primary is busy", true, true},
+    {"switchover while not ready", DB1, COMMAND_SWITCHOVER, not_ready, as_is, "the primary is busy", true,
+     true},
     {"admitting one who is no voter", DB1, COMMAND_READMIT, nothing, to_nobody, "not a voter", true, false},
-    {"failover while the primary is alive", DB2, COMMAND_FAILOVER, nothing, as_is, "the primary is not gone", true, true},
-    {"a fresh copy of the primary", DB1, COMMAND_REINIT, nothing, to_self, "only a standby can be copied anew", false, false},
+    {"failover while the primary is alive", DB2, COMMAND_FAILOVER, nothing, as_is, "the primary is not gone",
+     true, true},
+    {"a fresh copy of the primary", DB1, COMMAND_REINIT, nothing, to_self,
+     "only a standby can be copied anew", false, false},
 };
 
 START_TEST(refused)
@@ -206,7 +263,8 @@ START_TEST(done_means_this_change)
     rig_submit(r, &m);
     rig_vote(r);
     ck_assert(r->core->disk.has_own);
-    memset(&r->core->operation, 0, sizeof r->core->operation); /* its deadline passed; the proposal is still open */
+    memset(&r->core->operation, 0,
+           sizeof r->core->operation); /* its deadline passed; the proposal is still open */
     proposer_stop(r->core, false);
     m = rig_command(r, COMMAND_PAUSE, MEMBER_NONE);
     rig_clear(r);
@@ -218,13 +276,17 @@ END_TEST
 
 /* ---- failover by hand ------------------------------------------------------------------------------------------------------ */
 
-static void paused(struct durable *d) { d->decided.proposal.record.paused = true; }
+static void paused(struct durable *d)
+{
+    d->decided.proposal.record.paused = true;
+}
 
 START_TEST(an_order_starts_where_a_pause_bars)
 {
     static struct prepare p;
     struct rig *r = rig_running_with(DB2, paused);
-    for (member_id id = DB3; id <= W2; id++) r->beat[id].verdict = VERDICT_GONE;
+    for (member_id id = DB3; id <= W2; id++)
+        r->beat[id].verdict = VERDICT_GONE;
     rig_silence(r);
     ck_assert(rig_sent(r, FRAME_PREPARE) == NULL);
     struct command m = rig_command(r, COMMAND_FAILOVER, DB2);
@@ -241,7 +303,8 @@ END_TEST
 
 /* ---- the switchover ---------------------------------------------------------------------------------------------------------- */
 
-static struct rig *switching(void) {
+static struct rig *switching(void)
+{
     struct rig *r = rig_running(DB1);
     struct command m = rig_command(r, COMMAND_SWITCHOVER, DB2);
     rig_submit(r, &m);
@@ -250,7 +313,8 @@ static struct rig *switching(void) {
     ck_assert_int_eq(r->core->goal.kind, GOAL_SHUTDOWN);
     return r;
 }
-static void stopped(struct rig *r, bool clean, lsn_t lsn) {
+static void stopped(struct rig *r, bool clean, lsn_t lsn)
+{
     r->pg.phase = PG_DOWN;
     r->pg.answering = false;
     r->pg.confirmed_dead = true;
@@ -283,11 +347,26 @@ START_TEST(step_by_step)
 }
 END_TEST
 
-static void not_clean(struct rig *r) { stopped(r, false, RIG_LSN); }
-static void no_end(struct rig *r) { stopped(r, true, 0); }
-static void slow_stop(struct rig *r) { r->pg.phase = PG_STOPPING, wait(r, 10500); }
-static void target_never_catches_up(struct rig *r) { stopped(r, true, RIG_LSN + 100), wait(r, 10500); }
-static void target_dies(struct rig *r) { r->alive &= ~2u, rig_run(r, 700), stopped(r, true, RIG_LSN), wait(r, 10500); }
+static void not_clean(struct rig *r)
+{
+    stopped(r, false, RIG_LSN);
+}
+static void no_end(struct rig *r)
+{
+    stopped(r, true, 0);
+}
+static void slow_stop(struct rig *r)
+{
+    r->pg.phase = PG_STOPPING, wait(r, 10500);
+}
+static void target_never_catches_up(struct rig *r)
+{
+    stopped(r, true, RIG_LSN + 100), wait(r, 10500);
+}
+static void target_dies(struct rig *r)
+{
+    r->alive &= ~2u, rig_run(r, 700), stopped(r, true, RIG_LSN), wait(r, 10500);
+}
 
 static const struct undo_row {
     const char *name;
@@ -310,8 +389,13 @@ START_TEST(undone_before_the_release)
     EXPECT(r->answer.final && !r->answer.done, row);
     EXPECT_INT(rig_count(r, FRAME_RELEASE), 0, row);
     EXPECT_INT(r->core->goal.kind, GOAL_PRIMARY, row);
-    r->pg = (struct pg_sample){.phase = PG_PRIMARY, .answering = true, .timeline = RIG_TIMELINE, .timeline_max = RIG_TIMELINE,
-                               .lsn = RIG_LSN + 200, .system_id = RIG_SYSTEM, .upstream_age_ms = EVIDENCE_NEVER};
+    r->pg = (struct pg_sample){.phase = PG_PRIMARY,
+                               .answering = true,
+                               .timeline = RIG_TIMELINE,
+                               .timeline_max = RIG_TIMELINE,
+                               .lsn = RIG_LSN + 200,
+                               .system_id = RIG_SYSTEM,
+                               .upstream_age_ms = EVIDENCE_NEVER};
     wait(r, 500);
     EXPECT_INT(decided(r->core)->switchover_to, MEMBER_NONE, row);
     EXPECT_INT(r->core->operation.phase, OPERATION_NONE, row);

@@ -9,7 +9,8 @@ START_TEST(every_goal_in_every_state_has_an_answer)
 {
     for (int s = 0; s < STATE_COUNT; s++) {
         enum pg_step step = pg_step_for((enum pg_goal_kind)_i, (enum pg_state)s);
-        ck_assert_msg(step > STEP_UNSET && step < STEP_COUNT, "goal %s, state %d: no answer", pg_goal_name((enum pg_goal_kind)_i), s);
+        ck_assert_msg(step > STEP_UNSET && step < STEP_COUNT, "goal %s, state %d: no answer",
+                      pg_goal_name((enum pg_goal_kind)_i), s);
     }
 }
 END_TEST
@@ -25,7 +26,10 @@ static enum pg_state after(enum pg_step step, enum pg_state state)
     case STEP_START_PRIMARY: return STATE_STARTING_PRIMARY;
     case STEP_START_STANDBY:
     case STEP_START_SEALED: return STATE_STARTING_STANDBY;
-    case STEP_WAIT: return state == STATE_STARTING_STANDBY ? STATE_RECOVERY : state == STATE_STARTING_PRIMARY || state == STATE_PROMOTING ? STATE_PRIMARY : STATE_DOWN;
+    case STEP_WAIT:
+        return state == STATE_STARTING_STANDBY                               ? STATE_RECOVERY
+               : state == STATE_STARTING_PRIMARY || state == STATE_PROMOTING ? STATE_PRIMARY
+                                                                             : STATE_DOWN;
     case STEP_FOLLOW:
     case STEP_SEAL: return STATE_RECOVERY;
     case STEP_PROMOTE: return STATE_PRIMARY;
@@ -45,7 +49,8 @@ static enum pg_state after(enum pg_step step, enum pg_state state)
 static bool ends(enum pg_step step, enum pg_state state)
 {
     bool there = (step == STEP_FOLLOW || step == STEP_SEAL) && state == STATE_RECOVERY;
-    return there || step == STEP_REST || step == STEP_REACHED || step == STEP_FAIL || step == STEP_PRIMARY || step == STEP_PROMOTED;
+    return there || step == STEP_REST || step == STEP_REACHED || step == STEP_FAIL || step == STEP_PRIMARY ||
+           step == STEP_PROMOTED;
 }
 
 START_TEST(no_goal_goes_round_in_circles)
@@ -81,7 +86,8 @@ static const struct never_row {
     {"a primary is killed before it follows", GOAL_FOLLOW, STATE_PRIMARY, STEP_KILL},
     {"a running standby follows without a restart", GOAL_FOLLOW, STATE_RECOVERY, STEP_FOLLOW},
     {"a stopped one is sealed by a start with standby.signal", GOAL_SEAL, STATE_DOWN, STEP_START_SEALED},
-    {"a stopped one is promoted from a standby, never started as primary", GOAL_PROMOTE, STATE_DOWN, STEP_START_SEALED},
+    {"a stopped one is promoted from a standby, never started as primary", GOAL_PROMOTE, STATE_DOWN,
+     STEP_START_SEALED},
     {"one that starts as primary is no standby to promote", GOAL_PROMOTE, STATE_STARTING_PRIMARY, STEP_KILL},
     {"a standby does not become primary without a promotion", GOAL_PRIMARY, STATE_RECOVERY, STEP_FAIL},
     {"keep kills nothing", GOAL_KEEP, STATE_PRIMARY, STEP_REST},
@@ -103,7 +109,14 @@ END_TEST
 
 START_TEST(goals_are_the_same_whatever_their_seq)
 {
-    struct pg_goal a = {.seq = 1, .kind = GOAL_FOLLOW, .term = 3, .timeline = 2, .dir = 7, .upstream = 1, .n_slots = 1, .slots = {4}};
+    struct pg_goal a = {.seq = 1,
+                        .kind = GOAL_FOLLOW,
+                        .term = 3,
+                        .timeline = 2,
+                        .dir = 7,
+                        .upstream = 1,
+                        .n_slots = 1,
+                        .slots = {4}};
     struct pg_goal b = a;
     b.seq = 2;
     b.not_after = (instant){1, 1};

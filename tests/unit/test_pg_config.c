@@ -8,9 +8,14 @@
 
 static struct config config;
 static char text[PG_CONFIG_TEXT];
-static const struct hand_member members[] = {{.id = 1, .name = "db-1", .pg = {"10.0.0.1", 5432}},
-                                             {.id = 2, .name = "db-2", .pg = {"10.0.0.2", 5433}, .n_mesh = 2, .mesh = {{"10.0.0.2", 7400}, {"fd00::2", 7400}}},
-                                             {.id = 3, .name = "db-3", .pg = {"db3.example", 5432}, .n_mesh = 1, .mesh = {{"10.9.0.3", 7400}}}};
+static const struct hand_member members[] = {
+    {.id = 1, .name = "db-1", .pg = {"10.0.0.1", 5432}},
+    {.id = 2,
+     .name = "db-2",
+     .pg = {"10.0.0.2", 5433},
+     .n_mesh = 2,
+     .mesh = {{"10.0.0.2", 7400}, {"fd00::2", 7400}}},
+    {.id = 3, .name = "db-3", .pg = {"db3.example", 5432}, .n_mesh = 1, .mesh = {{"10.9.0.3", 7400}}}};
 
 static void set_up(void)
 {
@@ -150,7 +155,8 @@ START_TEST(hba_lines_come_in_order)
     strcpy(config.hba[1], "host replication pgmesh_replication 10.8.0.0/16 scram-sha-256");
     config.n_hba = 2;
     ck_assert_uint_gt(pg_config_hba(text, sizeof text, &config, members, 3, "local all all trust"), 0);
-    const char *reject = strstr(text, " reject"), *app = strstr(text, "host all app"), *adopted = strstr(text, "local all all trust");
+    const char *reject = strstr(text, " reject"), *app = strstr(text, "host all app"),
+               *adopted = strstr(text, "local all all trust");
     const char *more = strstr(text, "10.8.0.0/16");
     ck_assert(reject && app && adopted && more && more < reject && reject < app && app < adopted);
 }
@@ -174,9 +180,11 @@ END_TEST
 START_TEST(auto_conf_loses_what_pgmesh_owns)
 {
     int removed;
-    pg_config_strip(text, sizeof text,
-                    "# comment\nwork_mem = '4MB'\nprimary_conninfo = 'host=elsewhere'\n  PORT=1\nsynchronous_standby_names=''\n"
-                    "restore_command = 'x'", &removed);
+    pg_config_strip(
+        text, sizeof text,
+        "# comment\nwork_mem = '4MB'\nprimary_conninfo = 'host=elsewhere'\n  PORT=1\nsynchronous_standby_names=''\n"
+        "restore_command = 'x'",
+        &removed);
     ck_assert_int_eq(removed, 4);
     ck_assert_str_eq(text, "# comment\nwork_mem = '4MB'\n");
 }
@@ -217,7 +225,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("pg_config");
-    TCase *names = suite_case(suite, "names"), *texts = suite_case(suite, "texts"), *owned = suite_case(suite, "owned");
+    TCase *names = suite_case(suite, "names"), *texts = suite_case(suite, "texts"),
+          *owned = suite_case(suite, "owned");
     tcase_add_loop_test(names, application_names, 0, ROWS(application_rows));
     tcase_add_test(names, longest_application_name_fits_postgresql);
     tcase_add_test(names, names_of_a_set);

@@ -3,20 +3,26 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r) { (void)r; }
-static void wait(struct rig *r, int ms) {
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
+static void wait(struct rig *r, int ms)
+{
     for (int t = 0; t < ms; t += 50) {
         rig_run(r, 50);
         rig_sample(r);
     }
 }
-static void dead(struct rig *r) {
+static void dead(struct rig *r)
+{
     r->pg.phase = PG_DOWN;
     r->pg.confirmed_dead = true;
     r->pg.answering = false;
     rig_sample(r);
 }
-static void up(struct rig *r) {
+static void up(struct rig *r)
+{
     r->pg.phase = PG_PRIMARY;
     r->pg.answering = true;
     r->pg.confirmed_dead = false;
@@ -24,16 +30,39 @@ static void up(struct rig *r) {
 
 /* ---- ready ------------------------------------------------------------------------------------------------------------ */
 
-static void no_answer(struct rig *r) { r->pg.answering = false; }
-static void frozen(struct rig *r) { r->pg.frozen = true; }
-static void other_timeline(struct rig *r) { r->pg.timeline++; }
-static void other_system(struct rig *r) { r->pg.system_id++; }
-static void in_recovery(struct rig *r) { r->pg.phase = PG_RECOVERY; }
-static void no_grants(struct rig *r) {
-    for (member_id id = DB2; id <= W2; id++) r->grants[id] = false;
+static void no_answer(struct rig *r)
+{
+    r->pg.answering = false;
 }
-static void strict(struct durable *d) { d->decided.proposal.record.durability = DURABILITY_STRICT; }
-static void strict_empty(struct durable *d) { strict(d), memset(d->decided.proposal.record.sync, 0, sizeof(struct sync_set)); }
+static void frozen(struct rig *r)
+{
+    r->pg.frozen = true;
+}
+static void other_timeline(struct rig *r)
+{
+    r->pg.timeline++;
+}
+static void other_system(struct rig *r)
+{
+    r->pg.system_id++;
+}
+static void in_recovery(struct rig *r)
+{
+    r->pg.phase = PG_RECOVERY;
+}
+static void no_grants(struct rig *r)
+{
+    for (member_id id = DB2; id <= W2; id++)
+        r->grants[id] = false;
+}
+static void strict(struct durable *d)
+{
+    d->decided.proposal.record.durability = DURABILITY_STRICT;
+}
+static void strict_empty(struct durable *d)
+{
+    strict(d), memset(d->decided.proposal.record.sync, 0, sizeof(struct sync_set));
+}
 
 static const struct ready_row {
     const char *name;
@@ -101,20 +130,62 @@ END_TEST
 /* ---- giving up --------------------------------------------------------------------------------------------------------- */
 
 enum outcome { GOES_ON, STARTS_AGAIN, GIVES_UP, STOPS_FIRST };
-static void crash(struct rig *r) { dead(r); }
-static void crash_alone(struct rig *r) { r->alive &= ~6u, rig_run(r, 1000), dead(r); }
-static void crash_restart(struct rig *r) { r->core->set.on_crash = ON_CRASH_RESTART, dead(r); }
-static void crash_alone_failover(struct rig *r) { r->core->set.on_crash = ON_CRASH_FAILOVER, crash_alone(r); }
-static void crash_not_reaped(struct rig *r) { r->pg.phase = PG_DOWN, r->pg.answering = false, rig_sample(r); }
-static void hangs_shortly(struct rig *r) { r->pg.answering = false, wait(r, 2500); }
-static void hangs(struct rig *r) { r->pg.answering = false, wait(r, 3500); }
-static void hangs_frozen(struct rig *r) { r->pg.answering = false, r->pg.frozen = true, wait(r, 3500); }
-static void hangs_then_dead(struct rig *r) { hangs(r), dead(r); }
-static void goal_fails(struct rig *r) { r->pg.progress = PG_GOAL_FAILED, rig_sample(r); }
-static void broken_dead(struct rig *r) { r->pg.phase = PG_BROKEN, r->pg.answering = false, r->pg.confirmed_dead = true, rig_sample(r); }
-static void other_directory(struct rig *r) { r->core->disk.dir = 999, rig_sample(r); }
-static void other_directory_dead(struct rig *r) { r->core->disk.dir = 999, dead(r); }
-static void paused(struct durable *d) { d->decided.proposal.record.paused = true; }
+static void crash(struct rig *r)
+{
+    dead(r);
+}
+static void crash_alone(struct rig *r)
+{
+    r->alive &= ~6u, rig_run(r, 1000), dead(r);
+}
+static void crash_restart(struct rig *r)
+{
+    r->core->set.on_crash = ON_CRASH_RESTART, dead(r);
+}
+static void crash_alone_failover(struct rig *r)
+{
+    r->core->set.on_crash = ON_CRASH_FAILOVER, crash_alone(r);
+}
+static void crash_not_reaped(struct rig *r)
+{
+    r->pg.phase = PG_DOWN, r->pg.answering = false, rig_sample(r);
+}
+static void hangs_shortly(struct rig *r)
+{
+    r->pg.answering = false, wait(r, 2500);
+}
+static void hangs(struct rig *r)
+{
+    r->pg.answering = false, wait(r, 3500);
+}
+static void hangs_frozen(struct rig *r)
+{
+    r->pg.answering = false, r->pg.frozen = true, wait(r, 3500);
+}
+static void hangs_then_dead(struct rig *r)
+{
+    hangs(r), dead(r);
+}
+static void goal_fails(struct rig *r)
+{
+    r->pg.progress = PG_GOAL_FAILED, rig_sample(r);
+}
+static void broken_dead(struct rig *r)
+{
+    r->pg.phase = PG_BROKEN, r->pg.answering = false, r->pg.confirmed_dead = true, rig_sample(r);
+}
+static void other_directory(struct rig *r)
+{
+    r->core->disk.dir = 999, rig_sample(r);
+}
+static void other_directory_dead(struct rig *r)
+{
+    r->core->disk.dir = 999, dead(r);
+}
+static void paused(struct durable *d)
+{
+    d->decided.proposal.record.paused = true;
+}
 
 static const struct outcome_row {
     const char *name;
@@ -179,7 +250,8 @@ START_TEST(what_the_first_primary_finds_goes_into_the_record)
     r->accepted = r->disk.decided.proposal;
     r->pg.timeline = r->pg.timeline_max = 1;
     r->pg.progress = PG_GOAL_REACHED;
-    for (member_id id = DB1; id <= APP1; id++) r->beat[id].decided_term = r->beat[id].accepted_term = 1;
+    for (member_id id = DB1; id <= APP1; id++)
+        r->beat[id].decided_term = r->beat[id].accepted_term = 1;
     rig_start(r);
     wait(r, 3000);
     ck_assert_int_eq(decided(r->core)->system_id, RIG_SYSTEM);

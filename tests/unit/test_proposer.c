@@ -3,29 +3,88 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-enum { DB3_BIT = 1u << (DB3 - 1), W1_BIT = 1u << (W1 - 1), W2_BIT = 1u << (W2 - 1), OTHERS = DB3_BIT | W1_BIT | W2_BIT };
+enum {
+    DB3_BIT = 1u << (DB3 - 1),
+    W1_BIT = 1u << (W1 - 1),
+    W2_BIT = 1u << (W2 - 1),
+    OTHERS = DB3_BIT | W1_BIT | W2_BIT
+};
 
-static void nothing(struct rig *r) { (void)r; }
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
 
 /* ---- starting ---------------------------------------------------------------------------------------------------------- */
 
-static void only_w1(struct rig *r) { r->beat[DB3].verdict = r->beat[W2].verdict = VERDICT_ALIVE; }
-static void unknown_mostly(struct rig *r) { r->beat[DB3].verdict = r->beat[W2].verdict = VERDICT_UNKNOWN; }
-static void two_not_heard(struct rig *r) { r->alive &= ~(DB3_BIT | W2_BIT); }
-static void of_other_term(struct rig *r) { r->beat[DB3].decided_term = r->beat[W2].decided_term = RIG_TERM - 1; }
-static void two_may_not_vote(struct rig *r) { r->beat[DB3].votes = r->beat[W2].votes = false; }
-static void observes(struct rig *r) { r->core->set.observe_only = true; }
-static void no_candidate(struct rig *r) { r->core->set.candidate = false; }
-static void unfit(struct rig *r) { r->pg.preflight = PREFLIGHT_PARAMETERS; }
-static void merely_slow(struct rig *r) { r->pg.preflight = PREFLIGHT_SLOW_DISK; }
-static void foreign(struct rig *r) { r->pg.system_id++; }
-static void diverged(struct rig *r) { r->pg.timeline = 4; }
-static void down(struct rig *r) { r->pg.phase = PG_DOWN, r->pg.confirmed_dead = true, r->pg.upstream = MEMBER_NONE; }
-static void unfenced(struct rig *r) { r->beat[DB3].verdict = r->beat[W2].verdict = VERDICT_UNFENCED; }
-static void paused(struct durable *d) { d->decided.proposal.record.paused = true; }
-static void no_directory(struct durable *d) { d->dir = 0, d->dir_next = 5; }
-static void async(struct durable *d) { d->decided.proposal.record.durability = DURABILITY_ASYNC; }
-static void no_database(struct durable *d) { d->decided.proposal.record.databases[1] = 9; }
+static void only_w1(struct rig *r)
+{
+    r->beat[DB3].verdict = r->beat[W2].verdict = VERDICT_ALIVE;
+}
+static void unknown_mostly(struct rig *r)
+{
+    r->beat[DB3].verdict = r->beat[W2].verdict = VERDICT_UNKNOWN;
+}
+static void two_not_heard(struct rig *r)
+{
+    r->alive &= ~(DB3_BIT | W2_BIT);
+}
+static void of_other_term(struct rig *r)
+{
+    r->beat[DB3].decided_term = r->beat[W2].decided_term = RIG_TERM - 1;
+}
+static void two_may_not_vote(struct rig *r)
+{
+    r->beat[DB3].votes = r->beat[W2].votes = false;
+}
+static void observes(struct rig *r)
+{
+    r->core->set.observe_only = true;
+}
+static void no_candidate(struct rig *r)
+{
+    r->core->set.candidate = false;
+}
+static void unfit(struct rig *r)
+{
+    r->pg.preflight = PREFLIGHT_PARAMETERS;
+}
+static void merely_slow(struct rig *r)
+{
+    r->pg.preflight = PREFLIGHT_SLOW_DISK;
+}
+static void foreign(struct rig *r)
+{
+    r->pg.system_id++;
+}
+static void diverged(struct rig *r)
+{
+    r->pg.timeline = 4;
+}
+static void down(struct rig *r)
+{
+    r->pg.phase = PG_DOWN, r->pg.confirmed_dead = true, r->pg.upstream = MEMBER_NONE;
+}
+static void unfenced(struct rig *r)
+{
+    r->beat[DB3].verdict = r->beat[W2].verdict = VERDICT_UNFENCED;
+}
+static void paused(struct durable *d)
+{
+    d->decided.proposal.record.paused = true;
+}
+static void no_directory(struct durable *d)
+{
+    d->dir = 0, d->dir_next = 5;
+}
+static void async(struct durable *d)
+{
+    d->decided.proposal.record.durability = DURABILITY_ASYNC;
+}
+static void no_database(struct durable *d)
+{
+    d->decided.proposal.record.databases[1] = 9;
+}
 
 static const struct start_row {
     const char *name;
@@ -55,8 +114,10 @@ static const struct start_row {
     {"not a database of the record", DB2, no_database, nothing, false},
 };
 
-static void gone(struct rig *r) {
-    for (member_id id = DB2; id <= W2; id++) r->beat[id].verdict = VERDICT_GONE;
+static void gone(struct rig *r)
+{
+    for (member_id id = DB2; id <= W2; id++)
+        r->beat[id].verdict = VERDICT_GONE;
 }
 
 START_TEST(starts)
@@ -83,15 +144,26 @@ START_TEST(a_paused_cluster_says_what_it_would_do)
 END_TEST
 
 /* Ranks: the best asks first, the others one stagger later each. */
-static void better_by_term(struct rig *r) { r->beat[DB3].pg.lsn += 64 << 20; }
-static void better_by_priority(struct rig *r) { r->beat[DB3].pg.priority = 200; }
-static void same_site_counts_more(struct rig *r) { better_by_priority(r); }
-static void named(struct rig *r) {
+static void better_by_term(struct rig *r)
+{
+    r->beat[DB3].pg.lsn += 64 << 20;
+}
+static void better_by_priority(struct rig *r)
+{
+    r->beat[DB3].pg.priority = 200;
+}
+static void same_site_counts_more(struct rig *r)
+{
+    better_by_priority(r);
+}
+static void named(struct rig *r)
+{
     better_by_term(r);
     r->core->disk.has_release = true;
     r->core->disk.release = (struct release){.who = DB1, .term = RIG_TERM, .successor = DB2};
 }
-static void other_named(struct rig *r) {
+static void other_named(struct rig *r)
+{
     r->core->disk.has_release = true;
     r->core->disk.release = (struct release){.who = DB1, .term = RIG_TERM, .successor = DB3};
 }
@@ -115,9 +187,11 @@ START_TEST(ranks)
     row->before(r);
     rig_run(r, 60);
     r->alive &= ~1u;
-    while (instant_is_never(r->core->quorum_since) && r->us < 100000000) rig_run(r, 10);
+    while (instant_is_never(r->core->quorum_since) && r->us < 100000000)
+        rig_run(r, 10);
     int64_t since = r->core->quorum_since.boot_ns / 1000;
-    while (r->core->proposer.phase == PROPOSER_IDLE && r->us < 100000000) rig_run(r, 10);
+    while (r->core->proposer.phase == PROPOSER_IDLE && r->us < 100000000)
+        rig_run(r, 10);
     int64_t waited = (r->us - since) / 1000;
     EXPECT(waited >= row->staggers * 40 && waited <= row->staggers * 40 + 30, row);
 }
@@ -125,54 +199,76 @@ END_TEST
 
 /* ---- preparing --------------------------------------------------------------------------------------------------------- */
 
-static struct rig *asking_with(void (*disk)(struct durable *), void (*before)(struct rig *)) {
+static struct rig *asking_with(void (*disk)(struct durable *), void (*before)(struct rig *))
+{
     struct rig *r = rig_running_with(DB2, disk);
     gone(r);
     r->alive &= ~1u;
     before(r);
-    for (int i = 0; i < 300 && r->core->proposer.phase == PROPOSER_IDLE; i++) rig_run(r, 10);
+    for (int i = 0; i < 300 && r->core->proposer.phase == PROPOSER_IDLE; i++)
+        rig_run(r, 10);
     ck_assert_int_eq(r->core->proposer.phase, PROPOSER_PREPARE);
-    struct nack n = {.ballot = r->core->proposer.ballot, .promised = rig_ballot(100, DB3), .reason = NACK_BALLOT};
+    struct nack n = {
+        .ballot = r->core->proposer.ballot, .promised = rig_ballot(100, DB3), .reason = NACK_BALLOT};
     rig_say(r, nack, FRAME_NACK, W1, &n); /* once more, with room for ballots below */
-    for (int i = 0; i < 300 && r->core->proposer.phase == PROPOSER_IDLE; i++) rig_run(r, 10);
+    for (int i = 0; i < 300 && r->core->proposer.phase == PROPOSER_IDLE; i++)
+        rig_run(r, 10);
     ck_assert_int_eq(r->core->proposer.ballot.round, 101);
     return r;
 }
-static struct rig *asking(void) { return asking_with(NULL, nothing); }
+static struct rig *asking(void)
+{
+    return asking_with(NULL, nothing);
+}
 
 /* Voter `id` promises what is asked now, and shows what it accepted. */
-static void promise(struct rig *r, member_id id, const struct proposal *accepted) {
+static void promise(struct rig *r, member_id id, const struct proposal *accepted)
+{
     static struct promised m;
     m = (struct promised){.accepted = *accepted};
-    m.promise = (struct promise){.who = id, .ballot = r->core->proposer.ballot, .takeover = r->core->proposer.takeover,
-                                 .accepted = accepted->ballot, .term = RIG_TERM, .verdict = VERDICT_GONE, .silent_ms = 700};
+    m.promise = (struct promise){.who = id,
+                                 .ballot = r->core->proposer.ballot,
+                                 .takeover = r->core->proposer.takeover,
+                                 .accepted = accepted->ballot,
+                                 .term = RIG_TERM,
+                                 .verdict = VERDICT_GONE,
+                                 .silent_ms = 700};
     rig_sign_promise(r, &m.promise);
     rig_say(r, promised, FRAME_PROMISE, id, &m);
 }
 
-static struct sealed_statement seal_of(struct rig *r, member_id id, lsn_t lsn) {
-    return (struct sealed_statement){.ballot = r->core->proposer.ballot, .timeline_max = RIG_TIMELINE,
-                                     .sealed = {.id = id, .dir = 100u + id, .wal_term = RIG_TERM, .timeline = RIG_TIMELINE,
-                                                .lsn = lsn}};
+static struct sealed_statement seal_of(struct rig *r, member_id id, lsn_t lsn)
+{
+    return (struct sealed_statement){
+        .ballot = r->core->proposer.ballot,
+        .timeline_max = RIG_TIMELINE,
+        .sealed = {.id = id, .dir = 100u + id, .wal_term = RIG_TERM, .timeline = RIG_TIMELINE, .lsn = lsn}};
 }
-static void seal_say(struct rig *r, struct sealed_statement s) {
+static void seal_say(struct rig *r, struct sealed_statement s)
+{
     rig_sign_sealed(r, &s);
     rig_say(r, sealed, FRAME_SEALED, s.sealed.id, &s);
 }
-static void own_seal(struct rig *r) {
+static void own_seal(struct rig *r)
+{
     ck_assert_int_eq(r->core->goal.kind, GOAL_SEAL);
     r->pg.sealed = true;
     r->pg.upstream = MEMBER_NONE;
     rig_sample(r);
 }
-static const struct accept *proposed(struct rig *r) {
+static const struct accept *proposed(struct rig *r)
+{
     static struct accept a;
     const struct rig_frame *f = rig_sent(r, FRAME_ACCEPT);
-    if (!f) return NULL;
+    if (!f)
+        return NULL;
     ck_assert(wire_get_accept(&a, f->body, f->len));
     return &a;
 }
-static const struct proposal *base(struct rig *r) { return &r->core->disk.decided.proposal; }
+static const struct proposal *base(struct rig *r)
+{
+    return &r->core->disk.decided.proposal;
+}
 
 START_TEST(all_are_asked_by_a_round_that_is_on_disk)
 {
@@ -182,8 +278,10 @@ START_TEST(all_are_asked_by_a_round_that_is_on_disk)
     const struct rig_frame *f = NULL;
     uint32_t to = 0, seal_to = 0;
     for (int i = 0; i < r->n_sent; i++) {
-        if (r->sent[i].kind == FRAME_PREPARE) f = &r->sent[i], to |= 1u << (f->addressee - 1);
-        if (r->sent[i].kind == FRAME_SEAL) seal_to |= 1u << (r->sent[i].addressee - 1);
+        if (r->sent[i].kind == FRAME_PREPARE)
+            f = &r->sent[i], to |= 1u << (f->addressee - 1);
+        if (r->sent[i].kind == FRAME_SEAL)
+            seal_to |= 1u << (r->sent[i].addressee - 1);
     }
     ck_assert_int_eq(to, 0x1d); /* the own vote is asked without a frame */
     ck_assert_int_eq(seal_to, 0x5);
@@ -202,7 +300,8 @@ START_TEST(an_addressee_is_told_what_is_known_of_its_store)
     gone(r);
     r->alive &= ~1u;
     r->counter[W1] = 4711;
-    for (int i = 0; i < 300 && r->core->proposer.phase == PROPOSER_IDLE; i++) rig_run(r, 10);
+    for (int i = 0; i < 300 && r->core->proposer.phase == PROPOSER_IDLE; i++)
+        rig_run(r, 10);
     for (int i = 0; i < r->n_sent; i++)
         if (r->sent[i].kind == FRAME_PREPARE && r->sent[i].addressee == W1) {
             ck_assert(wire_get_prepare(&p, r->sent[i].body, r->sent[i].len));
@@ -215,26 +314,46 @@ END_TEST
 
 /* ---- what is proposed --------------------------------------------------------------------------------------------------- */
 
-enum { OWN = 1, DB3_SEALS = 2, AHEAD = 4, OTHER_DIR = 8, DB3_UNFIT = 16, HISTORY = 32, FORMER = 64, OLD_TERM = 128, RELEASED = 256 };
+enum {
+    OWN = 1,
+    DB3_SEALS = 2,
+    AHEAD = 4,
+    OTHER_DIR = 8,
+    DB3_UNFIT = 16,
+    HISTORY = 32,
+    FORMER = 64,
+    OLD_TERM = 128,
+    RELEASED = 256
+};
 
-static void k2(struct durable *d) { d->decided.proposal.record.sync[0].k = 2; }
-static void only_db3(struct durable *d) {
+static void k2(struct durable *d)
+{
+    d->decided.proposal.record.sync[0].k = 2;
+}
+static void only_db3(struct durable *d)
+{
     d->decided.proposal.record.sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB3, 103}}};
 }
-static void joint(struct durable *d) {
+static void joint(struct durable *d)
+{
     only_db3(d);
     d->decided.proposal.record.joint = true;
     d->decided.proposal.record.sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
 }
-static void joint_back(struct durable *d) {
+static void joint_back(struct durable *d)
+{
     joint(d);
     struct record *x = &d->decided.proposal.record;
     struct sync_set s = x->sync[0];
     x->sync[0] = x->sync[1];
     x->sync[1] = s;
 }
-static void empty(struct durable *d) { memset(&d->decided.proposal.record.sync[0], 0, sizeof(struct sync_set)); }
-static void switching(struct durable *d) {
+static void empty(struct durable *d)
+{
+    memset(&d->decided.proposal.record.sync[0], 0, sizeof(struct sync_set));
+}
+static void switching(struct durable *d)
+{
     d->decided.proposal.record.switchover_from = DB1;
     d->decided.proposal.record.switchover_to = DB2;
     d->decided.proposal.record.switchover_deadline_ms = 5000;
@@ -268,15 +387,22 @@ static const struct seal_row {
     {"async: the own one must be there", async, 0, 0},
 };
 
-static void say_seals(struct rig *r, unsigned seals) {
-    if (seals & RELEASED) rig_release(r, DB1, RIG_TERM, DB1);
-    if (seals & OWN) own_seal(r);
-    if (seals & DB3_UNFIT) r->beat[DB3].pg.preflight = PREFLIGHT_CHECKSUM;
+static void say_seals(struct rig *r, unsigned seals)
+{
+    if (seals & RELEASED)
+        rig_release(r, DB1, RIG_TERM, DB1);
+    if (seals & OWN)
+        own_seal(r);
+    if (seals & DB3_UNFIT)
+        r->beat[DB3].pg.preflight = PREFLIGHT_CHECKSUM;
     rig_beat(r, DB3);
     struct sealed_statement s = seal_of(r, DB3, seals & AHEAD ? RIG_LSN + 8 : RIG_LSN);
-    if (seals & OTHER_DIR) s.sealed.dir = 999;
-    if (seals & OLD_TERM) s.sealed.wal_term = 2, s.sealed.timeline = 4;
-    if (seals & DB3_SEALS) seal_say(r, s);
+    if (seals & OTHER_DIR)
+        s.sealed.dir = 999;
+    if (seals & OLD_TERM)
+        s.sealed.wal_term = 2, s.sealed.timeline = 4;
+    if (seals & DB3_SEALS)
+        seal_say(r, s);
     s = seal_of(r, DB1, RIG_LSN);
     if (seals & FORMER) {
         rig_beat(r, DB1);
@@ -296,13 +422,15 @@ START_TEST(seals)
     rig_run(r, 60); /* better seals are waited for a little */
     const struct accept *a = proposed(r);
     EXPECT_INT(a ? a->proposal.record.primary : 0, row->primary, row);
-    if (!a) return;
+    if (!a)
+        return;
     const struct record *x = &a->proposal.record;
     EXPECT_INT(x->primary_dir, 100 + row->primary, row);
     EXPECT_INT(x->term, RIG_TERM + 1, row);
     EXPECT_INT(x->timeline, RIG_TIMELINE + 1, row);
     EXPECT(sync_set_equal(&x->sync[0], &before), row);
-    EXPECT_INT(x->history[x->n_history - 1].switch_lsn, RIG_LSN + (row->seals & AHEAD && row->primary == DB3 ? 8 : 0), row);
+    EXPECT_INT(x->history[x->n_history - 1].switch_lsn,
+               RIG_LSN + (row->seals & AHEAD && row->primary == DB3 ? 8 : 0), row);
     EXPECT_INT(record_classify(decided(r->core), x, NULL), CHANGE_TAKEOVER, row);
     const char *why = "";
     ck_assert_msg(takeover_justified(r->core, &a->proposal, &why), "row \"%s\": %s", row->name, why);
@@ -337,8 +465,14 @@ START_TEST(a_switchover_ends_with_the_takeover)
 END_TEST
 
 /* Ids of timelines that anybody has seen are not used again. */
-static void in_own_archive(struct rig *r) { r->pg.timeline_max = 8; }
-static void in_heartbeat(struct rig *r) { r->beat[DB3].pg.timeline_max = 9; }
+static void in_own_archive(struct rig *r)
+{
+    r->pg.timeline_max = 8;
+}
+static void in_heartbeat(struct rig *r)
+{
+    r->beat[DB3].pg.timeline_max = 9;
+}
 static const struct timeline_row {
     const char *name;
     void (*before)(struct rig *);
@@ -370,9 +504,18 @@ END_TEST
 
 /* ---- what was accepted before --------------------------------------------------------------------------------------------- */
 
-static void edit_pause(struct record *x) { x->paused = true; }
-static void edit_readmit(struct record *x) { x->voters.v[4].epoch++; }
-static void edit_none(struct record *x) { x->version--; }
+static void edit_pause(struct record *x)
+{
+    x->paused = true;
+}
+static void edit_readmit(struct record *x)
+{
+    x->voters.v[4].epoch++;
+}
+static void edit_none(struct record *x)
+{
+    x->version--;
+}
 
 START_TEST(a_change_found_undecided_is_built_on)
 {
@@ -410,7 +553,8 @@ static const struct found_row {
     member_id primary;
     uint64_t term, built;
 } found_rows[] = {
-    {"its primary is heard: proposed unchanged, with its seals", true, false, DB3, RIG_TERM + 1, RIG_ROUND + 1},
+    {"its primary is heard: proposed unchanged, with its seals", true, false, DB3, RIG_TERM + 1,
+     RIG_ROUND + 1},
     {"its primary is not heard, and no seals: nothing", false, false, 0, 0, 0},
 };
 
@@ -431,7 +575,8 @@ START_TEST(a_takeover_found_undecided)
     rig_run(r, 60);
     const struct accept *a = proposed(r);
     EXPECT_INT(a ? a->proposal.record.primary : 0, row->primary, row);
-    if (!a) return;
+    if (!a)
+        return;
     EXPECT_INT(a->proposal.record.term, row->term, row);
     EXPECT_INT(a->proposal.why.built.round, row->built, row);
     EXPECT(a->proposal.ballot.round > row->built, row);
@@ -499,7 +644,8 @@ END_TEST
 START_TEST(a_higher_ballot_makes_it_wait)
 {
     struct rig *r = asking();
-    struct nack n = {.ballot = r->core->proposer.ballot, .promised = rig_ballot(500, DB3), .reason = NACK_BALLOT};
+    struct nack n = {
+        .ballot = r->core->proposer.ballot, .promised = rig_ballot(500, DB3), .reason = NACK_BALLOT};
     rig_say(r, nack, FRAME_NACK, W1, &n);
     ck_assert_int_eq(r->core->proposer.phase, PROPOSER_IDLE);
     rig_run(r, 30);
@@ -535,7 +681,15 @@ START_TEST(the_primary_is_back_before_anything_was_proposed)
 END_TEST
 
 /* Statements that are not what they say. */
-enum forgery { PROMISE_FORGED, PROMISE_OF_ANOTHER, PROMISE_STALE, PROMISE_MISMATCH, SEAL_FORGED, SEAL_STALE, SEAL_OF_WITNESS };
+enum forgery {
+    PROMISE_FORGED,
+    PROMISE_OF_ANOTHER,
+    PROMISE_STALE,
+    PROMISE_MISMATCH,
+    SEAL_FORGED,
+    SEAL_STALE,
+    SEAL_OF_WITNESS
+};
 static const struct forged_row {
     const char *name;
     enum forgery what;
@@ -558,19 +712,31 @@ START_TEST(statements_that_do_not_hold)
     struct sealed_statement s = seal_of(r, DB3, RIG_LSN);
     member_id from = W1;
     m = (struct promised){.accepted = *base(r)};
-    m.promise = (struct promise){.who = W1, .ballot = r->core->proposer.ballot, .takeover = true, .accepted = base(r)->ballot,
-                                 .term = RIG_TERM, .verdict = VERDICT_GONE};
-    if (row->what == PROMISE_STALE) m.promise.ballot.round--;
-    if (row->what == PROMISE_MISMATCH) m.promise.accepted.round--;
-    if (row->what == PROMISE_OF_ANOTHER) from = W2;
-    if (row->what == SEAL_STALE) s.ballot.round--;
+    m.promise = (struct promise){.who = W1,
+                                 .ballot = r->core->proposer.ballot,
+                                 .takeover = true,
+                                 .accepted = base(r)->ballot,
+                                 .term = RIG_TERM,
+                                 .verdict = VERDICT_GONE};
+    if (row->what == PROMISE_STALE)
+        m.promise.ballot.round--;
+    if (row->what == PROMISE_MISMATCH)
+        m.promise.accepted.round--;
+    if (row->what == PROMISE_OF_ANOTHER)
+        from = W2;
+    if (row->what == SEAL_STALE)
+        s.ballot.round--;
     rig_sign_promise(r, &m.promise);
     rig_sign_sealed(r, &s);
-    if (row->what == PROMISE_FORGED) m.promise.silent_ms++;
-    if (row->what == SEAL_FORGED) s.sealed.lsn++;
+    if (row->what == PROMISE_FORGED)
+        m.promise.silent_ms++;
+    if (row->what == SEAL_FORGED)
+        s.sealed.lsn++;
     uint64_t before = r->core->rejected[row->reject];
-    if (row->what < SEAL_FORGED) rig_say(r, promised, FRAME_PROMISE, from, &m);
-    else rig_say(r, sealed, FRAME_SEALED, row->what == SEAL_OF_WITNESS ? W1 : DB3, &s);
+    if (row->what < SEAL_FORGED)
+        rig_say(r, promised, FRAME_PROMISE, from, &m);
+    else
+        rig_say(r, sealed, FRAME_SEALED, row->what == SEAL_OF_WITNESS ? W1 : DB3, &s);
     EXPECT_INT(r->core->rejected[row->reject], before + 1, row);
     EXPECT_INT(r->core->proposer.n_promises, 1, row);
     EXPECT_INT(r->core->proposer.n_seals, 0, row);
@@ -579,9 +745,18 @@ END_TEST
 
 /* ---- the primary reads and raises its record ------------------------------------------------------------------------------- */
 
-static void promised_elsewhere(struct rig *r) { r->beat[W1].promised = rig_ballot(50, DB2); }
-static void sealed_elsewhere(struct rig *r) { r->beat[DB2].sealed_for = rig_ballot(50, DB2); }
-static void below(struct rig *r) { r->beat[W1].promised = rig_ballot(RIG_ROUND - 1, DB2); }
+static void promised_elsewhere(struct rig *r)
+{
+    r->beat[W1].promised = rig_ballot(50, DB2);
+}
+static void sealed_elsewhere(struct rig *r)
+{
+    r->beat[DB2].sealed_for = rig_ballot(50, DB2);
+}
+static void below(struct rig *r)
+{
+    r->beat[W1].promised = rig_ballot(RIG_ROUND - 1, DB2);
+}
 static const struct raise_row {
     const char *name;
     void (*before)(struct rig *);
@@ -601,7 +776,8 @@ START_TEST(the_primary_raises_its_record)
     row->before(r);
     rig_run(r, 300);
     EXPECT_INT(ballot_cmp(decided_ballot(r->core), before) > 0, row->raised, row);
-    if (row->raised) EXPECT(decided_ballot(r->core).round > 50, row);
+    if (row->raised)
+        EXPECT(decided_ballot(r->core).round > 50, row);
     EXPECT_INT(decided(r->core)->version, 7, row);
 }
 END_TEST

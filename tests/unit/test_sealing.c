@@ -3,23 +3,57 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r) { (void)r; }
-static void released(struct rig *r) { rig_release(r, DB1, RIG_TERM, DB1); }
-static void restarted(struct rig *r) { rig_restart(r), rig_sample(r), rig_release(r, DB1, RIG_TERM, DB1); }
-static void absent(struct rig *r) { r->pg.phase = PG_ABSENT, rig_sample(r), rig_silence(r); }
-static void busy(struct rig *r) { r->pg.phase = PG_BUSY, rig_sample(r), rig_silence(r); }
-static void broken(struct rig *r) { r->pg.phase = PG_BROKEN, rig_sample(r), rig_silence(r); }
-static void down(struct rig *r) { r->pg.phase = PG_DOWN, rig_sample(r), rig_silence(r); }
-static void other_term(struct rig *r) {
+static void nothing(struct rig *r)
+{
+    (void)r;
+}
+static void released(struct rig *r)
+{
+    rig_release(r, DB1, RIG_TERM, DB1);
+}
+static void restarted(struct rig *r)
+{
+    rig_restart(r), rig_sample(r), rig_release(r, DB1, RIG_TERM, DB1);
+}
+static void absent(struct rig *r)
+{
+    r->pg.phase = PG_ABSENT, rig_sample(r), rig_silence(r);
+}
+static void busy(struct rig *r)
+{
+    r->pg.phase = PG_BUSY, rig_sample(r), rig_silence(r);
+}
+static void broken(struct rig *r)
+{
+    r->pg.phase = PG_BROKEN, rig_sample(r), rig_silence(r);
+}
+static void down(struct rig *r)
+{
+    r->pg.phase = PG_DOWN, rig_sample(r), rig_silence(r);
+}
+static void other_term(struct rig *r)
+{
     struct seal s = {.ballot = rig_ballot(20, DB3), .term = RIG_TERM + 1};
     rig_silence(r);
     rig_clear(r);
     rig_say(r, seal, FRAME_SEAL, DB3, &s);
 }
-static void sealed_higher(struct durable *d) { d->sealed_for = rig_ballot(40, DB1); }
-static void no_directory(struct durable *d) { d->dir = 0, d->dir_next = 4; }
-static void async(struct durable *d) { d->decided.proposal.record.durability = DURABILITY_ASYNC; }
-static void wal_arrives(struct rig *r) { rig_silence(r), r->pg.upstream_age_ms = 0, rig_sample(r); }
+static void sealed_higher(struct durable *d)
+{
+    d->sealed_for = rig_ballot(40, DB1);
+}
+static void no_directory(struct durable *d)
+{
+    d->dir = 0, d->dir_next = 4;
+}
+static void async(struct durable *d)
+{
+    d->decided.proposal.record.durability = DURABILITY_ASYNC;
+}
+static void wal_arrives(struct rig *r)
+{
+    rig_silence(r), r->pg.upstream_age_ms = 0, rig_sample(r);
+}
 
 static const struct seal_row {
     const char *name;
@@ -55,7 +89,8 @@ START_TEST(asked_to_seal)
     }
     EXPECT_INT(rig_nack(r), row->nack, row);
     EXPECT_INT(r->core->sealing.active, row->nack == 0, row);
-    if (!row->nack) EXPECT_INT(r->core->goal.kind, GOAL_SEAL, row);
+    if (!row->nack)
+        EXPECT_INT(r->core->goal.kind, GOAL_SEAL, row);
     EXPECT_INT(rig_count(r, FRAME_SEALED), 0, row);
 }
 END_TEST
@@ -79,7 +114,8 @@ START_TEST(a_witness_may_not_ask)
 }
 END_TEST
 
-static struct rig *sealing(void) {
+static struct rig *sealing(void)
+{
     struct rig *r = rig_running(DB2);
     rig_silence(r);
     rig_clear(r);
@@ -87,7 +123,8 @@ static struct rig *sealing(void) {
     ck_assert_int_eq(r->core->goal.kind, GOAL_SEAL);
     return r;
 }
-static void reached(struct rig *r) {
+static void reached(struct rig *r)
+{
     r->pg.upstream = MEMBER_NONE;
     r->pg.sealed = true;
     rig_sample(r);
@@ -152,8 +189,12 @@ START_TEST(a_higher_ballot_is_sealed_for_as_well)
 }
 END_TEST
 
-static void raised(struct record *x) { x->version--; }
-static void primary_back(struct rig *r) {
+static void raised(struct record *x)
+{
+    x->version--;
+}
+static void primary_back(struct rig *r)
+{
     r->alive |= 1;
     rig_run(r, 800);
     rig_sample(r);
@@ -185,7 +226,8 @@ START_TEST(what_a_seal_keeps)
     const struct kept_row *row = &kept_rows[_i];
     struct rig *r = sealing();
     reached(r);
-    if (row->decided) rig_decide(r, rig_change(r, 21, raised));
+    if (row->decided)
+        rig_decide(r, rig_change(r, 21, raised));
     if (row->restart) {
         rig_restart(r);
         rig_sample(r);

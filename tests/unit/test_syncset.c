@@ -3,38 +3,65 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-static const struct sync_set none, both = {.k = 1, .n = 2, .m = {{DB2, 102}, {DB3, 103}}}, db2 = {.k = 1, .n = 1, .m = {{DB2, 102}}},
+static const struct sync_set none, both = {.k = 1, .n = 2, .m = {{DB2, 102}, {DB3, 103}}},
+                                   db2 = {.k = 1, .n = 1, .m = {{DB2, 102}}},
                                    db3 = {.k = 1, .n = 1, .m = {{DB3, 103}}};
 
-static void only_db2(struct durable *d) { d->decided.proposal.record.sync[0] = db2; }
-static void only_db3(struct durable *d) { d->decided.proposal.record.sync[0] = db3; }
-static void empty(struct durable *d) { d->decided.proposal.record.sync[0] = none; }
-static void joint(struct durable *d) { only_db2(d), d->decided.proposal.record.joint = true, d->decided.proposal.record.sync[1] = db3; }
-static void strict(struct durable *d) { d->decided.proposal.record.durability = DURABILITY_STRICT; }
-static void async(struct durable *d) { empty(d), d->decided.proposal.record.durability = DURABILITY_ASYNC; }
+static void only_db2(struct durable *d)
+{
+    d->decided.proposal.record.sync[0] = db2;
+}
+static void only_db3(struct durable *d)
+{
+    d->decided.proposal.record.sync[0] = db3;
+}
+static void empty(struct durable *d)
+{
+    d->decided.proposal.record.sync[0] = none;
+}
+static void joint(struct durable *d)
+{
+    only_db2(d), d->decided.proposal.record.joint = true, d->decided.proposal.record.sync[1] = db3;
+}
+static void strict(struct durable *d)
+{
+    d->decided.proposal.record.durability = DURABILITY_STRICT;
+}
+static void async(struct durable *d)
+{
+    empty(d), d->decided.proposal.record.durability = DURABILITY_ASYNC;
+}
 
 /* The hand does what it is told, at once, at the LSN at which it is. */
-static void obey(struct rig *r) {
+static void obey(struct rig *r)
+{
     r->pg.sync_seq = r->core->sync_order.seq;
     r->pg.sync_progress = PG_GOAL_REACHED;
     r->pg.sync_lsn = r->pg.lsn;
     rig_sample(r);
 }
-static void wait(struct rig *r, int ms, bool obeying) {
+static void wait(struct rig *r, int ms, bool obeying)
+{
     for (int t = 0; t < ms; t += 50) {
         rig_run(r, 50);
-        if (obeying && r->core->upkeep.running) obey(r);
-        else rig_sample(r);
+        if (obeying && r->core->upkeep.running)
+            obey(r);
+        else
+            rig_sample(r);
     }
 }
-static void row_set(struct rig *r, member_id id, bool streaming, lsn_t flushed) {
+static void row_set(struct rig *r, member_id id, bool streaming, lsn_t flushed)
+{
     for (int i = 0; i < r->pg.n_standbys; i++)
-        if (r->pg.standbys[i].id == id) r->pg.standbys[i].streaming = streaming, r->pg.standbys[i].flush_lsn = flushed;
+        if (r->pg.standbys[i].id == id)
+            r->pg.standbys[i].streaming = streaming, r->pg.standbys[i].flush_lsn = flushed;
 }
 /* The record as it is now, and PostgreSQL's setting in force. */
-static struct rig *settled(void (*disk)(struct durable *), bool db2_streams, bool db3_streams) {
+static struct rig *settled(void (*disk)(struct durable *), bool db2_streams, bool db3_streams)
+{
     struct rig *r = rig_new(DB1);
-    if (disk) disk(&r->disk);
+    if (disk)
+        disk(&r->disk);
     row_set(r, DB2, db2_streams, RIG_LSN);
     row_set(r, DB3, db3_streams, RIG_LSN);
     r->accepted = r->disk.decided.proposal;
@@ -42,7 +69,10 @@ static struct rig *settled(void (*disk)(struct durable *), bool db2_streams, boo
     rig_sample(r);
     return r;
 }
-static const struct record *now(struct rig *r) { return decided(r->core); }
+static const struct record *now(struct rig *r)
+{
+    return decided(r->core);
+}
 
 static const struct settle_row {
     const char *name;
@@ -74,12 +104,16 @@ START_TEST(settles)
 }
 END_TEST
 
-static void until_joint(struct rig *r) {
+static void until_joint(struct rig *r)
+{
     for (int i = 0; i < 1000 && !now(r)->joint; i++) {
         rig_run(r, 10);
-        if (now(r)->joint) break;
-        if (r->core->upkeep.running) obey(r);
-        else rig_sample(r);
+        if (now(r)->joint)
+            break;
+        if (r->core->upkeep.running)
+            obey(r);
+        else
+            rig_sample(r);
     }
     ck_assert(now(r)->joint);
     rig_clear(r);
@@ -181,7 +215,8 @@ START_TEST(an_undecided_change_leaves_the_setting_alone)
     wait(r, 300, true);
     r->voting = 0;
     r->promising = 0x1e;
-    for (int i = 0; i < 200 && !r->core->disk.has_own; i++) wait(r, 50, true);
+    for (int i = 0; i < 200 && !r->core->disk.has_own; i++)
+        wait(r, 50, true);
     ck_assert(r->core->disk.has_own);
     rig_clear(r);
     wait(r, 1000, true);
@@ -210,7 +245,8 @@ END_TEST
 START_TEST(without_a_lease_nothing_changes)
 {
     struct rig *r = settled(NULL, true, false);
-    for (member_id id = DB2; id <= W2; id++) r->grants[id] = false;
+    for (member_id id = DB2; id <= W2; id++)
+        r->grants[id] = false;
     wait(r, 3000, true);
     ck_assert(sync_set_equal(&now(r)->sync[0], &both));
 }

@@ -52,8 +52,12 @@ static void teardown(void)
 /* Opens end i with one peer: member `as` with this public key, at the port where end `at` listens (-1: nowhere). */
 static void open_end(int i, int as, const uint8_t *key, int at, uint32_t rate, uint32_t burst)
 {
-    struct transport_options o = {.key = &ends[i].key, .n_listen = 1, .n_peers = 1, .silence = span_ms(200),
-                                  .frames_per_s = rate, .burst = burst};
+    struct transport_options o = {.key = &ends[i].key,
+                                  .n_listen = 1,
+                                  .n_peers = 1,
+                                  .silence = span_ms(200),
+                                  .frames_per_s = rate,
+                                  .burst = burst};
     strcpy(o.listen[0].host, "127.0.0.1");
     o.peers[0].id = id_of(as);
     memcpy(o.peers[0].key, key, KEY_SIZE);
@@ -77,7 +81,8 @@ static void serve(void)
         if (e->transport == NULL)
             continue;
         transport_hub_serve(e->hub);
-        for (enum transport_got got; (got = transport_receive(e->transport, clock_now(), &p)) != TRANSPORT_NOTHING;)
+        for (enum transport_got got;
+             (got = transport_receive(e->transport, clock_now(), &p)) != TRANSPORT_NOTHING;)
             if (got == TRANSPORT_PACKET) {
                 e->got++;
                 e->from = p.from;
