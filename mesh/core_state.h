@@ -184,6 +184,7 @@ struct core {
     instant goal_set;
     bool reclone; /* an operator asked for a fresh copy, or a rewind failed */
     int follow_failures;
+    uint64_t foreign; /* the system id of a foreign data directory that was told of, 0: none */
     struct pg_sync_order sync_order;
     member_id route;
     uint64_t route_term;

@@ -54,6 +54,18 @@ static void adopt(struct core *c)
     store(c);
 }
 
+/* A directory of another cluster is left alone, and said to be. */
+static void foreign_tell(struct core *c)
+{
+    uint64_t ours = decided(c)->system_id, found = c->sample.system_id;
+    bool foreign = ours != 0 && found != 0 && found != ours;
+    if (foreign && c->foreign != found)
+        event_say(c, "+foreign-directory",
+                  "the data directory belongs to another cluster (system identifier %llu, not %llu): it is not touched",
+                  (unsigned long long)found, (unsigned long long)ours);
+    c->foreign = foreign ? found : 0;
+}
+
 void on_sample(struct core *c, const struct pg_sample *s)
 {
     enum pg_phase before = c->sample.phase;
@@ -68,6 +80,7 @@ void on_sample(struct core *c, const struct pg_sample *s)
         return;
     rebuilt(c);
     adopt(c);
+    foreign_tell(c);
     if (is_primary(c))
         syncset_sampled(c);
 }

@@ -152,7 +152,9 @@ static void crash_decide(struct core *c)
         over = false;
     if (over) {
         release_term(c, MEMBER_NONE,
-                     lease_held(c) ? "PostgreSQL crashed" : "the lease ended, and PostgreSQL with it");
+                     c->sample.clean ? "PostgreSQL was stopped"
+                     : lease_held(c) ? "PostgreSQL crashed"
+                                     : "the lease ended, and PostgreSQL with it");
         return;
     }
     c->hold.seen_up = false;
