@@ -9,6 +9,7 @@
 #define PGMESH_INSPECT_CLIENT_H
 
 #include "mesh/inspect/inspect.h"
+#include "mesh/io/json.h"
 
 enum { CLIENT_PATH = 4096, CLIENT_SOCKETS = 16, CLIENT_LINE_MAX = 8 * 1024 * 1024 };
 
@@ -35,10 +36,5 @@ int client_ask(struct client *c, json_t *request, json_t **answer);
 
 /* A member's {"error": ...} as a complaint; EXIT_OK when there is none. */
 int client_refused(struct inspect *x, const json_t *answer);
-
-/* ---- reading answers without fear: what is missing or of another type is empty ---- */
-const char *json_text(const json_t *object, const char *key);
-long long json_number(const json_t *object, const char *key, long long otherwise);
-bool json_flag(const json_t *object, const char *key);
 
 #endif

@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/inspect/problems.h"
+#include "mesh/io/command_sign.h"
 
 enum { ORDER_TRIES = 20, ORDER_PAUSE_MS = 100, ORDER_TIMEOUT_MS = 60000 };
 
@@ -31,11 +31,7 @@ static int load_keys(struct order *o)
     keys_begin();
     if (!keys_read(o->client.key_file, &o->key, &problem))
         return output_problem(&o->x->out, EXIT_PERMISSION, &problem);
-    for (int i = 0; i < o->cluster.n; i++) {
-        const struct cluster_member *m = &o->cluster.members[i];
-        if (m->member.role == ROLE_OPERATOR && memcmp(m->member.key, o->key.public, KEY_SIZE) == 0)
-            o->who = m;
-    }
+    o->who = command_sign_operator(&o->cluster, &o->key);
     if (o->who != NULL)
         return EXIT_OK;
     keys_wipe(&o->key, sizeof o->key);
@@ -109,47 +105,6 @@ const struct cluster_member *order_target(struct order *o, const char *name, boo
 
 /* ---- one order ---------------------------------------------------------------------------------------------------- */
 
-/* The ballot that names the decided record.  A nonce is a 64-bit number without a sign: it comes in hex. */
-static bool base_read(const struct order *o, struct ballot *b)
-{
-    const json_t *j = json_object_get(o->status, "ballot");
-    const char *nonce = json_text(j, "nonce");
-    char *end;
-    if (!json_is_object(j) || *nonce == '\0')
-        return false;
-    *b = (struct ballot){.round = (uint64_t)json_number(j, "round", 0),
-                         .nonce = strtoull(nonce, &end, 16),
-                         .member = (member_id)json_number(j, "member", 0)};
-    return *end == '\0';
-}
-
-/* The signed frame, in hex; to be freed. */
-static char *frame_make(struct order *o)
-{
-    static uint8_t frame[FRAME_MAX];
-    uint8_t statement[STATEMENT_MAX];
-    struct command *m = &o->command;
-    m->who = o->who->member.id;
-    m->id = keys_random_u64();
-    m->term = o->view.term;
-    size_t n = command_bytes(statement, &o->cluster.id, m);
-    sign_make(m->signature, &o->key.secret, statement, n);
-    struct frame f = {.version = FRAME_VERSION,
-                      .kind = FRAME_COMMAND,
-                      .origin = m->who,
-                      .cluster = o->cluster.id,
-                      .counter = (uint64_t)time(NULL),
-                      .nonce = keys_random_u64(),
-                      .seq = 1,
-                      .body = frame + FRAME_HEADER};
-    f.body_len = (uint16_t)wire_put_command(frame + FRAME_HEADER, m);
-    n = frame_seal(frame, &f, &o->key.secret);
-    char *hex = malloc(2 * n + 1);
-    if (hex != NULL)
-        hex_put(hex, frame, n);
-    return hex;
-}
-
 static bool take_answer(void *arg, json_t *answer)
 {
     struct order *o = arg;
@@ -169,30 +124,15 @@ static bool take_answer(void *arg, json_t *answer)
 
 static int send_once(struct order *o)
 {
-    char *hex = frame_make(o);
+    o->command.term = o->view.term;
+    json_t *request = command_sign_request(&o->command, &o->cluster, o->who, &o->key);
     json_decref(o->progress);
     json_decref(o->final);
     o->progress = json_array();
     o->final = NULL;
-    if (hex == NULL)
+    if (request == NULL)
         return output_fail(&o->x->out, EXIT_REFUSED, "out of memory", NULL, NULL);
-    json_t *request = json_pack("{s:s,s:s}", "command", "submit", "frame", hex);
-    free(hex);
     return client_stream(&o->client, request, ORDER_TIMEOUT_MS, take_answer, o);
-}
-
-/* The member's word that the order came too late, and only for its record. */
-static bool came_late(const struct order *o)
-{
-    return !json_flag(o->final, "done") && json_array_size(o->progress) == 0 &&
-           strstr(json_text(o->final, "text"), "the record has changed") != NULL;
-}
-
-/* The primary is changing the record on its own account (the sync set, say): that takes milliseconds. */
-static bool came_between(const struct order *o)
-{
-    return !json_flag(o->final, "done") && json_array_size(o->progress) == 0 &&
-           strstr(json_text(o->final, "text"), "another change is under way") != NULL;
 }
 
 static int tell(struct order *o)
@@ -224,16 +164,18 @@ int order_give(struct order *o)
     for (int i = 0; i < ORDER_TRIES; i++) {
         if (i > 0 && (code = look(o)) != EXIT_OK)
             return code;
-        if (!base_read(o, &o->command.base))
+        if (!command_sign_base(&o->command.base, o->status))
             return output_fail(&o->x->out, EXIT_REFUSED, "the member does not tell which record is decided",
                                "A command must name it.", "Is the member older than this program?");
         code = send_once(o);
         if (code != EXIT_OK)
             return code;
-        if (came_between(o))
-            poll(NULL, 0, ORDER_PAUSE_MS);
-        else if (!came_late(o))
+        enum command_again again =
+            json_array_size(o->progress) == 0 ? command_sign_again(o->final) : COMMAND_FINAL;
+        if (again == COMMAND_FINAL)
             break;
+        if (again == COMMAND_AGAIN_SOON)
+            poll(NULL, 0, ORDER_PAUSE_MS);
     }
     return tell(o);
 }

@@ -7,8 +7,8 @@
 #define PGMESH_INSPECT_ORDER_H
 
 #include "mesh/inspect/client.h"
-#include "mesh/inspect/view.h"
 #include "mesh/io/cluster.h"
+#include "mesh/io/view.h"
 #include "mesh/wire.h"
 
 struct order {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "mesh/inspect/client.h"
-#include "mesh/inspect/view.h"
+#include "mesh/io/view.h"
 
 static const char *join(const json_t *list, const char *empty)
 {

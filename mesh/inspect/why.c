@@ -8,6 +8,7 @@
 #include "mesh/inspect/dossier.h"
 #include "mesh/inspect/problems.h"
 #include "mesh/io/file.h"
+#include "mesh/io/view.h"
 
 enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE };
 const struct option_row options_why[] = {

@@ -1,8 +1,8 @@
-/* view.h: a member's answer to {"command":"status"} as plain C, for the commands that look at more than one field.
+/* view.h: a member's answer to {"command":"status"} as plain C, for programs that look at more than one field.
  *
- * What an answer lacks is empty or -1 here: an older or newer member never makes the inspector fall over. */
-#ifndef PGMESH_INSPECT_VIEW_H
-#define PGMESH_INSPECT_VIEW_H
+ * What an answer lacks is empty or -1 here: an older or newer member never makes them fall over. */
+#ifndef PGMESH_MESH_IO_VIEW_H
+#define PGMESH_MESH_IO_VIEW_H
 
 #include <jansson.h>
 

@@ -1,12 +1,12 @@
 /* view.c: see view.h. */
 #define _GNU_SOURCE
-#include "mesh/inspect/view.h"
+#include "mesh/io/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mesh/inspect/client.h"
+#include "mesh/io/json.h"
 #include "policy/candidate.h"
 #include "policy/durability.h"
 #include "policy/quorum.h"
