@@ -279,8 +279,8 @@ live: ## tests with real PostgreSQL servers
 	+$(Q)$(MAKE) --no-print-directory all live-build
 	$(Q)tests/live/run.sh
 
-bench: ## measures failover and overhead
-	$(Q)packaging/install-deps.sh demo
+bench: ## measures outages, footprint and price, beside Patroni
+	$(Q)packaging/install-deps.sh peers
 	+$(Q)$(MAKE) --no-print-directory all live-build
 	$(Q)tests/bench/run.sh
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian 12's own packages, and nothing else.
 #
-#   packaging/install-deps.sh [build|demo|test|fuzz|format|all]      (default: build)
+#   packaging/install-deps.sh [build|demo|test|peers|fuzz|format|all]      (default: build)
 #
 # Each group holds the one before it where that makes sense: build < demo < test. When every package is
 # there already, nothing is asked of apt and no privilege is needed, so it may stand before every target.
@@ -13,6 +13,11 @@ demo=(postgresql-15 iproute2 iptables jq procps util-linux)
 check=(check)
 fuzz=(clang-14 libclang-rt-14-dev)
 format=(clang-format)
+# What the bench compares with.
+peers=(patroni python3-psycopg2 etcd-server)
+
+# Packages whose installation would start a service of the distribution's own: we want the program, not the service.
+services=(patroni etcd-server)
 
 fail() { # error, detail, hint
     printf 'install-deps: ERROR:  %s\n' "$1" >&2
@@ -26,11 +31,12 @@ case $group in
     build)  wanted=("${build[@]}") ;;
     demo)   wanted=("${build[@]}" "${demo[@]}") ;;
     test)   wanted=("${build[@]}" "${demo[@]}" "${check[@]}") ;;
+    peers)  wanted=("${build[@]}" "${demo[@]}" "${peers[@]}") ;;
     fuzz)   wanted=("${build[@]}" "${fuzz[@]}") ;;
     format) wanted=("${format[@]}") ;;
-    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${fuzz[@]}" "${format[@]}") ;;
+    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) fail "unknown group \"$group\"" "The groups are build, demo, test, fuzz, format and all." \
+    *) fail "unknown group \"$group\"" "The groups are build, demo, test, peers, fuzz, format and all." \
             "Try: packaging/install-deps.sh test" ;;
 esac
 
@@ -61,7 +67,8 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=''
+trap 'rm -f "$log"; [ -z "$policy" ] || "${as_root[@]}" rm -f "$policy"' EXIT
 
 apt() { # what is being done, apt-get's arguments
     local doing=$1
@@ -85,11 +92,35 @@ no_cluster_of_its_own() {
     echo 'create_main_cluster = false' | "${as_root[@]}" tee -a "$conf" >/dev/null
 }
 
+is_service() { printf '%s\n' "${services[@]}" | grep -qxF -- "$1"; } # package
+
+# While apt works, init is told not to start anything (Debian Policy 9.3.3.1), unless the administrator has a policy.
+no_services_started() {
+    local file=/usr/sbin/policy-rc.d
+    [ -z "$policy" ] && [ ! -e "$file" ] || return 0
+    policy=$file
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$file" >/dev/null
+    "${as_root[@]}" chmod 755 "$file"
+}
+# Nor at the next start of the machine.
+no_services_enabled() { # package...
+    local unit
+    command -v systemctl >/dev/null || return 0
+    for unit in $(dpkg-query -L "$@" | sed -n 's,^/\(usr/\)\?lib/systemd/system/\([^@]*\.service\)$,\2,p'); do
+        "${as_root[@]}" systemctl disable "$unit" >/dev/null 2>&1 || :
+    done
+}
+
 printf 'install-deps: installing %s\n' "${missing[*]}"
+started=()
 for package in "${missing[@]}"; do
     if [ "$package" = postgresql-15 ]; then
         no_cluster_of_its_own
+    elif is_service "$package"; then
+        started+=("$package")
+        no_services_started
     fi
 done
 apt "reading the package lists" update
 apt "installing packages" install --yes --no-install-recommends "${missing[@]}"
+[ ${#started[@]} -eq 0 ] || no_services_enabled "${started[@]}"
