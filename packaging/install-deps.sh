@@ -105,9 +105,9 @@ no_services_started() {
 # Nor at the next start of the machine.
 no_services_enabled() { # package...
     local unit
-    command -v systemctl >/dev/null || return 0
+    command -v deb-systemd-helper >/dev/null || return 0
     for unit in $(dpkg-query -L "$@" | sed -n 's,^/\(usr/\)\?lib/systemd/system/\([^@]*\.service\)$,\2,p'); do
-        "${as_root[@]}" systemctl disable "$unit" >/dev/null 2>&1 || :
+        "${as_root[@]}" deb-systemd-helper disable "$unit" >/dev/null 2>&1 || :
     done
 }
 
