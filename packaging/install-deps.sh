@@ -107,7 +107,7 @@ no_services_enabled() { # package...
     local unit
     command -v deb-systemd-helper >/dev/null || return 0
     for unit in $(dpkg-query -L "$@" | sed -n 's,^/\(usr/\)\?lib/systemd/system/\([^@]*\.service\)$,\2,p'); do
-        "${as_root[@]}" deb-systemd-helper disable "$unit" >/dev/null 2>&1 || :
+        "${as_root[@]}" env DPKG_MAINTSCRIPT_PACKAGE="$1" deb-systemd-helper disable "$unit" >/dev/null 2>&1 || :
     done
 }
 
