@@ -38,7 +38,8 @@ static void rebuilt(struct core *c)
 }
 
 /* Data of this cluster that has no id yet: an adopted standby, or one whose store was lost.  It gets a new one, and so
- * counts in no sync set until a change has admitted it. */
+ * counts in no sync set until a change has admitted it.  A server that still starts is included: a copy whose source has
+ * died before it was consistent waits for another upstream, which only a directory with an id is given. */
 static void adopt(struct core *c)
 {
     const struct pg_sample *s = &c->sample;
@@ -48,7 +49,7 @@ static void adopt(struct core *c)
         return;
     if (decided(c)->system_id == 0 || s->system_id != decided(c)->system_id)
         return;
-    if (s->phase != PG_DOWN && s->phase != PG_RECOVERY)
+    if (s->phase != PG_DOWN && s->phase != PG_STARTING && s->phase != PG_RECOVERY)
         return;
     c->disk.dir = draw(c, 1);
     store(c);
@@ -215,6 +216,8 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
     } else if (streams_already(c, r)) {
         g->kind = GOAL_FOLLOW;
+    } else if (s->phase == PG_STARTING && upstream_writable(c, r)) {
+        g->kind = GOAL_FOLLOW; /* a copy is consistent only with WAL that its source had: it may need an upstream to start */
     } else if (!end_known(c, r)) {
         g->kind = GOAL_SEAL;
     } else {

@@ -89,6 +89,10 @@ static void down_old(struct pg_sample *s)
 {
     down(s), s->timeline = s->timeline_max = 4;
 }
+static void starting_old(struct pg_sample *s)
+{
+    down_old(s), s->phase = PG_STARTING, s->confirmed_dead = false;
+}
 static void down_old_clean(struct pg_sample *s)
 {
     down_old(s), s->clean = true, s->lsn = 0x400;
@@ -170,6 +174,11 @@ static const struct goal_row {
     {"standby: clean and down, before the fork", DB2, NULL, nothing, down_old_clean, GOAL_FOLLOW},
     {"standby: crashed on an older timeline: its end is to be learnt", DB2, NULL, nothing, down_old,
      GOAL_SEAL},
+    {"standby: starts on an older timeline: it may need an upstream for it", DB2, NULL, nothing, starting_old,
+     GOAL_FOLLOW},
+    {"standby: starts, and nobody is there to follow", DB2, NULL, primary_not_ready, starting_old, GOAL_SEAL},
+    {"standby: starts, sealed above the record", DB2, sealed, nothing, starting_old, GOAL_SEAL},
+    {"standby: starts from a copy that has no id", DB2, no_dir, nothing, starting_old, GOAL_FOLLOW},
     {"standby: past the fork", DB2, NULL, nothing, recovery_forked, GOAL_REWIND},
     {"standby: clean and down, past the fork", DB2, NULL, nothing, down_forked_clean, GOAL_REWIND},
     {"standby: older than what the record knows", DB2, NULL, nothing, recovery_ancient, GOAL_CLONE},
