@@ -61,9 +61,10 @@ static void foreign_tell(struct core *c)
     uint64_t ours = decided(c)->system_id, found = c->sample.system_id;
     bool foreign = ours != 0 && found != 0 && found != ours;
     if (foreign && c->foreign != found)
-        event_say(c, "+foreign-directory",
-                  "the data directory belongs to another cluster (system identifier %llu, not %llu): it is not touched",
-                  (unsigned long long)found, (unsigned long long)ours);
+        event_say(
+            c, "+foreign-directory",
+            "the data directory belongs to another cluster (system identifier %llu, not %llu): it is not touched",
+            (unsigned long long)found, (unsigned long long)ours);
     c->foreign = foreign ? found : 0;
 }
 
@@ -217,7 +218,8 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
     } else if (streams_already(c, r)) {
         g->kind = GOAL_FOLLOW;
     } else if (s->phase == PG_STARTING && upstream_writable(c, r)) {
-        g->kind = GOAL_FOLLOW; /* a copy is consistent only with WAL that its source had: it may need an upstream to start */
+        g->kind =
+            GOAL_FOLLOW; /* a copy is consistent only with WAL that its source had: it may need an upstream to start */
     } else if (!end_known(c, r)) {
         g->kind = GOAL_SEAL;
     } else {
