@@ -46,6 +46,7 @@ FENCE_SRC   := $(wildcard node/fence*.c)
 NODE_SRC    := $(filter-out $(GUARD_SRC),$(wildcard node/*.c))
 WITNESS_SRC := $(wildcard witness/*.c)
 INSPECT_SRC := $(wildcard mesh/inspect/*.c)
+HTTP_SRC    := $(wildcard mesh/http/*.c)
 SIM_SRC     := $(wildcard tests/sim/*.c tests/sim/*/*.c)
 SIM_CORE    := $(filter-out mesh/sign.c,$(CORE_SRC))
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
@@ -59,7 +60,7 @@ object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 # msgpack-c is called msgpack on Debian 12 and EPEL 9, msgpack-c on later systems.
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
-NEEDED := libzmq libsodium libpq jansson $(MSGPACK)
+NEEDED := libzmq libsodium libpq jansson libmicrohttpd libcurl $(MSGPACK)
 
 cflags_of = $(shell pkg-config --cflags $(1) 2>/dev/null)
 libs_of   = $(shell pkg-config --libs $(1) 2>/dev/null)
@@ -68,6 +69,8 @@ MSGPACK_LIBS := $(call libs_of,$(MSGPACK))
 MESH_CFLAGS  := $(call cflags_of,libsodium $(MSGPACK))
 IO_CFLAGS    := $(call cflags_of,libzmq libsodium jansson)
 IO_LIBS      := $(call libs_of,libzmq libsodium jansson $(MSGPACK))
+HTTP_CFLAGS  := $(call cflags_of,libmicrohttpd libcurl)
+HTTP_LIBS    := $(call libs_of,libmicrohttpd libcurl)
 PQ_CFLAGS    := $(call cflags_of,libpq)
 PQ_LIBS      := $(call libs_of,libpq)
 CHECK_CFLAGS := $(call cflags_of,check)
@@ -92,20 +95,22 @@ FLAGS_policy       :=
 FLAGS_mesh         := $(MESH_CFLAGS)
 FLAGS_mesh/io      := -pthread $(IO_CFLAGS)
 FLAGS_mesh/inspect := -pthread $(IO_CFLAGS)
+FLAGS_mesh/http    := -pthread $(IO_CFLAGS) $(HTTP_CFLAGS)
 FLAGS_node         := -pthread $(IO_CFLAGS) $(PQ_CFLAGS)
 FLAGS_witness      := -pthread $(IO_CFLAGS)
-FLAGS_tests/unit   := -pthread $(MESH_CFLAGS) $(IO_CFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS)
+FLAGS_tests/unit   := -pthread $(HTTP_CFLAGS) $(MESH_CFLAGS) $(IO_CFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS)
 FLAGS_tests/fuzz   := $(MESH_CFLAGS) $(IO_CFLAGS)
 FLAGS_tests/live   := $(PQ_CFLAGS)
 
 # ---- programs -----------------------------------------------------------------------------------------------
 
 PROGRAMS := $(if $(NODE_SRC),pgmesh-node) $(if $(GUARD_SRC),pgmesh-guard) \
-            $(if $(WITNESS_SRC),pgmesh-witness) $(if $(INSPECT_SRC),pgmesh)
-ABSENT   := $(filter-out $(PROGRAMS),pgmesh-node pgmesh-guard pgmesh-witness pgmesh)
+            $(if $(WITNESS_SRC),pgmesh-witness) $(if $(INSPECT_SRC),pgmesh) \
+            $(if $(HTTP_SRC),pgmesh-http)
+ABSENT   := $(filter-out $(PROGRAMS),pgmesh-node pgmesh-guard pgmesh-witness pgmesh pgmesh-http)
 
 .PHONY: all
-all: $(PROGRAMS:%=$(B)/%) ## the four programs, in build/default/
+all: $(PROGRAMS:%=$(B)/%) ## the programs, in build/default/
 	$(if $(ABSENT),@echo 'note: no sources yet for $(ABSENT)')
 
 LIBCORE := $(B)/libcore.a
@@ -128,7 +133,10 @@ $(B)/pgmesh-witness: LIBS = $(IO_LIBS) -pthread
 $(B)/pgmesh: $(call object,$(INSPECT_SRC)) $(LIBIO) $(LIBCORE)
 $(B)/pgmesh: LIBS = $(IO_LIBS) -pthread
 
-$(B)/pgmesh-node $(B)/pgmesh-guard $(B)/pgmesh-witness $(B)/pgmesh: $(B)/sources
+$(B)/pgmesh-http: $(call object,$(HTTP_SRC)) $(LIBIO) $(LIBCORE)
+$(B)/pgmesh-http: LIBS = $(HTTP_LIBS) $(IO_LIBS) -pthread
+
+$(B)/pgmesh-node $(B)/pgmesh-guard $(B)/pgmesh-witness $(B)/pgmesh $(B)/pgmesh-http: $(B)/sources
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
@@ -144,7 +152,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 
 # Two stamps, touched only when their text changes: other flags rebuild all, another list of sources links anew.
 $(B)/flags: TEXT = $(COMPILE) $(LINK)
-$(B)/sources: TEXT = $(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) $(INSPECT_SRC) $(SIM_SRC)
+$(B)/sources: TEXT = $(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) $(INSPECT_SRC) $(HTTP_SRC) $(SIM_SRC)
 $(B)/flags $(B)/sources: FORCE | libraries
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(TEXT)' | cmp -s - $@ || printf '%s\n' '$(TEXT)' >$@
@@ -192,7 +200,7 @@ mutants: $(SIM) ## simulator: each safety rule left out must be noticed
 
 # What a test's LINK lines name, and libio when the test or one of those includes it.
 linked   = $(shell sed -n 's,^// LINK:,,p' $(1))
-wants_io = $(shell grep -lsE '^[[:space:]]*\#[[:space:]]*include "(mesh/io|node|witness|mesh/inspect)/' $(1) | head -n 1)
+wants_io = $(shell grep -lsE '^[[:space:]]*\#[[:space:]]*include "(mesh/io|node|witness|mesh/inspect|mesh/http)/' $(1) | head -n 1)
 
 define test_binary # directory, name, more objects
 $(B)/$(1)/$(2): $$(call object,tests/$(1)/$(2).c $(call linked,tests/$(1)/$(2).c)) $(3) \
@@ -308,4 +316,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 -include $(patsubst %.o,%.d,$(call object,$(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) \
-    $(INSPECT_SRC) $(UNIT_SRC) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ))
+    $(INSPECT_SRC) $(HTTP_SRC) $(UNIT_SRC) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ))

@@ -8,8 +8,9 @@
 # PGMESH_SKIP_DEPS=1 turns it off, for systems where the same things come from elsewhere.
 set -euo pipefail
 
-build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgpack-dev libjansson-dev)
-demo=(postgresql-15 iproute2 iptables jq procps util-linux)
+build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgpack-dev libjansson-dev
+       libmicrohttpd-dev libcurl4-gnutls-dev)
+demo=(postgresql-15 curl iproute2 iptables jq procps util-linux)
 check=(check)
 fuzz=(clang-14 libclang-rt-14-dev)
 format=(clang-format)

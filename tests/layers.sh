@@ -39,6 +39,7 @@ includes() {
         if (path ~ /^policy\//)        return "policy"
         if (path ~ /^mesh\/io\//)      return "mesh/io"
         if (path ~ /^mesh\/inspect\//) return "mesh/inspect"
+        if (path ~ /^mesh\/http\//)    return "mesh/http"
         if (path ~ /^mesh\/[^\/]+$/)   return "mesh"
         if (path ~ /^node\//)          return "node"
         if (path ~ /^witness\//)       return "witness"
@@ -50,6 +51,7 @@ includes() {
         inward["mesh"]         = " policy mesh "
         inward["mesh/io"]      = " policy mesh mesh/io "
         inward["mesh/inspect"] = " policy mesh mesh/io mesh/inspect "
+        inward["mesh/http"]    = " policy mesh mesh/io mesh/http "
         inward["node"]         = " policy mesh mesh/io node "
         inward["witness"]      = " policy mesh mesh/io witness "
         pure = " stdint.h stdbool.h stddef.h string.h assert.h limits.h inttypes.h stdarg.h "
@@ -70,9 +72,12 @@ includes() {
             name = substr($0, RSTART + 1, RLENGTH - 2)
             sodium  = (name ~ /^sodium(\.h$|\/)/)
             msgpack = (name ~ /^msgpack(\.h$|\/)/)
+            http    = (name ~ /^(microhttpd|curl\/.*)\.h$/)
             libpq   = (name ~ /^(postgresql\/.*|libpq-.*|libpq\/.*|pg_config.*|postgres_ext\.h)$/)
             if (libpq && FILENAME !~ /^node\/pg_[^\/]*$/)
                 wrong("only node/pg_* may name libpq")
+            else if (http && here != "mesh/http")
+                wrong("only mesh/http/ may name an HTTP library")
             else if (sodium && FILENAME !~ /^mesh\/sign\.[ch]$/ && here != "mesh/io")
                 wrong("only mesh/sign.* and mesh/io/ may name libsodium")
             else if (msgpack && FILENAME !~ /^mesh\/wire(_[a-z]+)?\.[ch]$/ && here != "mesh/io")
@@ -85,7 +90,7 @@ includes() {
             wrong("an include is written out, not computed")
     }
     END {
-        n = split("policy mesh mesh/io mesh/inspect node witness", order, " ")
+        n = split("policy mesh mesh/io mesh/inspect mesh/http node witness", order, " ")
         for (i = 1; i <= n; i++) {
             r = order[i]
             if (bad[r]) { any = 1; printf "not ok includes of %s: %d violations\n", r, bad[r] }
@@ -157,7 +162,7 @@ self_test() {
             cp -R "$dir/." "$copy/$dir/"
         fi
     done
-    mkdir -p "$copy/mesh/io" "$copy/mesh/inspect"
+    mkdir -p "$copy/mesh/io" "$copy/mesh/inspect" "$copy/mesh/http"
 
     # Each row: what is planted, its text, and reported or silent. The silent ones keep the check from
     # passing by refusing everything.
@@ -192,6 +197,10 @@ reported|witness/planted.c|#include "node/planted.h"
 reported|witness/planted.c|#include <libpq-fe.h>
 reported|mesh/inspect/planted.c|#include "witness/planted.h"
 reported|mesh/inspect/planted.c|#include <msgpack.h>
+reported|mesh/http/planted.c|#include "mesh/inspect/planted.h"
+reported|mesh/http/planted.c|#include <sodium.h>
+reported|mesh/inspect/planted.c|#include "mesh/http/planted.h"
+reported|node/planted.c|#include <microhttpd.h>
 reported|node/planted.c|#include "tests/sim/planted.h"
 silent|policy/planted.c|#include <stdint.h>
 silent|policy/planted.c|#include <stdio.h>
@@ -202,6 +211,8 @@ silent|node/pg_planted.c|#include <libpq-fe.h>
 silent|node/planted.c|#include "mesh/io/store.h"
 silent|witness/planted.c|#include "mesh/core.h"
 silent|mesh/inspect/planted.c|#include "mesh/inspect/output.h"
+silent|mesh/http/planted.c|#include <microhttpd.h>
+silent|mesh/http/planted.c|#include "mesh/io/view.h"
 ROWS
 
     # The linker's half stands alone: a tree of one source, compiled without any include.

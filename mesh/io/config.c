@@ -194,7 +194,7 @@ static bool put(struct config *c, const struct config_option *o, const char *nam
         return true;
     case CONFIG_ADDRESSES: {
         int n = value[0] ? address_parse_list(field, ADDRESSES_MAX, value, strlen(value), true) : 0;
-        c->n_listen = (uint8_t)(n < 0 ? 0 : n);
+        *(field == c->listen ? &c->n_listen : &c->n_http_listen) = (uint8_t)(n < 0 ? 0 : n);
         return n >= 0;
     }
     case CONFIG_HBA: return add_hba(c, value);

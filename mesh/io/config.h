@@ -25,6 +25,8 @@ enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, C
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 enum config_bootstrap { CONFIG_BOOTSTRAP_INITDB, CONFIG_BOOTSTRAP_ADOPT };
 
+enum config_http_read { CONFIG_HTTP_READ_OPEN, CONFIG_HTTP_READ_TOKEN };
+
 struct config_parameter {
     char name[CONFIG_PARAMETER_NAME_SIZE];
     char value[CONFIG_PARAMETER_SIZE];
@@ -58,6 +60,16 @@ struct config {
     struct config_parameter parameters[CONFIG_PARAMETERS_MAX]; /* pg.NAME = VALUE, unquoted */
     char cgroup[FILE_PATH_SIZE];                               /* "auto", "none" or a path */
     char watchdog[FILE_PATH_SIZE];                             /* "": none */
+
+    /* pgmesh-http; the member itself passes over these */
+    uint8_t n_http_listen;
+    struct address http_listen[ADDRESSES_MAX];
+    char http_tls_cert[FILE_PATH_SIZE], http_tls_key[FILE_PATH_SIZE]; /* "": without TLS */
+    char http_tokens[FILE_PATH_SIZE], http_operator_key[FILE_PATH_SIZE],
+        webhooks[FILE_PATH_SIZE]; /* "": none */
+    enum config_http_read http_read;
+    char http_user[NAME_SIZE];
+    uint16_t http_max_connections;
 
     /* decisions */
     struct core_settings core;

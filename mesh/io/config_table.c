@@ -11,6 +11,7 @@
 #define PG        "PostgreSQL (databases; observers: pg_pass_file)"
 #define FENCE     "Fencing (databases)"
 #define DECIDE    "Decisions"
+#define HTTP      "HTTP (pgmesh-http)"
 
 // clang-format off
 const struct config_option config_options[] = {
@@ -38,6 +39,16 @@ const struct config_option config_options[] = {
     {"cgroup", CONFIG_PATH, AT(cgroup), "auto", 0, 0, "auto|none", FENCE, "auto: a child of our own cgroup; none: signals only; or a cgroup v2 path"},
     {"watchdog", CONFIG_PATH, AT(watchdog), "", 0, 0, NULL, FENCE, "a device such as /dev/watchdog that resets a hung kernel"},
     {"fence", CONFIG_TIME, AT(core.fence_ms), "100ms", 10, 10000, NULL, FENCE, "time to stop PostgreSQL for certain, part of the lease's margin"},
+
+    {"http_listen", CONFIG_ADDRESSES, AT(http_listen), "127.0.0.1:8008", 0, 0, NULL, HTTP, "ADDRESS:PORT[,...] where pgmesh-http answers"},
+    {"http_tls_cert", CONFIG_PATH, AT(http_tls_cert), "", 0, 0, NULL, HTTP, "certificate chain (PEM); with it, all of it is TLS"},
+    {"http_tls_key", CONFIG_PATH, AT(http_tls_key), "", 0, 0, NULL, HTTP, "its key (PEM); mode 0600"},
+    {"http_read", CONFIG_CHOICE, AT(http_read), "open", 0, 0, "open|token", HTTP, "token: whoever reads shows a token, too; health checks stay open"},
+    {"http_tokens", CONFIG_PATH, AT(http_tokens), "", 0, 0, NULL, HTTP, "who may do what: lines NAME:ROLE:HASH; mode 0600"},
+    {"http_operator_key", CONFIG_PATH, AT(http_operator_key), "", 0, 0, NULL, HTTP, "signs what is ordered over HTTP; without it nothing can be; mode 0600"},
+    {"http_user", CONFIG_NAME, AT(http_user), "nobody", 0, 0, NULL, HTTP, "the system user that it becomes, when started as root"},
+    {"http_max_connections", CONFIG_INTEGER, AT(http_max_connections), "256", 16, 4096, NULL, HTTP, "connections at a time; a newcomer pushes out the slowest"},
+    {"webhooks", CONFIG_PATH, AT(webhooks), "", 0, 0, NULL, HTTP, "where events are posted: lines FORMAT URL [KEY]; mode 0600"},
 
     {"candidate", CONFIG_BOOL, AT(core.candidate), "on", 0, 0, NULL, DECIDE, "off: never becomes primary"},
     {"priority", CONFIG_INTEGER, AT(core.priority), "100", 0, 1000, NULL, DECIDE, "among equally good candidates the higher one wins"},

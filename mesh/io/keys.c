@@ -140,3 +140,13 @@ bool hex_get(void *bytes, size_t n, const char *text, size_t len)
     }
     return true;
 }
+
+void keys_sha256(uint8_t hash[static HASH_SIZE], const void *bytes, size_t n)
+{
+    crypto_hash_sha256(hash, bytes, n);
+}
+
+bool keys_equal(const void *a, const void *b, size_t n)
+{
+    return sodium_memcmp(a, b, n) == 0;
+}

@@ -26,6 +26,10 @@ bool keys_read(const char *path, struct key *k, struct problem *err);
 bool keys_write(const char *path, const uint8_t seed[static 32], struct problem *err);
 void keys_wipe(void *secret, size_t n);
 
+void keys_sha256(uint8_t hash[static HASH_SIZE], const void *bytes, size_t n);
+/* In a time that does not depend on where they differ. */
+bool keys_equal(const void *a, const void *b, size_t n);
+
 /* The CURVE (X25519) form of a key pair; false for a public key that has none (small order, not on the curve). */
 bool keys_curve_public(uint8_t curve[static KEY_SIZE], const uint8_t public[static KEY_SIZE]);
 bool keys_curve_secret(uint8_t curve[static KEY_SIZE], const struct secret_key *secret);

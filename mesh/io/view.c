@@ -24,10 +24,10 @@ static bool lists(const json_t *list, const struct view_member *m)
     return false;
 }
 
-static long long lsn_of(const char *s)
+long long view_lsn(const char *text)
 {
     unsigned high, low;
-    return sscanf(s, "%X/%X", &high, &low) == 2 ? (long long)high << 32 | low : -1;
+    return sscanf(text, "%X/%X", &high, &low) == 2 ? (long long)high << 32 | low : -1;
 }
 
 static void member_read(struct view_member *m, const json_t *j, const struct view *v)
@@ -42,7 +42,7 @@ static void member_read(struct view_member *m, const json_t *j, const struct vie
     m->postgres = json_text(j, "postgres");
     m->verdict = json_text(j, "verdict");
     m->lsn_text = json_text(j, "lsn");
-    m->lsn = lsn_of(m->lsn_text);
+    m->lsn = view_lsn(m->lsn_text);
     m->timeline = json_number(j, "timeline", -1);
     m->lag_bytes = json_number(j, "lag_bytes", -1);
     m->lag_ms = json_number(j, "lag_ms", -1);

@@ -27,6 +27,8 @@ struct view {
 };
 void view_read(struct view *v, const json_t *answer);
 const struct view_member *view_find(const struct view *v, const char *name);
+/* "0/5A3F0210" as a number; -1: it is no position. */
+long long view_lsn(const char *text);
 
 /* If the primary died now. */
 struct view_estimate {

@@ -81,11 +81,11 @@ not() { ! "$@"; }
 live_possible() {
     local tool probe=pgm$$-probe
     [ "$(id -u)" -eq 0 ] || { echo "it needs root, for network namespaces"; return 1; }
-    for tool in ip iptables nsenter setpriv jq psql; do
+    for tool in ip iptables nsenter setpriv jq psql curl; do
         command -v "$tool" >/dev/null || { echo "$tool is not installed (packaging/install-deps.sh demo)"; return 1; }
     done
     [ -x "$PG_BIN/postgres" ] || { echo "there is no $PG_BIN/postgres (packaging/install-deps.sh demo)"; return 1; }
-    for tool in pgmesh-node pgmesh-guard pgmesh-witness pgmesh live/writer live/checker; do
+    for tool in pgmesh-node pgmesh-guard pgmesh-witness pgmesh pgmesh-http live/writer live/checker; do
         [ -x "$LIVE_BIN/$tool" ] || { echo "there is no $LIVE_BIN/$tool (make all live-build)"; return 1; }
     done
     ip netns add "$probe" 2>/dev/null || { echo "network namespaces are not to be had here"; return 1; }
