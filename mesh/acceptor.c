@@ -353,6 +353,8 @@ static void decide(struct core *c, const struct certificate *cert)
     if (p->record.term != before.term)
         event_say(c, "+decided", "term %llu: primary %s on timeline %u", (unsigned long long)p->record.term,
                   member_name(c, p->record.primary), p->record.timeline);
+    if (p->record.term == before.term + 1)
+        notice_decided(c, &before);
     operate_decided(c);
     c->beat_now = true;
     if (mine)

@@ -13,7 +13,8 @@
  *   primary.c    the lease, health, release, readiness                                   (hold)
  *   syncset.c    upkeep of the sync set                                                  (upkeep)
  *   operate.c    operators' commands, planned switchover                                 (operation)
- *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order, route) */
+ *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order, route)
+ *   notice.c     what is noticed for people's sake                                       (notice, peer.rtt_us) */
 #ifndef PGMESH_MESH_CORE_STATE_H
 #define PGMESH_MESH_CORE_STATE_H
 
@@ -36,6 +37,8 @@ struct peer {
     instant direct;        /* over our own link */
     struct heartbeat beat; /* that heartbeat */
     instant pushed;        /* when we last sent it a certificate that it lacked */
+    uint32_t rtt_us;       /* over our own link, smoothed; 0: not measured */
+    uint64_t outage_term;  /* of the newest outage that it told of */
 };
 
 /* ACCEPTED statements for one ballot, until a quorum makes it a certificate. */
@@ -126,6 +129,21 @@ struct sealing {
     member_id asked_by;
 };
 
+/* For people alone. */
+enum { OPINION_NONE = -1 };
+struct notice {
+    uint64_t served_term; /* an observer: of the primary that answered last, 0 none yet; when */
+    instant served;
+    uint64_t outage_term; /* ... and how long none answered before that term's did */
+    uint32_t outage_ms;
+    instant considered; /* since when our verdict would promise and no quorum agrees; never: it is not so */
+    uint64_t considered_term;
+    instant asked;               /* when `opinions` was last looked up */
+    bool told;                   /* +considered was said */
+    int8_t opinions[VOTERS_MAX]; /* by position in the decided record's voters: a verdict, or OPINION_NONE */
+    uint32_t followers;          /* a primary: members that stream from it, by position */
+};
+
 struct core {
     /* given at the start */
     struct cluster_id cluster;
@@ -188,6 +206,8 @@ struct core {
     struct pg_sync_order sync_order;
     member_id route;
     uint64_t route_term;
+
+    struct notice notice;
 
     uint64_t rejected[REJECT_COUNT];
     uint64_t refused_nack[16];
@@ -305,5 +325,21 @@ bool operate_stopping(const struct core *c);
 /* ---- goals.c --------------------------------------------------------------------------------------------------- */
 void on_sample(struct core *c, const struct pg_sample *s);
 void goals_drive(struct core *c);
+
+/* ---- notice.c -------------------------------------------------------------------------------------------------- */
+/* A heartbeat of the member at index i came over its own link; what it says of ours, NULL: nothing. */
+void notice_link(struct core *c, int i, const struct heard *self);
+/* 0: our own link to it is silent. */
+uint32_t notice_rtt_us(const struct core *c, int i);
+void notice_sample(struct core *c);
+/* What our heartbeat says: EVIDENCE_NEVER, or the outage before the decided term, as we (an observer) saw it. */
+uint32_t notice_outage_ms(const struct core *c);
+void notice_outage(struct core *c, int i);
+/* Our verdict would promise a takeover; those of a quorum would. */
+void notice_considered(struct core *c, bool would, bool agree);
+void notice_decided(struct core *c, const struct record *before);
+void notice_followers(struct core *c);
+/* As a clause: "it grants the primary its lease". */
+const char *nack_name(enum nack_reason r);
 
 #endif

@@ -78,8 +78,10 @@ void on_sample(struct core *c, const struct pg_sample *s)
             c->hold.fine = c->now;
         c->beat_now = true;
     }
+    notice_sample(c);
     if (c->role != ROLE_DATABASE)
         return;
+    notice_followers(c);
     rebuilt(c);
     adopt(c);
     foreign_tell(c);

@@ -267,6 +267,9 @@ enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *b
     p->beat = h;
     pass_on(c, f->origin, bytes, n, from);
     const struct heard *self = heard_find(&h, c->self);
+    if (from == f->origin)
+        notice_link(c, member_index(c, from), self);
+    notice_outage(c, member_index(c, f->origin));
     if (self)
         heard_of_self(c, self);
     epoch_find(c);
@@ -336,6 +339,7 @@ void heartbeat_fill(struct core *c, struct heartbeat *h)
                                                                                           : c->verdict;
     h->silent_ms = c->silent_ms;
     h->sql_seen_ms = EVIDENCE_NEVER;
+    h->outage_ms = notice_outage_ms(c);
     fill_lease(c, h);
     if (c->role == ROLE_DATABASE)
         fill_postgres(c, &h->pg);
@@ -349,12 +353,12 @@ void heartbeat_fill(struct core *c, struct heartbeat *h)
         if (p->counter == 0)
             continue;
         int64_t dwell = span_to_us(instant_elapsed_most(c->now, p->at));
-        h->heard[h->n_heard++] =
-            (struct heard){.who = c->members[i].id,
-                           .counter = p->counter,
-                           .nonce = (uint32_t)p->nonce,
-                           .seq = p->heard ? p->seq : 0,
-                           .dwell_us = dwell > UINT32_MAX ? UINT32_MAX : (uint32_t)dwell};
+        h->heard[h->n_heard++] = (struct heard){.who = c->members[i].id,
+                                                .counter = p->counter,
+                                                .nonce = (uint32_t)p->nonce,
+                                                .seq = p->heard ? p->seq : 0,
+                                                .dwell_us = dwell > UINT32_MAX ? UINT32_MAX : (uint32_t)dwell,
+                                                .rtt_us = notice_rtt_us(c, i)};
     }
 }
 

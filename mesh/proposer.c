@@ -194,8 +194,8 @@ enum reject on_nack(struct core *c, const struct nack *n, member_id origin)
         return REJECT_NONE;
     }
     if (p->takeover && instant_elapsed_most(c->now, p->started).ns < beat_interval(c).ns)
-        event_say(c, "-refused", "%s refuses the takeover: it judges the primary %s (reason %d)",
-                  member_name(c, origin), verdict_name(n->verdict), (int)n->reason);
+        event_say(c, "-refused", "%s refuses the takeover: %s; it judges the primary %s",
+                  member_name(c, origin), nack_name(n->reason), verdict_name(n->verdict));
     return REJECT_NONE;
 }
 
@@ -500,6 +500,9 @@ void proposer_drive(struct core *c)
     int64_t limit = p->phase == PROPOSER_ACCEPT || !p->takeover ? 4 * (int64_t)c->set.lease_ms : 10000;
     bool turned =
         p->takeover && p->phase == PROPOSER_PREPARE && !verdict_promises(c->verdict, decided(c)->durability);
+    if (turned)
+        event_say(c, "-takeover", "the takeover is given up: primary %s is %s",
+                  member_name(c, decided(c)->primary), verdict_name(c->verdict));
     if (turned || instant_elapsed_most(c->now, p->started).ns > span_ms(limit).ns) {
         proposer_stop(c, true);
         return;

@@ -114,7 +114,9 @@ instant takeover_deadline(const struct core *c)
 void takeover_consider(struct core *c)
 {
     const struct record *r = decided(c);
+    bool would = c->role == ROLE_DATABASE && verdict_promises(c->verdict, r->durability) && may_vote(c);
     bool agree = c->role == ROLE_DATABASE && verdict_promises(c->verdict, r->durability) && quorum_agrees(c);
+    notice_considered(c, would, agree);
     if (!agree) {
         c->quorum_since = instant_never();
         return;

@@ -117,6 +117,8 @@ struct heard {
     uint32_t nonce;   /* low half of its start nonce */
     uint64_t seq;
     uint32_t dwell_us; /* between hearing it and sending this */
+    uint32_t
+        rtt_us; /* there and back over its own link; 0: that link is silent, by whatever way it was heard */
 };
 struct heartbeat {
     struct ballot decided, accepted, promised, sealed_for;
@@ -133,6 +135,8 @@ struct heartbeat {
     uint32_t silent_ms;
     uint32_t
         sql_seen_ms; /* observers: age of the last SQL answer of the primary of decided_term, or EVIDENCE_NEVER */
+    uint32_t
+        outage_ms; /* observers: how long no primary answered before decided_term's did, or EVIDENCE_NEVER */
     struct pg_report pg;             /* databases */
     uint32_t loop_late_us, flush_us; /* own health: event-loop lateness, last write-and-flush */
     uint8_t n_heard;
@@ -185,7 +189,8 @@ struct answer { /* to an operator's command */
  * In a text, bytes that may not travel (control characters, broken UTF-8) are written, and signed, as '?'. */
 #define WIRE_LIST(X) \
     X(heartbeat, struct heartbeat) \
-    X(prepare, struct prepare) X(promised, struct promised) X(nack, struct nack) X(seal, struct seal) \
+    X(prepare, struct prepare) \
+    X(promised, struct promised) X(nack, struct nack) X(seal, struct seal) \
         X(sealed, struct sealed_statement) X(accept, struct accept) X(accepted, struct accepted) \
             X(decided, struct certificate) X(release, struct release) X(command, struct command) \
                 X(answer, struct answer) X(record, struct record)

@@ -89,13 +89,13 @@
     X(NUM, timeline_max) X(NUM, wal_term) X(NUM, lsn) X(NUM, replay_lsn) X(NUM, system_id) X(NUM, dir) \
     X(NUM, preflight) X(NUM, lag_ms) X(NUM, priority)
 #define HEARD(X) \
-    X(NUM, who) X(NUM, counter) X(NUM, nonce) X(NUM, seq) X(NUM, dwell_us)
+    X(NUM, who) X(NUM, counter) X(NUM, nonce) X(NUM, seq) X(NUM, dwell_us) X(NUM, rtt_us)
 #define HEARTBEAT(X) \
     X(PART, ballot, decided) X(PART, ballot, accepted) X(PART, ballot, promised) X(PART, ballot, sealed_for) \
     X(NUM, decided_term) X(NUM, accepted_term) X(FLAG, votes) X(FLAG, lost) X(NUM, request_term) X(NUM, request_ms) \
     X(NUM, grant_term) X(NUM, grant_holder) X(NUM, grant_nonce) X(NUM, grant_seq) X(NUM, grant_ms) \
-    X(ENUM, verdict, VERDICT_UNKNOWN, VERDICT_GONE) X(NUM, silent_ms) X(NUM, sql_seen_ms) X(PART, pg_report, pg) \
-    X(NUM, loop_late_us) X(NUM, flush_us) X(LIST, heard, heard, n_heard)
+    X(ENUM, verdict, VERDICT_UNKNOWN, VERDICT_GONE) X(NUM, silent_ms) X(NUM, sql_seen_ms) X(NUM, outage_ms) \
+    X(PART, pg_report, pg) X(NUM, loop_late_us) X(NUM, flush_us) X(LIST, heard, heard, n_heard)
 #define PREPARE(X) \
     X(PART, ballot, ballot) X(FLAG, takeover) X(NUM, known_counter) X(MAYBE, command, command, has_command)
 #define PROMISED(X) \

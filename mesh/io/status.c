@@ -66,7 +66,8 @@ struct sight {
     bool votes;
     enum verdict verdict;
     struct pg_report pg;
-    uint32_t sql_seen_ms;
+    uint32_t sql_seen_ms, outage_ms;
+    uint32_t flush_us;
 };
 
 static void see_self(const struct core *c, struct sight *s)
@@ -84,7 +85,9 @@ static void see_self(const struct core *c, struct sight *s)
                                .lsn = p->lsn,
                                .replay_lsn = p->replay_lsn,
                                .preflight = p->preflight,
-                               .priority = c->set.priority};
+                               .priority = c->set.candidate ? c->set.priority : 0};
+    s->outage_ms = notice_outage_ms(c);
+    s->flush_us = p->flush_us;
     s->sql_seen_ms = p->sql_term == decided(c)->term && p->sql_term ? p->sql_age_ms : EVIDENCE_NEVER;
 }
 
@@ -98,20 +101,34 @@ static void see_peer(const struct core *c, int index, instant now, struct sight 
                                                         : "up";
     s->votes = p->heard && p->beat.votes;
     s->verdict = p->heard ? p->beat.verdict : VERDICT_UNKNOWN;
-    s->sql_seen_ms = p->heard ? p->beat.sql_seen_ms : EVIDENCE_NEVER;
-    if (p->heard)
-        s->pg = p->beat.pg;
+    if (!p->heard)
+        return;
+    s->sql_seen_ms = p->beat.sql_seen_ms;
+    s->outage_ms = p->beat.decided_term == decided(c)->term ? p->beat.outage_ms : EVIDENCE_NEVER;
+    s->flush_us = p->beat.flush_us;
+    s->pg = p->beat.pg;
 }
 
 static struct sight see(const struct core *c, member_id id, instant now)
 {
-    struct sight s = {.heard_ms = -1, .state = "never", .sql_seen_ms = EVIDENCE_NEVER};
+    struct sight s = {
+        .heard_ms = -1, .state = "never", .sql_seen_ms = EVIDENCE_NEVER, .outage_ms = EVIDENCE_NEVER};
     int index = member_index(c, id);
     if (id == c->self)
         see_self(c, &s);
     else if (index >= 0)
         see_peer(c, index, now, &s);
     return s;
+}
+
+static void add_observer(json_t *out, const struct sight *s)
+{
+    json_object_set_new(out, "postgres",
+                        json_string(s->sql_seen_ms <= SEEN_MS ? "reaches primary" : "no contact"));
+    json_object_set_new(out, "sql_seen_ms",
+                        s->sql_seen_ms == EVIDENCE_NEVER ? json_null() : json_integer(s->sql_seen_ms));
+    json_object_set_new(out, "outage_ms",
+                        s->outage_ms == EVIDENCE_NEVER ? json_null() : json_integer(s->outage_ms));
 }
 
 static void add_database(json_t *out, const struct core *c, const struct sight *s, lsn_t primary_lsn)
@@ -147,6 +164,8 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
                   m->member.name, "role", cluster_role_name(m->member.role), "site", m->member.site, "state",
                   s.state, "vote", s.votes && record_voter(decided(c), m->member.id) != NULL, "heard_ms",
                   age_json(s.heard_ms), "verdict", verdict_name(s.verdict), "addresses", addresses_json(m));
+    json_object_set_new(out, "hears", status_hears(v, m->member.id));
+    json_object_set_new(out, "flush_us", json_integer(s.flush_us));
     if (m->has_pg)
         json_object_set_new(out, "pg_address", json_string(address_print(pg, &m->pg)));
     if (v->transport && m->member.id != c->self)
@@ -154,8 +173,7 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     if (m->member.role == ROLE_DATABASE)
         add_database(out, c, &s, primary_lsn);
     else if (m->member.role == ROLE_OBSERVER)
-        json_object_set_new(out, "postgres",
-                            json_string(s.sql_seen_ms <= SEEN_MS ? "reaches primary" : "no contact"));
+        add_observer(out, &s);
     else
         json_object_set_new(out, "postgres", json_string("none"));
     return out;
@@ -226,6 +244,23 @@ static void add_lease(json_t *out, const struct status_view *v)
                         known ? json_integer(c->peers[primary].beat.request_ms) : json_null());
 }
 
+/* What an estimate of a takeover rests on, as this member is configured. */
+static void add_settings(json_t *out, const struct status_view *v)
+{
+    const struct core *c = v->core;
+    bool granted = grant_runs(&c->grant, v->now);
+    json_object_set_new(out, "settings",
+                        json_pack("{s:i, s:i, s:i, s:i, s:b, s:b}", "lease_ms", (int)c->set.lease_ms,
+                                  "stagger_ms", (int)c->set.stagger_ms, "seal_wait_ms",
+                                  (int)c->set.seal_wait_ms, "sync_standbys", (int)c->set.sync_standbys,
+                                  "observe_only", c->set.observe_only, "candidate", c->set.candidate));
+    json_object_set_new(out, "grant_left_ms",
+                        granted ? json_integer(-span_to_ms(instant_elapsed_most(v->now, c->grant.until)))
+                                : json_null());
+    json_object_set_new(out, "uptime_ms",
+                        json_integer(span_to_ms(instant_elapsed_least(v->now, c->started))));
+}
+
 static void add_record(json_t *out, const struct status_view *v)
 {
     static const char *const durabilities[] = {"async", "sync", "strict"};
@@ -266,6 +301,7 @@ json_t *status_json(const struct status_view *v)
         out, "ballot",
         json_pack("{s:I, s:s, s:i}", "round", (json_int_t)b.round, "nonce", epoch, "member", (int)b.member));
     add_lease(out, v);
+    add_settings(out, v);
     json_object_set_new(out, "verdict", json_string(verdict_name(c->verdict)));
     json_object_set_new(out, "verdict_rule", c->rule ? json_string(c->rule) : json_null());
     json_object_set_new(out, "goal", json_string(pg_goal_name(c->goal.kind)));

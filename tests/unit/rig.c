@@ -75,7 +75,8 @@ static void base_beats(struct rig *r)
                                 .accepted_term = RIG_TERM,
                                 .votes = id <= W2,
                                 .verdict = VERDICT_ALIVE,
-                                .sql_seen_ms = EVIDENCE_NEVER};
+                                .sql_seen_ms = EVIDENCE_NEVER,
+                                .outage_ms = EVIDENCE_NEVER};
         if (database)
             h->pg = (struct pg_report){.phase = id == DB1 ? PG_PRIMARY : PG_RECOVERY,
                                        .ready = id == DB1,
