@@ -7,9 +7,10 @@
 
 const struct option_row options_none[] = {{NULL, NULL, NULL}};
 
-static const struct option_row options_common[] = {
+const struct option_row options_common[] = {
     {"control", "PATH", "the control socket of the member to ask"},
     {"config", "FILE", "pgmesh.conf or a member's node.conf, which tells the socket"},
+    {"from", "FILE", "a document saved with --output json, instead of a member's answer (-: standard input)"},
     {"output", "text|json", "for people (the default) or for programs"},
     {"timeout", "SECONDS", "how long to wait for a member's answer (5; 60 for commands that act)"},
     {"help", NULL, "this text"},
@@ -104,6 +105,8 @@ static bool common(struct inspect *x, const struct option_row *row, const char *
         x->control = value;
     } else if (strcmp(row->name, "config") == 0) {
         x->config = value;
+    } else if (strcmp(row->name, "from") == 0) {
+        x->from = value;
     } else if (strcmp(row->name, "output") == 0) {
         x->out.json = strcmp(value, "json") == 0;
         if (!x->out.json && strcmp(value, "text") != 0) {

@@ -119,10 +119,56 @@ static int config_read(struct client *c, const char *file)
         path_beside(c->cluster_file, file, "cluster");
     if (c->n_sockets == 0 && node)
         path_beside(c->sockets[c->n_sockets++], file, "state/control.sock");
-    if (c->n_sockets == 0 && c->x->control == NULL)
+    if (c->n_sockets == 0 && c->x->control == NULL && c->x->from == NULL)
         return output_fail(&c->x->out, EXIT_NO_CONTACT, text("\"%s\" names no member to ask", file),
                            "It lacks the line \"control = PATH\".",
                            "PATH is a member's control socket: control.sock in its state folder.");
+    return EXIT_OK;
+}
+
+/* ---- a document instead of a member ---------------------------------------------------------------------------- */
+
+static int recorded_open(struct client *c)
+{
+    const char *file = c->x->from;
+    json_error_t error;
+    int code = c->x->config == NULL ? EXIT_OK : config_read(c, c->x->config);
+    if (code != EXIT_OK)
+        return code;
+    c->recorded = strcmp(file, "-") == 0 ? json_loadf(stdin, 0, &error) : json_load_file(file, 0, &error);
+    if (json_is_object(c->recorded))
+        return EXIT_OK;
+    return output_fail(&c->x->out, EXIT_REFUSED, text("\"%s\" holds no answer of a member", file),
+                       c->recorded == NULL ? text("Line %d: %s.", error.line, error.text)
+                                           : "It is no JSON object.",
+                       "\"pgmesh status --output json > FILE\" makes one.");
+}
+
+/* The answer to a request of that name; NULL: the document has none. */
+static json_t *recorded_find(const json_t *document, const char *command)
+{
+    static const struct {
+        const char *command, *key;
+    } marks[] = {{"status", "members"}, {"history", "history"}, {"events", "events"}, {"why", "certificate"}};
+    json_t *answer = json_object_get(document, command);
+    if (json_is_object(answer))
+        return answer;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strcmp(marks[i].command, command) == 0 && json_object_get(document, marks[i].key) != NULL)
+            return (json_t *)document;
+    return NULL;
+}
+
+static int recorded_answer(struct client *c, const json_t *request, client_take *take, void *arg)
+{
+    const char *command = json_text(request, "command");
+    json_t *answer = recorded_find(c->recorded, command);
+    if (answer == NULL)
+        return output_fail(&c->x->out, EXIT_REFUSED,
+                           text("\"%s\" holds no answer to \"%s\"", c->x->from, command),
+                           strcmp(command, "submit") == 0 ? "A document takes no orders." : NULL,
+                           strcmp(command, "submit") == 0 ? "Leave --from out to ask a member." : NULL);
+    take(arg, answer);
     return EXIT_OK;
 }
 
@@ -130,6 +176,8 @@ int client_open(struct client *c, struct inspect *x)
 {
     const char *file = x->config != NULL ? x->config : getenv("PGMESH_CONFIG");
     *c = (struct client){.x = x, .answering = -1};
+    if (x->from != NULL)
+        return recorded_open(c);
     if (file == NULL || *file == '\0')
         file = default_config;
     if (x->control == NULL || x->config != NULL || access(file, R_OK) == 0) {
@@ -313,6 +361,11 @@ static int converse(struct client *c, int fd, const json_t *request, long long u
 
 int client_stream(struct client *c, json_t *request, unsigned timeout_ms, client_take *take, void *arg)
 {
+    if (c->recorded != NULL) {
+        int code = recorded_answer(c, request, take, arg);
+        json_decref(request);
+        return code;
+    }
     int fd = dial_any(c);
     if (fd < 0) {
         json_decref(request);

@@ -4,6 +4,9 @@
  * pgmesh.conf has `control = PATH[, PATH...]` (the first that answers), `key = FILE` (the operator's) and
  * `cluster_file = FILE`; a member's node.conf serves as well, without a key.  Paths are relative to the file's folder.
  *
+ * With --from FILE no member is asked: the answers are taken from a document, either what one command printed with
+ * --output json, or an object of such answers by the name of the request ("status", "history", "events", "why").
+ *
  * Every function that returns an int returns an exit code and has complained when it is not EXIT_OK. */
 #ifndef PGMESH_INSPECT_CLIENT_H
 #define PGMESH_INSPECT_CLIENT_H
@@ -21,6 +24,7 @@ struct client {
     int answering;                                         /* the socket in use, -1 none yet */
     char key_file[CLIENT_PATH], cluster_file[CLIENT_PATH]; /* "" unknown */
     char operator_name[64];                                /* "" : found by the key */
+    json_t *recorded;                                      /* --from: the document, else NULL */
 };
 
 /* Reads the configuration; contacts nobody yet. */

@@ -21,12 +21,15 @@ struct command_row {
     const struct option_row *options;
     int (*run)(struct inspect *x);
 };
+extern const struct command_row commands[];
+extern const int commands_n;
 
 struct inspect {
     struct output out;
     const struct command_row *command;
     const char *control; /* --control, or NULL */
     const char *config;  /* --config, or NULL */
+    const char *from;    /* --from, or NULL: a document with answers instead of a member */
     unsigned timeout_ms; /* for a member's answer */
     int argc, at;
     char **argv;
@@ -49,7 +52,14 @@ int usage(struct inspect *x, const char *fact, const char *detail);
 
 int command_status(struct inspect *x);
 int command_members(struct inspect *x);
+int command_links(struct inspect *x);
+int command_ready(struct inspect *x);
+int command_simulate(struct inspect *x);
+int command_watch(struct inspect *x);
+int command_drill(struct inspect *x);
+int command_completion(struct inspect *x);
 int command_why(struct inspect *x);
+int command_why_not(struct inspect *x);
 int command_history(struct inspect *x);
 int command_switchover(struct inspect *x);
 int command_failover(struct inspect *x);
@@ -60,7 +70,7 @@ int command_reinit(struct inspect *x);
 int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 
-extern const struct option_row options_none[], options_failover[], options_to[], options_reason[],
-    options_init[], options_why[];
+extern const struct option_row options_common[], options_none[], options_failover[], options_to[], options_reason[],
+    options_init[], options_why[], options_why_not[], options_watch[], options_drill[];
 
 #endif

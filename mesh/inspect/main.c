@@ -4,7 +4,7 @@
 #include <string.h>
 
 // clang-format off
-static const struct command_row commands[] = {
+const struct command_row commands[] = {
     {"status", "", "the cluster at a glance: primary, lease, members, what if the primary died now",
      "Asks one member and prints what it knows: a headline, a table of the members, and who would take over.\n"
      "Exit code 0: a primary serves; 4: there is none, or this member does not reach a quorum.\n"
@@ -19,6 +19,39 @@ static const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh members",
      options_none, command_members},
+    {"links", "", "who hears whom: the matrix with round trips, cuts that go one way, paths by way of others",
+     "Each row is a member, each column one that it should hear: the round trip over their own link in milliseconds,\n"
+     "or what is wrong with it; below, a sentence for each link that is not as it should be. While any path is left\n"
+     "between two members heartbeats find it, so a silent link alone changes nothing.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh links\n"
+     "    pgmesh links --output json | jq -r '.troubles[]'",
+     options_none, command_links},
+    {"ready", "", "if the primary died now: who takes over, how soon, what is at risk, what blocks it",
+     "For monitoring, and before any work. Exit code 0: ready; 1: degraded (somebody would take over, but something is\n"
+     "not as it should be); 2: not ready (nobody would, by itself); 3: no contact with a member.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh ready\n"
+     "    pgmesh ready --output json | jq -r '.findings[]'",
+     options_none, command_ready},
+    {"watch", "[--interval SECONDS]", "the status, links and events, live; q quits",
+     "Draws the whole terminal anew every second, also after it was resized. Keys: q quits, l and e show and hide links\n"
+     "and events. Into a pipe it prints a plain snapshot per interval, with --output json one document a line.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh watch\n"
+     "    pgmesh watch --interval 5 --count 12 > minute.txt",
+     options_watch, command_watch},
+    {"simulate", "cut SITE... | lose MEMBER...", "what each side would do if a site were cut off or members were lost",
+     "Counts quorums, sync sets and candidates by the very rules that the members follow, from what one of them sees\n"
+     "now. Nothing is changed. \"cut\" takes members as well: their hosts go on without the network.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh simulate cut fra\n"
+     "    pgmesh simulate lose db1 wit1 --output json | jq -r .writes",
+     options_none, command_simulate},
     {"why", "[TERM]", "the dossier of a failover: who agreed, on which evidence, sealed data, times",
      "Prints the certificate by which a term was decided, and verifies it offline against the cluster file: the\n"
      "signatures of those who promised, sealed and accepted, and that they were enough. Without TERM: the last\n"
@@ -29,6 +62,15 @@ static const struct command_row commands[] = {
      "    pgmesh why 7        how term 7 came about\n"
      "    pgmesh why --certificate FILE --cluster-file cluster     one that somebody sent, without any member",
      options_why, command_why},
+    {"why-not", "[--since TIME]", "the takeovers that were considered and refused: who answered what",
+     "Each database notes when it would have taken over and a quorum did not agree, when it asked and was refused,\n"
+     "when a pause held it back, and when too few standbys were there to prove that no commit is lost. So ask a\n"
+     "database; each has a journal of its own.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh why-not --since 12h\n"
+     "    pgmesh why-not --control /etc/pgmesh/db2/state/control.sock",
+     options_why_not, command_why_not},
     {"history", "", "the terms so far: when, who, why, how soon it was ready",
      "One row for each change of primary that the member's journal holds.\n"
      "\n"
@@ -43,6 +85,15 @@ static const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh switchover --to db2",
      options_to, command_switchover},
+    {"drill", "[--to MEMBER]", "a planned switchover and back, with the outage as applications saw it",
+     "For a monthly timer: proves that the other host can serve, and that the way back works. It begins only when\n"
+     "\"pgmesh ready\" says ready, waits after each leg until it says so again, and ends where it stands when that takes\n"
+     "too long (exit code 1). The observers measure; --output json keeps the figures. Needs the operator's key.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh drill\n"
+     "    pgmesh drill --to db3 --output json >> /var/log/pgmesh-drills.json",
+     options_drill, command_drill},
     {"failover", "--to MEMBER", "make a standby the primary when there is none",
      "For what the mesh does not do by itself: while paused, or with data at risk. The votes of a quorum are needed all\n"
      "the same. With --allow-data-loss it goes on without the seals that would prove that no acknowledged commit is\n"
@@ -98,9 +149,18 @@ static const struct command_row commands[] = {
      "    pgmesh config check orders/*/node.conf\n"
      "    pgmesh config sample > node.conf",
      options_none, command_config},
+    {"completion", "bash | zsh", "completion of commands, options and members for the shell",
+     "Prints a script for the shell, made from this program's own table of commands. Names of members are asked of the\n"
+     "member that the configuration names.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh completion bash > /etc/bash_completion.d/pgmesh\n"
+     "    . <(pgmesh completion bash)",
+     options_none, command_completion},
 };
 // clang-format on
 enum { COMMANDS = sizeof commands / sizeof *commands };
+const int commands_n = COMMANDS;
 
 static int help(struct inspect *x)
 {
@@ -118,7 +178,7 @@ static int help(struct inspect *x)
         "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
     output_text(o, 0,
                 "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
-                "4 no primary or no quorum, 5 no permission.");
+                "4 no primary or no quorum, 5 no permission. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
     return EXIT_OK;
 }
 

@@ -63,6 +63,8 @@ static int look(struct order *o)
 int order_open(struct order *o, struct inspect *x)
 {
     *o = (struct order){.x = x};
+    if (x->from != NULL)
+        return usage(x, "a document takes no orders", "--from takes the place of a member that answers.");
     int code = client_open(&o->client, x);
     if (code == EXIT_OK)
         code = load_keys(o);
@@ -147,6 +149,8 @@ static int tell(struct order *o)
                            strstr(sentence, "no member can execute") == NULL ? EXIT_REFUSED : EXIT_NO_PRIMARY,
                            text("cannot %s: %s", o->deed, *sentence == '\0' ? "refused" : sentence),
                            *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
+    if (o->quiet)
+        return EXIT_OK;
     if (o->x->out.json)
         output_json(&o->x->out,
                     json_pack("{s:s,s:s,s:I,s:b,s:s,s:s?,s:O}", "cluster", o->cluster.name, "command",

@@ -19,6 +19,7 @@ struct order {
     const struct cluster_member *who; /* the operator */
     char deed[96];                    /* "switch over to db2": for complaints; filled by the caller */
     struct command command;           /* kind, target, allow_data_loss, why: filled by the caller */
+    bool quiet;                       /* success is not told: a part of something larger */
     json_t *status;                   /* the member's last answer; `view` points into it */
     struct view view;
     /* of the last conversation */

@@ -15,7 +15,7 @@ enum {
     WIDTH_MAX = 400,
     TEXT_RING = 16,
     TEXT_ROOM = 1024,
-    COLUMNS_MAX = 16,
+    COLUMNS_MAX = 40,
     GAP = 2,
     INDENT = 2
 };
@@ -85,7 +85,7 @@ int text_cells(const char *s)
 /* The signs that this program writes itself, and how a terminal without UTF-8 gets them. */
 static const struct sign {
     const char *utf8, *ascii;
-} signs[] = {{"·", "|"}, {"–", "-"}, {"→", ">"}, {"…", "~"}, {"✗", "x"}, {"✓", "v"}};
+} signs[] = {{"·", "|"}, {"–", "-"}, {"→", ">"}, {"…", "~"}, {"✗", "x"}, {"✓", "v"}, {"←", "<"}};
 
 /* Copies one character to `to`, made harmless; returns the bytes read.  A byte that is no UTF-8 becomes '?'. */
 static size_t harmless(const struct output *o, const char *s, char to[static 8])

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "mesh/inspect/client.h"
-#include "mesh/io/view.h"
+#include "mesh/inspect/show.h"
 
 static const char *join(const json_t *list, const char *empty)
 {
@@ -44,17 +44,17 @@ static const char *lease_text(const struct view *v)
     return v->lease_ms > 0 ? text(" · lease of %lld ms", v->lease_ms) : "";
 }
 
-static void headline(struct inspect *x, const struct view *v)
+static void headline(struct output *o, const struct view *v)
 {
     const struct view_member *primary = view_find(v, v->primary);
     const char *who = primary == NULL ? "no primary" : text("primary %s (%s)", v->primary, primary->site);
     const char *state = v->healthy ? "healthy" : !v->serving ? "NOT SERVING" : "DEGRADED";
     enum tone tone = v->healthy ? TONE_GOOD : !v->serving ? TONE_BAD : TONE_WARN;
-    output_tone(&x->out, tone, 2, "cluster %s · term %llu · %s%s · %s%s · %s", v->cluster, v->term, who,
+    output_tone(o, tone, 2, "cluster %s · term %llu · %s%s · %s%s · %s", v->cluster, v->term, who,
                 lease_text(v), sync_text(v), v->paused ? " · PAUSED" : "", state);
     if (v->paused)
-        output_tone(&x->out, TONE_WARN, 2, "no automatic failover: paused%s%s",
-                    *v->paused_why == '\0' ? "" : ", ", v->paused_why);
+        output_tone(o, TONE_WARN, 2, "no automatic failover: paused%s%s", *v->paused_why == '\0' ? "" : ", ",
+                    v->paused_why);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
@@ -114,7 +114,7 @@ static void member_row(struct table *t, const struct view *v, const struct view_
                                  : text("%s ago", text_duration((unsigned long long)m->heard_ms)));
 }
 
-static void table_of_members(struct inspect *x, const struct view *v)
+static void table_of_members(struct output *o, const struct view *v)
 {
     static const struct column columns[] = {{"MEMBER", 0, false}, {"ROLE", 3, false},     {"SITE", 4, false},
                                             {"STATE", 0, false},  {"POSTGRES", 0, false}, {"TL", 7, true},
@@ -125,42 +125,24 @@ static void table_of_members(struct inspect *x, const struct view *v)
     for (int i = 0; i < v->n; i++)
         if (strcmp(v->members[i].role, "operator") != 0)
             member_row(&t, v, &v->members[i]);
-    table_print(&x->out, &t);
+    table_print(o, &t);
     table_close(&t);
 }
 
-/* ---- the estimate --------------------------------------------------------------------------------------------------- */
-
-static void estimate_text(struct inspect *x, const struct view *v, const struct view_estimate *e)
+void status_print(struct output *o, const struct view *v)
 {
-    if (!e->known)
+    struct view_estimate e;
+    view_estimate(v, &e);
+    headline(o, v);
+    output_blank(o);
+    table_of_members(o, v);
+    if (!e.known)
         return;
-    output_blank(&x->out);
-    if (e->who == NULL)
-        output_tone(&x->out, TONE_WARN, 2,
-                    v->serving ? "If %s died now: nobody would take over by itself; %s."
-                               : "While %s does not serve: nobody takes over by itself; %s.",
-                    v->primary, e->blocked);
-    else if (!v->serving)
-        output_text(&x->out, 2, "While %s does not serve: %s is the next to take over.", v->primary,
-                    e->who->name);
-    else
-        output_text(&x->out, 2, "If %s died now: %s takes over in about %.1f s, %s at risk.", v->primary,
-                    e->who->name, (double)e->ms / 1000,
-                    e->bytes_at_risk < 0    ? "an unknown number of bytes"
-                    : e->bytes_at_risk == 0 ? "0 bytes"
-                                            : text_bytes((unsigned long long)e->bytes_at_risk));
+    output_blank(o);
+    output_tone(o, e.who == NULL ? TONE_WARN : TONE_PLAIN, 2, "%s", view_estimate_text(v, &e));
 }
 
-static json_t *estimate_json(const struct view_estimate *e)
-{
-    if (!e->known)
-        return json_null();
-    return json_pack("{s:s?,s:o,s:o,s:s?}", "takes_over", e->who == NULL ? NULL : e->who->name,
-                     "estimated_ms", e->who == NULL ? json_null() : json_integer(e->ms), "bytes_at_risk",
-                     e->who == NULL || e->bytes_at_risk < 0 ? json_null() : json_integer(e->bytes_at_risk),
-                     "blocked", e->blocked[0] == '\0' ? NULL : e->blocked);
-}
+/* ---- the command ---------------------------------------------------------------------------------------------------- */
 
 static int status_code(const struct view *v)
 {
@@ -169,15 +151,9 @@ static int status_code(const struct view *v)
 
 static int status_ask(struct inspect *x, struct view *v, json_t **answer)
 {
-    static struct client client;
     int code = EXIT_OK;
     *answer = NULL;
-    if (!args_none(x, &code) || (code = client_open(&client, x)) != EXIT_OK)
-        return code;
-    code = client_ask(&client, json_pack("{s:s}", "command", "status"), answer);
-    if (code == EXIT_OK)
-        view_read(v, *answer);
-    return code;
+    return args_none(x, &code) ? view_ask(x, v, answer) : code;
 }
 
 int command_status(struct inspect *x)
@@ -191,14 +167,11 @@ int command_status(struct inspect *x)
     view_estimate(&v, &e);
     code = status_code(&v);
     if (x->out.json) {
-        json_object_set_new(answer, "if_primary_died", estimate_json(&e));
+        json_object_set_new(answer, "if_primary_died", view_estimate_json(&e));
         output_json(&x->out, answer);
         return code;
     }
-    headline(x, &v);
-    output_blank(&x->out);
-    table_of_members(x, &v);
-    estimate_text(x, &v, &e);
+    status_print(&x->out, &v);
     json_decref(answer);
     return code;
 }

@@ -48,8 +48,9 @@ static void decided_effect(struct station *s, const struct effect *e)
 
 static void event_effect(struct station *s, const struct effect *e)
 {
-    static const char *const alarming[] = {"+store-lost",      "+primary-failing", "+lease-longer",
-                                           "+operator-needed", "+sync-empty",      "+would-takeover", "+foreign-directory"};
+    static const char *const alarming[] = {"+store-lost",       "+primary-failing", "+lease-longer",
+                                           "+operator-needed",  "+sync-empty",      "+would-takeover",
+                                           "+foreign-directory"};
     enum log_level level = LOG_LEVEL_INFO;
     for (size_t i = 0; i < sizeof alarming / sizeof alarming[0]; i++)
         if (strcmp(e->name, alarming[i]) == 0)
@@ -402,7 +403,8 @@ static void on_request(void *arg, control_client client, struct json_t *request,
     else if (strcmp(command, "why") == 0)
         answer = status_why(&view, (uint64_t)json_integer_value(json_object_get(request, "term")));
     else if (strcmp(command, "events") == 0)
-        answer = status_events(&view, json_integer_value(json_object_get(request, "since")));
+        answer = status_events(&view, json_integer_value(json_object_get(request, "since")),
+                               json_object_get(request, "names"));
     else if (strcmp(command, "submit") == 0)
         submit(s, client, json_string_value(json_object_get(request, "frame")), now);
     else

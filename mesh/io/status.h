@@ -22,7 +22,8 @@ struct json_t *status_history(const struct status_view *v); /* {"command":"histo
 struct json_t *status_why(const struct status_view *v, uint64_t term); /* {"command":"why"} */
 /* {"command":"status"}, members[].hears: of whom that member has heard how long ago; empty: it is not heard itself. */
 struct json_t *status_hears(const struct status_view *v, member_id id);
-/* Events of the journal with a wall-clock time (microseconds) after `since`, the newest 500. */
-struct json_t *status_events(const struct status_view *v, int64_t since_us);
+/* Events of the journal with a wall-clock time (microseconds) after `since`, the newest 500; of those names, if `names` is
+ * a list of text. */
+struct json_t *status_events(const struct status_view *v, int64_t since_us, const struct json_t *names);
 
 #endif

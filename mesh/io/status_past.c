@@ -1,6 +1,7 @@
 /* status_past.c: the past: what the journal holds. */
 #include "mesh/io/status.h"
 
+#include "mesh/core_state.h"
 #include "mesh/io/clock.h"
 #include "mesh/io/journal.h"
 #include "mesh/io/status_text.h"
@@ -53,9 +54,24 @@ static json_t *event_json(const struct journal_line *line)
 
 struct gathering {
     int64_t since_us;
-    uint64_t term; /* 0: any */
+    uint64_t term;       /* 0: any */
+    const json_t *names; /* NULL: any */
     json_t *list;
 };
+
+static bool named(const json_t *names, const char *name)
+{
+    size_t i;
+    json_t *one;
+    if (!json_is_array(names))
+        return true;
+    json_array_foreach((json_t *)names, i, one)
+    {
+        if (json_is_string(one) && strcmp(json_string_value(one), name) == 0)
+            return true;
+    }
+    return false;
+}
 
 static bool gather(void *arg, const struct journal_line *line)
 {
@@ -63,22 +79,26 @@ static bool gather(void *arg, const struct journal_line *line)
     /* A takeover begins under the term that it ends, so that term's last events belong to the story. */
     if (line->at_us <= g->since_us || (g->term && line->term != g->term && line->term + 1 != g->term))
         return true;
+    if (!named(g->names, line->name))
+        return true;
     if (json_array_size(g->list) == EVENTS_MAX)
         json_array_remove(g->list, 0);
     json_array_append_new(g->list, event_json(line));
     return true;
 }
 
-static json_t *events_of(const struct status_view *v, int64_t since_us, uint64_t term)
+static json_t *events_of(const struct status_view *v, int64_t since_us, uint64_t term, const json_t *names)
 {
-    struct gathering g = {.since_us = since_us, .term = term, .list = json_array()};
+    struct gathering g = {.since_us = since_us, .term = term, .names = names, .list = json_array()};
     journal_read(v->state_dir, JOURNAL_EVENT, gather, &g);
     return g.list;
 }
 
-json_t *status_events(const struct status_view *v, int64_t since_us)
+json_t *status_events(const struct status_view *v, int64_t since_us, const json_t *names)
 {
-    return json_pack("{s:o}", "events", events_of(v, since_us, 0));
+    return json_pack("{s:s, s:s, s:o}", "cluster", v->cluster->name, "self",
+                     cluster_member_name(v->cluster, v->core->self), "events",
+                     events_of(v, since_us, 0, names));
 }
 
 /* ---- certificates ----------------------------------------------------------------------------------------------------- */
@@ -236,7 +256,7 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
                                       cluster_member_name(v->cluster, p->why.command.who), "allow_data_loss",
                                       (int)p->why.command.allow_data_loss, "why",
                                       status_text(p->why.command.why)));
-    json_object_set_new(out, "events", events_of(v, 0, p->record.term));
+    json_object_set_new(out, "events", events_of(v, 0, p->record.term, NULL));
     return out;
 }
 

@@ -112,7 +112,22 @@ const char *view_barred(const struct view_member *m)
     return "";
 }
 
-static bool others_are_quorum(const struct view *v)
+static enum durability durability_of(const struct view *v)
+{
+    return strcmp(v->durability, "async") == 0    ? DURABILITY_ASYNC
+           : strcmp(v->durability, "strict") == 0 ? DURABILITY_STRICT
+                                                  : DURABILITY_SYNC;
+}
+
+uint32_t view_up(const struct view *v)
+{
+    uint32_t bits = 0;
+    for (int i = 0; i < v->n; i++)
+        bits |= up(&v->members[i]) ? 1u << i : 0;
+    return bits;
+}
+
+static void count_votes(const struct view *v, struct view_side *s)
 {
     struct voters voters = {.rule = strcmp(v->rule, "sites") == 0 ? RULE_SITES : RULE_MAJORITY};
     uint32_t have = 0;
@@ -123,11 +138,14 @@ static bool others_are_quorum(const struct view *v)
         struct voter *voter = &voters.v[voters.n];
         voter->id = m->id;
         snprintf(voter->site, sizeof voter->site, "%s", m->site);
-        if (m->votes && up(m) && !m->is_primary)
+        if (m->votes && s->there >> i & 1) {
             have |= 1u << voters.n;
+            s->votes++;
+        }
         voters.n++;
     }
-    return quorum_reached(&voters, have);
+    s->voters = voters.n;
+    s->quorum = quorum_reached(&voters, have);
 }
 
 /* A sync set as the answer names it.  All directories are 1: a member's answer tells none. */
@@ -141,29 +159,40 @@ static void set_read(const struct view *v, const char *key, struct sync_set *set
     set->k = (uint8_t)json_number(j, "k", 0);
 }
 
-/* Would the databases that are up, without the primary, be enough to be sealed?  The policy's own arithmetic. */
-static bool seals_possible(const struct view *v, struct view_estimate *e)
+static void base_read(const struct view *v, struct record *base)
 {
-    struct record base = {.joint = v->joint};
+    const struct view_member *primary = view_find(v, v->primary);
+    memset(base, 0, sizeof *base);
+    base->joint = v->joint;
+    base->durability = durability_of(v);
+    base->primary = primary == NULL ? MEMBER_NONE : primary->id;
+    base->primary_dir = 1;
+    set_read(v, "sync", &base->sync[0]);
+    set_read(v, "joint", &base->sync[1]);
+}
+
+/* Would the databases of this side be enough to be sealed?  The policy's own arithmetic. */
+static void count_seals(const struct view *v, struct view_side *s)
+{
+    struct record base;
     struct sealed seals[DATABASES_MAX];
     size_t n = 0;
-    base.durability = strcmp(v->durability, "async") == 0    ? DURABILITY_ASYNC
-                      : strcmp(v->durability, "strict") == 0 ? DURABILITY_STRICT
-                                                             : DURABILITY_SYNC;
-    set_read(v, "sync", &base.sync[0]);
-    set_read(v, "joint", &base.sync[1]);
+    base_read(v, &base);
     for (int i = 0; i < v->n && n < DATABASES_MAX; i++)
-        if (strcmp(v->members[i].role, "database") == 0 && up(&v->members[i]) && !v->members[i].is_primary)
+        if (s->there >> i & 1 && strcmp(v->members[i].role, "database") == 0)
             seals[n++] = (struct sealed){.id = v->members[i].id, .dir = 1};
-    if (seals_suffice(&base, seals, n))
-        return true;
+    s->seals = seals_suffice(&base, seals, n);
+    s->wanted = base.durability == DURABILITY_ASYNC ? 0 : base.sync[0].k;
+    for (size_t i = 0; i < n; i++)
+        s->confirming += sync_set_find(&base.sync[0], seals[i].id) != NULL;
+    if (s->seals)
+        return;
     if (base.sync[0].n == 0 || (base.joint && base.sync[1].n == 0))
-        snprintf(e->blocked, sizeof e->blocked,
+        snprintf(s->blocked, sizeof s->blocked,
                  "no standby is known to have every commit, so only %s may come back by itself", v->primary);
     else
-        snprintf(e->blocked, sizeof e->blocked,
+        snprintf(s->blocked, sizeof s->blocked,
                  "too few of the standbys that confirm commits are there to prove that none is lost");
-    return false;
 }
 
 static struct candidate candidate_of(const struct view *v, const struct view_member *m)
@@ -176,10 +205,56 @@ static struct candidate candidate_of(const struct view *v, const struct view_mem
         .priority = (uint16_t)json_number(m->json, "priority", 0)};
 }
 
-static bool may_take_over(const struct view_member *m)
+const char *view_unfit(const struct view *v, const struct view_member *m, uint32_t there)
 {
-    return !m->is_primary && strcmp(m->role, "database") == 0 && up(m) && *view_barred(m) == '\0' &&
-           strcmp(m->postgres, "recovery") == 0;
+    if ((there >> (m - v->members) & 1) == 0)
+        return m->heard_ms < 0 ? "it was never heard" : "it is not there";
+    if (strcmp(m->postgres, "recovery") != 0)
+        return m->is_primary ? "it is the primary" : "its PostgreSQL is no running standby";
+    if (*view_barred(m) != '\0')
+        return "its pre-flight check bars a promotion";
+    return json_number(m->json, "priority", 1) == 0 ? "it is configured as no candidate" : NULL;
+}
+
+const char *view_behind(const struct view *v, const struct view_member *m, const struct view_member *best,
+                        long long *bytes)
+{
+    struct candidate a = candidate_of(v, best), b = candidate_of(v, m);
+    const char *step = "";
+    candidate_cmp(&a, &b, &step);
+    *bytes = (long long)(a.sealed.lsn - b.sealed.lsn);
+    return step;
+}
+
+static void choose(const struct view *v, struct view_side *s)
+{
+    for (int i = 0; i < v->n; i++) {
+        const struct view_member *m = &v->members[i];
+        if (strcmp(m->role, "database") != 0 || m->is_primary || view_unfit(v, m, s->there) != NULL)
+            continue;
+        struct candidate a = candidate_of(v, m), best = candidate_of(v, s->who == NULL ? m : s->who);
+        if (s->who == NULL || candidate_cmp(&a, &best, NULL) < 0)
+            s->who = m;
+    }
+    if (s->who == NULL)
+        snprintf(s->blocked, sizeof s->blocked, "no other database is fit to be promoted");
+}
+
+void view_side(const struct view *v, uint32_t there, struct view_side *s)
+{
+    const struct view_member *primary = view_find(v, v->primary);
+    *s = (struct view_side){.there = there};
+    s->primary = primary != NULL && (there >> (primary - v->members) & 1);
+    count_votes(v, s);
+    count_seals(v, s);
+    if (s->primary)
+        s->blocked[0] = '\0';
+    else if (v->paused)
+        snprintf(s->blocked, sizeof s->blocked, "failover is paused");
+    else if (!s->quorum)
+        snprintf(s->blocked, sizeof s->blocked, "the other voters that can be heard are no quorum");
+    else if (s->seals)
+        choose(v, s);
 }
 
 void view_estimate(const struct view *v, struct view_estimate *e)
@@ -188,28 +263,18 @@ void view_estimate(const struct view *v, struct view_estimate *e)
         DECIDE_AND_PROMOTE_MS = 120
     }; /* verdict, votes, seals, promotion: docs/protocol.md, "Time budget" */
     const struct view_member *primary = view_find(v, v->primary);
+    struct view_side others;
     memset(e, 0, sizeof *e);
     if (primary == NULL)
         return;
     e->known = true;
-    if (v->paused)
-        snprintf(e->blocked, sizeof e->blocked, "failover is paused");
-    else if (!others_are_quorum(v))
-        snprintf(e->blocked, sizeof e->blocked, "the other voters that can be heard are no quorum");
-    else if (!seals_possible(v, e))
-        return;
-    for (int i = 0; i < v->n && e->blocked[0] == '\0'; i++) {
-        struct candidate a = candidate_of(v, &v->members[i]),
-                         best = e->who == NULL ? a : candidate_of(v, e->who);
-        if (may_take_over(&v->members[i]) && (e->who == NULL || candidate_cmp(&a, &best, NULL) < 0))
-            e->who = &v->members[i];
-    }
-    if (e->who == NULL && e->blocked[0] == '\0')
-        snprintf(e->blocked, sizeof e->blocked, "no other database is fit to be promoted");
+    view_side(v, view_up(v) & ~(1u << (primary - v->members)), &others);
+    e->who = others.who;
+    snprintf(e->blocked, sizeof e->blocked, "%s", others.blocked);
     if (e->who == NULL)
         return;
     e->ms = (v->lease_ms > 0 ? v->lease_ms : 600) + DECIDE_AND_PROMOTE_MS;
-    if (strcmp(v->durability, "async") == 0)
+    if (durability_of(v) == DURABILITY_ASYNC)
         e->bytes_at_risk = primary->lsn < 0 || e->who->lsn < 0 ? -1
                            : primary->lsn > e->who->lsn        ? primary->lsn - e->who->lsn
                                                                : 0;

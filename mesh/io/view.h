@@ -30,6 +30,28 @@ const struct view_member *view_find(const struct view *v, const char *name);
 /* "0/5A3F0210" as a number; -1: it is no position. */
 long long view_lsn(const char *text);
 
+/* ---- what if: a side is the members that are there and hear each other; bit i stands for members[i] ------------ */
+
+uint32_t view_up(const struct view *v); /* those that the member asked hears */
+
+struct view_side {
+    uint32_t there;
+    int votes, voters;      /* voters that are there and vote; all */
+    bool quorum;            /* they may decide */
+    bool primary;           /* the primary is there */
+    bool seals;             /* without it: enough databases to prove that no acknowledged commit is missing */
+    int confirming, wanted; /* with it: standbys of the sync set that are there, how many must confirm */
+    const struct view_member *who; /* would take over if the primary is not there; NULL: nobody by itself */
+    char blocked[200];             /* why nobody */
+};
+void view_side(const struct view *v, uint32_t there, struct view_side *s);
+
+/* Whether this database could be promoted at all; else why not, as a clause ("it is silent").  NULL: it could. */
+const char *view_unfit(const struct view *v, const struct view_member *m, uint32_t there);
+/* Why `best` and not `m`, both fit: the policy's deciding step (policy/candidate.h), and by how much `m` is behind. */
+const char *view_behind(const struct view *v, const struct view_member *m, const struct view_member *best,
+                        long long *bytes);
+
 /* If the primary died now. */
 struct view_estimate {
     bool known;                    /* the record names a primary */

@@ -1,7 +1,7 @@
 # Help teaches, mistakes are named, and the exit code tells a script.
 expect 'no command' 2 ''
 verdict 'shows the commands' grep -q 'switchover' <<<"$out"
-for command in $("$pgmesh" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+for command in $("$pgmesh" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p'); do
     expect "$command --help" 0 '' "$command" --help
     verdict "$command --help has an example" grep -q '^    pgmesh '"$command" <<<"$out"
 done
