@@ -6,11 +6,15 @@
 #   WERROR=0                warnings do not stop the build
 #   V=1                     show the commands
 #   CC, CFLAGS, LDFLAGS, HARDEN, BUILDDIR, PREFIX, DESTDIR
+#   UNITDIR, SYSUSERSDIR, TMPFILESDIR   `make install` puts systemd's files there; empty: nowhere
 #   SIM_SECONDS, SIM_SEEDS, FUZZ_SECONDS, CHECK_SECONDS
 #
 # A new source file in one of the directories below is found by itself. Includes are written from the
 # repository's root. A test in tests/unit/ or tests/fuzz/ that needs more than the core says so in a line of
 # its own, for example:   // LINK: node/pg_lineage.c
+
+# The version, here and in packaging/deb/changelog and packaging/rpm/pgmesh.spec; packaging/test-packages.sh compares.
+VERSION      := 0.1
 
 BUILDDIR     ?= build
 SAN          ?=
@@ -18,6 +22,10 @@ WERROR       ?= 1
 PREFIX       ?= /usr/local
 BINDIR       ?= $(PREFIX)/bin
 DOCDIR       ?= $(PREFIX)/share/doc/pgmesh
+MANDIR       ?= $(PREFIX)/share/man
+UNITDIR      ?=
+SYSUSERSDIR  ?=
+TMPFILESDIR  ?=
 SIM_SECONDS  ?= 240
 SIM_SEEDS    ?= 1000000
 FUZZ_SECONDS ?= 60
@@ -98,6 +106,9 @@ FLAGS_mesh/inspect := -pthread $(IO_CFLAGS)
 FLAGS_mesh/http    := -pthread $(IO_CFLAGS) $(HTTP_CFLAGS)
 FLAGS_node         := -pthread $(IO_CFLAGS) $(PQ_CFLAGS)
 FLAGS_witness      := -pthread $(IO_CFLAGS)
+# Their --version.
+FLAGS_node         += -DPGMESH_VERSION='"$(VERSION)"'
+FLAGS_witness      += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_tests/unit   := -pthread $(HTTP_CFLAGS) $(MESH_CFLAGS) $(IO_CFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS)
 FLAGS_tests/fuzz   := $(MESH_CFLAGS) $(IO_CFLAGS)
 FLAGS_tests/live   := $(PQ_CFLAGS)
@@ -151,7 +162,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(COMPILE) $(FLAGS_$(patsubst %/,%,$(dir $<))) -c -o $@ $<
 
 # Two stamps, touched only when their text changes: other flags rebuild all, another list of sources links anew.
-$(B)/flags: TEXT = $(COMPILE) $(LINK)
+$(B)/flags: TEXT = $(COMPILE) $(LINK) $(VERSION)
 $(B)/sources: TEXT = $(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) $(INSPECT_SRC) $(HTTP_SRC) $(SIM_SRC)
 $(B)/flags $(B)/sources: FORCE | libraries
 	@mkdir -p $(@D)
@@ -304,10 +315,30 @@ format: ## clang-format over all C sources
 	$(Q)packaging/install-deps.sh format
 	$(Q)find policy mesh node witness tests -name '*.[ch]' | xargs -r clang-format -i
 
-install: all ## into DESTDIR, below PREFIX
+install: all man ## into DESTDIR, below PREFIX
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
-	$(if $(PROGRAMS),install -m 755 $(PROGRAMS:%=$(B)/%) $(DESTDIR)$(BINDIR))
+	install -m 755 $(PROGRAMS:%=$(B)/%) packaging/pgmesh-member $(DESTDIR)$(BINDIR)
 	install -m 644 LICENSE $(DESTDIR)$(DOCDIR)
+	for page in $(B)/man/*.[1-8]; do install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	$(if $(UNITDIR),packaging/systemd/install.sh '$(DESTDIR)$(UNITDIR)' '$(BINDIR)')
+	$(if $(SYSUSERSDIR),install -D -m 644 packaging/systemd/pgmesh.sysusers $(DESTDIR)$(SYSUSERSDIR)/pgmesh.conf)
+	$(if $(TMPFILESDIR),install -D -m 644 packaging/systemd/pgmesh.tmpfiles $(DESTDIR)$(TMPFILESDIR)/pgmesh.conf)
+
+.PHONY: man
+man: $(B)/man/made ## manual pages, from the programs' own help, in build/default/man/
+$(B)/man/made: $(PROGRAMS:%=$(B)/%) $(wildcard packaging/man/*) packaging/deb/changelog Makefile
+	$(call say,MAN,$(B)/man)
+	$(Q)rm -rf $(B)/man && packaging/man/make.sh $(B) $(B)/man && touch $@
+
+# ---- packages -------------------------------------------------------------------------------------------------
+
+.PHONY: deb packages-check
+deb: ## Debian packages, in build/deb/
+	$(Q)packaging/install-deps.sh package
+	$(Q)packaging/deb/build.sh $(BUILDDIR)/deb
+packages-check: ## builds the packages, reads and installs them in a clean root
+	$(Q)packaging/install-deps.sh package
+	$(Q)packaging/test-packages.sh
 
 clean: ## removes what was built
 	rm -rf $(BUILDDIR)
