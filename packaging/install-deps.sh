@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian 12's own packages, and nothing else.
 #
-#   packaging/install-deps.sh [build|demo|test|peers|fuzz|format|all]      (default: build)
+#   packaging/install-deps.sh [build|demo|test|package|peers|fuzz|format|all]      (default: build)
 #
 # Each group holds the one before it where that makes sense: build < demo < test. When every package is
 # there already, nothing is asked of apt and no privilege is needed, so it may stand before every target.
@@ -12,6 +12,7 @@ build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgp
        libmicrohttpd-dev libcurl4-gnutls-dev)
 demo=(postgresql-15 curl iproute2 iptables jq procps util-linux)
 check=(check)
+packaging=(debhelper fakeroot lintian dpkg-dev file rpm rpmlint cpio mmdebstrap man-db)
 fuzz=(clang-14 libclang-rt-14-dev)
 format=(clang-format)
 # What the bench compares with.
@@ -32,12 +33,13 @@ case $group in
     build)  wanted=("${build[@]}") ;;
     demo)   wanted=("${build[@]}" "${demo[@]}") ;;
     test)   wanted=("${build[@]}" "${demo[@]}" "${check[@]}") ;;
+    package) wanted=("${build[@]}" "${demo[@]}" "${packaging[@]}") ;;
     peers)  wanted=("${build[@]}" "${demo[@]}" "${peers[@]}") ;;
     fuzz)   wanted=("${build[@]}" "${fuzz[@]}") ;;
     format) wanted=("${format[@]}") ;;
-    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
+    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${packaging[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) fail "unknown group \"$group\"" "The groups are build, demo, test, peers, fuzz, format and all." \
+    *) fail "unknown group \"$group\"" "The groups are build, demo, test, package, peers, fuzz, format and all." \
             "Try: packaging/install-deps.sh test" ;;
 esac
 
