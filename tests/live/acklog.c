@@ -27,17 +27,33 @@ static int server_index(struct ack_log *log, const char *name)
     return log->n_servers++;
 }
 
+/* `array` with room for one more; false when there is no memory. */
+static bool grow(void **array, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return true;
+    size_t more = *room ? 2 * *room : 4096;
+    void *grown = realloc(*array, more * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *room = more;
+    return true;
+}
+
 static bool add_row(struct ack_log *log, const struct ack_row *row)
 {
-    if (log->n == log->room) {
-        size_t room = log->room ? 2 * log->room : 4096;
-        struct ack_row *rows = realloc(log->rows, room * sizeof *rows);
-        if (!rows)
-            return false;
-        log->rows = rows;
-        log->room = room;
-    }
+    if (!grow((void **)&log->rows, log->n, &log->room, sizeof *row))
+        return false;
     log->rows[log->n++] = *row;
+    return true;
+}
+
+static bool add_look(struct ack_log *log, const struct ack_look *look)
+{
+    if (look->server < 0 || !grow((void **)&log->looks, log->n_looks, &log->looks_room, sizeof *look))
+        return false;
+    log->looks[log->n_looks++] = *look;
     return true;
 }
 
@@ -53,6 +69,7 @@ static struct ack_row *recent_row(struct ack_log *log, int64_t id, size_t first)
 static bool read_line(struct ack_log *log, const char *line, size_t first)
 {
     struct ack_row row = {0};
+    struct ack_look look = {0};
     char name[ACK_SERVER_SIZE];
     int64_t at;
     if (sscanf(line, "sent %" SCNd64 " %31s %" SCNd64, &row.id, name, &row.sent_us) == 3) {
@@ -68,6 +85,11 @@ static bool read_line(struct ack_log *log, const char *line, size_t first)
         *known = row;
         log->n_acked++;
         return true;
+    }
+    if (sscanf(line, "read %" SCNd64 " %31s %" SCNd64 " %" SCNd64 " %" SCNd64, &look.first, name,
+               &look.sent_us, &look.at_us, &look.seen) == 5) {
+        look.server = server_index(log, name);
+        return add_look(log, &look);
     }
     if (sscanf(line, "start %" SCNd64, &at) == 1) {
         log->start_us = log->start_us == 0 || at < log->start_us ? at : log->start_us;
@@ -180,6 +202,96 @@ size_t ack_double_primaries(const struct ack_log *log, FILE *out)
                     t[j].timeline);
             }
         }
+    return bad;
+}
+
+/* ---- reads ---------------------------------------------------------------------------------------------------- */
+
+/* What a client knows to be there, and since when. */
+struct known {
+    int64_t since_us, first, id;
+};
+
+static int by_since(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+    return (x->since_us > y->since_us) - (x->since_us < y->since_us);
+}
+
+static int by_sent(const void *a, const void *b)
+{
+    const struct ack_look *const *x = a, *const *y = b;
+    return ((*x)->sent_us > (*y)->sent_us) - ((*x)->sent_us < (*y)->sent_us);
+}
+
+static bool excused(const struct ack_log *log, const struct ack_look *look, const struct ack_excuse *e,
+                    size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(log->names[look->server], e[i].server) == 0 && look->at_us >= e[i].from_us &&
+            look->sent_us <= e[i].to_us)
+            return true;
+    return false;
+}
+
+/* All that was learned of the rows of one writer, by time; to be freed. */
+static struct known *learned(const struct ack_log *log, int64_t first, size_t *n)
+{
+    struct known *all = malloc((log->n_acked + log->n_looks + 1) * sizeof *all);
+    *n = 0;
+    for (size_t i = 0; all && i < log->n; i++)
+        if (log->rows[i].ack_us && log->rows[i].id >= first && log->rows[i].id < first + ACK_RANGE)
+            all[(*n)++] = (struct known){log->rows[i].ack_us, first, log->rows[i].id};
+    for (size_t i = 0; all && i < log->n_looks; i++)
+        if (log->looks[i].first == first)
+            all[(*n)++] = (struct known){log->looks[i].at_us, first, log->looks[i].seen};
+    if (all && *n)
+        qsort(all, *n, sizeof *all, by_since);
+    return all;
+}
+
+static size_t backwards_of(const struct ack_log *log, const struct ack_look **looks, size_t n_looks,
+                           const struct ack_excuse *excuses, size_t n_excuses, FILE *out)
+{
+    size_t n, at = 0, bad = 0;
+    int64_t floor = 0;
+    struct known *all = learned(log, looks[0]->first, &n);
+    for (size_t i = 0; all && i < n_looks; i++) {
+        const struct ack_look *look = looks[i];
+        for (; at < n && all[at].since_us < look->sent_us; at++)
+            floor = all[at].id > floor ? all[at].id : floor;
+        if (look->seen >= floor || excused(log, look, excuses, n_excuses))
+            continue;
+        if (bad++ < 5)
+            fprintf(out,
+                    "backwards: %s answered at %.3f s that row %" PRId64 " is the last, though row %" PRId64
+                    " was known\n",
+                    log->names[look->server], (double)(look->at_us - log->start_us) / 1e6, look->seen, floor);
+    }
+    free(all);
+    return bad;
+}
+
+size_t ack_backwards(const struct ack_log *log, const struct ack_excuse *excuses, size_t n_excuses, FILE *out)
+{
+    const struct ack_look **looks = malloc((log->n_looks + 1) * sizeof *looks);
+    int64_t done = INT64_MIN, first;
+    size_t bad = 0;
+    for (; looks; done = first) { /* one writer after the other, by its first id */
+        size_t n = 0;
+        first = INT64_MAX;
+        for (size_t i = 0; i < log->n_looks; i++)
+            if (log->looks[i].first > done && log->looks[i].first < first)
+                first = log->looks[i].first;
+        if (first == INT64_MAX)
+            break;
+        for (size_t i = 0; i < log->n_looks; i++)
+            if (log->looks[i].first == first)
+                looks[n++] = &log->looks[i];
+        qsort(looks, n, sizeof *looks, by_sent);
+        bad += backwards_of(log, looks, n, excuses, n_excuses, out);
+    }
+    free(looks);
     return bad;
 }
 

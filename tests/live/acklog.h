@@ -6,6 +6,8 @@
  *     sent ID SERVER T                 before the INSERT left; with no later line its outcome is unknown
  *     ack  ID SERVER TIMELINE SENT T   the commit was acknowledged, by that server on that timeline
  *     lost ID SERVER T WHY             the connection ended first: the row may be there or not
+ *     read FIRST SERVER SENT T SEEN    a server that called itself primary answered that SEEN is the writer's highest
+ *                                      row; the writer's own are FIRST to FIRST + ACK_RANGE - 1
  *     note SERVER T TEXT               a server's answer changed
  *     end T                            the writer ended in order
  *
@@ -18,13 +20,29 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { ACK_SERVERS_MAX = 16, ACK_SERVER_SIZE = 32, ACK_TENURES_MAX = 4096 };
+enum {
+    ACK_SERVERS_MAX = 16,
+    ACK_SERVER_SIZE = 32,
+    ACK_TENURES_MAX = 4096,
+    ACK_RANGE = 100000000,
+    ACK_EXCUSES_MAX = 256
+};
 
 struct ack_row {
     int64_t id;
     int server; /* index into names */
     uint32_t timeline;
     int64_t sent_us, ack_us; /* ack_us 0: not acknowledged */
+};
+struct ack_look { /* a read */
+    int64_t first, seen;
+    int server;
+    int64_t sent_us, at_us;
+};
+/* Reads of a server whose watchers a test had stopped prove nothing against it. */
+struct ack_excuse {
+    char server[ACK_SERVER_SIZE];
+    int64_t from_us, to_us;
 };
 /* All acknowledgements of one server on one timeline. */
 struct ack_tenure {
@@ -42,6 +60,8 @@ struct ack_gap {
 struct ack_log {
     size_t n, room, n_acked;
     struct ack_row *rows; /* by id, ascending */
+    size_t n_looks, looks_room;
+    struct ack_look *looks;
     int n_servers;
     char names[ACK_SERVERS_MAX][ACK_SERVER_SIZE];
     int64_t start_us, end_us; /* end_us 0: the writer did not end in order */
@@ -65,6 +85,11 @@ size_t ack_gaps(const struct ack_log *log, struct ack_gap *out, size_t room);
  * one had acknowledged, and was acknowledged: complaints go to `out`; returns how many. A late acknowledgement alone
  * proves nothing, for the network may have held it back: what counts is when its INSERT was sent. */
 size_t ack_double_primaries(const struct ack_log *log, FILE *out);
+
+/* A read that was sent after a row had been acknowledged, or shown by an earlier read, and does not show it: time went
+ * backwards for a client that asks whoever is the primary.  Complaints go to `out`; returns how many. */
+size_t ack_backwards(const struct ack_log *log, const struct ack_excuse *excuses, size_t n_excuses,
+                     FILE *out);
 
 /* Counts, tenures and the longest silences, for people. */
 void ack_report(const struct ack_log *log, FILE *out);

@@ -1,14 +1,16 @@
 /* checker: proves from the writers' logs and from the final primary's table that nothing acknowledged is missing.
  *
- *     checker check [--allow-loss] (--conninfo TEXT | --rows FILE) LOG...
+ *     checker check [--allow-loss] [--running] [--excuse SERVER:FROM:TO]... (--conninfo TEXT | --rows FILE) LOG...
  *     checker report LOG...                 counts, tenures, longest silences
  *     checker outage FROM TO LOG...         the longest silence that touches this time: MS FROM_US TO_US SERVER SERVER
  *     checker clock                         now, as the logs count it
  *
  * `check` complains, a line each, about: an acknowledged row that is missing or not as it was written; a row that
- * nobody sent; a row that is there twice; an id used twice; two servers that acknowledged at once; a log that does not
- * end in order. Exit status 0: nothing to complain of, 1: something, 2: it could not be checked.
+ * nobody sent; a row that is there twice; an id used twice; two servers that acknowledged at once; a read that goes
+ * backwards; a log that does not end in order. Exit status 0: nothing to complain of, 1: something, 2: it could not be checked.
  * --allow-loss (durability async): missing rows are counted and are no failure.
+ * --running: the writers still write; the logs are read before the table and once more after it.
+ * --excuse: what SERVER answered to reads between these two times (microseconds, as the logs count) is not judged.
  * --rows reads the table from a file (`ID SERVER TIMELINE` in a line) in place of a server, for its own test. */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -32,6 +34,13 @@ struct table {
     size_t n;
     struct table_row *rows; /* by id */
 };
+static struct options {
+    const char *conninfo, *rows;
+    bool allow_loss, running;
+    size_t n_excuses;
+    struct ack_excuse excuses[ACK_EXCUSES_MAX];
+} options;
+
 struct findings {
     size_t missing, changed, strangers, twice;
 };
@@ -144,16 +153,20 @@ static void check_table(const struct ack_log *log, const struct table *t, struct
     }
 }
 
-static int check(const struct ack_log *log, size_t ids_twice, const struct table *t, bool allow_loss)
+/* `log`: as it was before the table was read; `later`: as it is now, when the writers go on (otherwise the same). */
+static int check(const struct ack_log *log, const struct ack_log *later, size_t ids_twice,
+                 const struct table *t)
 {
     struct findings f = {0};
+    bool allow_loss = options.allow_loss;
     check_acknowledged(log, t, &f);
-    check_table(log, t, &f);
+    check_table(later, t, &f);
     size_t doubles = ack_double_primaries(log, stdout),
-           bad = f.changed + f.strangers + f.twice + doubles + ids_twice;
+           backwards = ack_backwards(log, options.excuses, options.n_excuses, stdout),
+           bad = f.changed + f.strangers + f.twice + doubles + backwards + ids_twice;
     if (ids_twice > 0)
         printf("log: %zu ids were used twice\n", ids_twice);
-    if (log->end_us == 0 || log->unreadable > 0) {
+    if (!options.running && (log->end_us == 0 || log->unreadable > 0)) {
         printf("log: it does not end in order, or %d lines are unreadable\n", log->unreadable);
         bad++;
     }
@@ -162,9 +175,9 @@ static int check(const struct ack_log *log, size_t ids_twice, const struct table
         bad++;
     }
     printf("%zu rows acknowledged: %zu missing%s, %zu changed; %zu in the table: %zu strangers, %zu twice; "
-           "%zu double primaries\n",
+           "%zu double primaries; %zu reads: %zu backwards\n",
            log->n_acked, f.missing, allow_loss ? " (allowed)" : "", f.changed, t->n, f.strangers, f.twice,
-           doubles);
+           doubles, log->n_looks, backwards);
     return bad > 0 || (f.missing > 0 && !allow_loss) ? 1 : 0;
 }
 
@@ -182,35 +195,60 @@ static size_t read_logs(struct ack_log *log, char **paths, int n)
 
 static int wrong_usage(void)
 {
-    fprintf(stderr, "usage: checker check [--allow-loss] (--conninfo TEXT | --rows FILE) LOG...\n"
+    fprintf(stderr, "usage: checker check [--allow-loss] [--running] [--excuse SERVER:FROM_US:TO_US]...\n"
+                    "                     (--conninfo TEXT | --rows FILE) LOG...\n"
                     "       checker report LOG...\n"
                     "       checker outage FROM_US TO_US LOG...\n"
                     "       checker clock\n");
     return 2;
 }
 
-static int command_check(struct ack_log *log, int argc, char **argv)
+static bool take_excuse(const char *text)
 {
-    struct table t = {0};
-    const char *conninfo = NULL, *rows = NULL;
-    bool allow_loss = false;
+    struct ack_excuse *e = &options.excuses[options.n_excuses];
+    if (options.n_excuses == ACK_EXCUSES_MAX ||
+        sscanf(text, "%31[^:]:%" SCNd64 ":%" SCNd64, e->server, &e->from_us, &e->to_us) != 3)
+        return false;
+    options.n_excuses++;
+    return true;
+}
+
+/* The index of the first log; 0: wrong usage. */
+static int check_options(int argc, char **argv)
+{
     int at = 2;
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+        bool more = at + 1 < argc;
         if (strcmp(argv[at], "--allow-loss") == 0)
-            allow_loss = true;
-        else if (strcmp(argv[at], "--conninfo") == 0 && at + 1 < argc)
-            conninfo = argv[++at];
-        else if (strcmp(argv[at], "--rows") == 0 && at + 1 < argc)
-            rows = argv[++at];
-        else
-            return wrong_usage();
+            options.allow_loss = true;
+        else if (strcmp(argv[at], "--running") == 0)
+            options.running = true;
+        else if (strcmp(argv[at], "--conninfo") == 0 && more)
+            options.conninfo = argv[++at];
+        else if (strcmp(argv[at], "--rows") == 0 && more)
+            options.rows = argv[++at];
+        else if (strcmp(argv[at], "--excuse") != 0 || !more || !take_excuse(argv[++at]))
+            return 0;
     }
-    if (at == argc || !conninfo == !rows)
+    return at == argc || !options.conninfo == !options.rows ? 0 : at;
+}
+
+static int command_check(struct ack_log *log, int argc, char **argv)
+{
+    static struct ack_log again;
+    struct table t = {0};
+    const struct ack_log *later = log;
+    int at = check_options(argc, argv);
+    if (at == 0)
         return wrong_usage();
     size_t twice = read_logs(log, argv + at, argc - at);
-    if (!(conninfo ? from_server(&t, conninfo) : from_file(&t, rows)))
+    if (!(options.conninfo ? from_server(&t, options.conninfo) : from_file(&t, options.rows)))
         return 2;
-    return check(log, twice, &t, allow_loss);
+    if (options.running) {
+        read_logs(&again, argv + at, argc - at);
+        later = &again;
+    }
+    return check(log, later, twice, &t);
 }
 
 static int command_outage(struct ack_log *log, int argc, char **argv)

@@ -66,6 +66,21 @@ plant '' 's/4 db2 2/4 db3 2/'
 try 'a row with other contents is reported' 1 'changed: row 4'
 plant '/end/d' ''
 try 'a log that breaks off is reported' 1 'does not end in order'
+try 'a log of a writer that still runs need not end' 0 ' 0 missing' --running
+plant '/ack 2/a read 1 db1 3600 3700 2' ''
+try 'a read that shows what is known passes' 0 '1 reads: 0 backwards'
+plant '/ack 2/a read 1 db1 3400 3700 1' ''
+try 'a read that was sent before the acknowledgement came need not show the row' 0 ' 0 backwards'
+plant '/end/i read 1 db1 9600 9700 4' ''
+try 'a planted read that misses an acknowledged row is reported' 1 'backwards: db1 answered .* row 4 is the last, though row 5'
+plant '/end/i read 1 db2 9600 9700 6\nread 1 db1 9800 9900 5' ''
+try 'a planted read that misses what an earlier one showed is reported' 1 'row 5 is the last, though row 6'
+plant '/end/i read 1 db1 9600 9700 4' ''
+try 'a read of a server whose watchers were stopped is excused' 0 ' 0 backwards' --excuse db1:9000:10000
+try 'another server is not excused by that' 1 '1 backwards' --excuse db2:9000:10000
+try 'nor is another time' 1 '1 backwards' --excuse db1:1000:9500
+plant '/end/i read 200000001 db2 9600 9700 0' ''
+try "another writer's rows are none of this one's" 0 ' 0 backwards'
 plant '/ack/d' ''
 try 'a log without acknowledgements proves nothing' 1 'nothing is proved'
 

@@ -1,10 +1,11 @@
 /* writer: an application that inserts a row every few milliseconds and tries all servers at once.
  *
- *     writer --log FILE [--every-ms 5] [--probe-ms 10] [--seconds N] [--first-id N] [--user app] [--dbname app]
- *            NAME=ADDRESS:PORT...
+ *     writer --log FILE [--every-ms 5] [--read-every N] [--probe-ms 10] [--seconds N] [--first-id N] [--user app]
+ *            [--dbname app] NAME=ADDRESS:PORT...
  *
  * One connection to each server, none of them waited for: whoever answers that it is no standby gets the rows, and two
- * that say so both get theirs, so that a second primary cannot hide. Every step has a deadline of our own (libpq's
+ * that say so both get theirs, so that a second primary cannot hide. After every N rows it asks for its highest one, of
+ * whoever says to be the primary. Every step has a deadline of our own (libpq's
  * connect_timeout has a floor of two seconds and is ignored by PQconnectPoll). What was sent and what was acknowledged
  * goes into the log (acklog.h); SIGTERM, SIGINT or --seconds ends it with a report on stdout. */
 #define _GNU_SOURCE
@@ -23,10 +24,10 @@
 
 enum { CONNECT_MS = 250, PROBE_ANSWER_MS = 1000, WRITE_ANSWER_MS = 2000, LAST_ANSWERS_MS = 500 };
 
-/*   CLOSED ── pause over ──▶ CONNECTING ──▶ IDLE ── time for it ──▶ PROBING or WRITING ── answered ──▶ IDLE
+/*   CLOSED ── pause over ──▶ CONNECTING ──▶ IDLE ── time for it ──▶ PROBING, WRITING, READING ── answered ──▶ IDLE
  *     ▲                          │                                        │
  *     └────── error, deadline ───┴────────────────────────────────────────┘    */
-enum state { CLOSED, CONNECTING, IDLE, PROBING, WRITING };
+enum state { CLOSED, CONNECTING, IDLE, PROBING, WRITING, READING };
 
 struct server {
     char name[ACK_SERVER_SIZE], address[64], port[8];
@@ -34,10 +35,13 @@ struct server {
     enum state state;
     PostgresPollingStatusType wants; /* while CONNECTING */
     bool flushing;
-    bool writable;       /* the last answer said so */
-    int64_t next_us;     /* CLOSED, IDLE: when to act; otherwise: when to give up */
-    int64_t id, sent_us; /* of the row under way */
-    bool answered;       /* a good answer to it has come */
+    bool writable;        /* the last answer said so */
+    int64_t next_us;      /* CLOSED, IDLE: when to act; otherwise: when to give up */
+    int64_t id, sent_us;  /* of the row under way */
+    bool answered;        /* a good answer to it has come */
+    int64_t last_sent_us; /* of the last row; sent_us may be a read's */
+    int since_read;       /* rows acknowledged since the last read */
+    int64_t seen;         /* what a read said */
     uint32_t timeline;
     char said[160]; /* the last note */
 };
@@ -45,6 +49,7 @@ struct server {
 static struct options {
     const char *log, *user, *dbname;
     int64_t every_us, probe_us, seconds, first_id;
+    int read_every; /* 0: never */
 } options = {.user = "app", .dbname = "app", .every_us = 5000, .probe_us = 10000, .first_id = 1};
 
 static struct server servers[ACK_SERVERS_MAX];
@@ -120,23 +125,44 @@ static void go_on_connecting(struct server *s, int64_t now)
     }
 }
 
+static int send_row(struct server *s, int64_t now)
+{
+    char id[24];
+    const char *const values[] = {id, s->name};
+    s->id = next_id++;
+    s->sent_us = s->last_sent_us = ack_now_us();
+    s->state = WRITING;
+    s->next_us = now + WRITE_ANSWER_MS * 1000;
+    snprintf(id, sizeof id, "%" PRId64, s->id);
+    fprintf(record, "sent %" PRId64 " %s %" PRId64 "\n", s->id, s->name, s->sent_us);
+    return PQsendQueryParams(s->conn,
+                             "INSERT INTO ledger (id, server, timeline) VALUES ($1::bigint, $2::text, "
+                             "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) RETURNING timeline",
+                             2, NULL, values, NULL, NULL, 0);
+}
+
+static int send_read(struct server *s, int64_t now)
+{
+    char sql[160];
+    s->sent_us = ack_now_us();
+    s->since_read = 0;
+    s->state = READING;
+    s->next_us = now + WRITE_ANSWER_MS * 1000;
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce(max(id), 0), pg_is_in_recovery() FROM ledger WHERE id >= %" PRId64
+             " AND id < %" PRId64,
+             options.first_id, options.first_id + ACK_RANGE);
+    return PQsendQuery(s->conn, sql);
+}
+
 static void send_query(struct server *s, int64_t now)
 {
     int sent;
     s->answered = false;
-    if (s->writable) {
-        char id[24];
-        const char *const values[] = {id, s->name};
-        s->id = next_id++;
-        s->sent_us = ack_now_us();
-        s->state = WRITING;
-        s->next_us = now + WRITE_ANSWER_MS * 1000;
-        snprintf(id, sizeof id, "%" PRId64, s->id);
-        fprintf(record, "sent %" PRId64 " %s %" PRId64 "\n", s->id, s->name, s->sent_us);
-        sent = PQsendQueryParams(s->conn,
-                                 "INSERT INTO ledger (id, server, timeline) VALUES ($1::bigint, $2::text, "
-                                 "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) RETURNING timeline",
-                                 2, NULL, values, NULL, NULL, 0);
+    if (s->writable && options.read_every && s->since_read >= options.read_every) {
+        sent = send_read(s, now);
+    } else if (s->writable) {
+        sent = send_row(s, now);
     } else {
         s->state = PROBING;
         s->next_us = now + PROBE_ANSWER_MS * 1000;
@@ -159,6 +185,9 @@ static void take_result(struct server *s, PGresult *r)
     } else if (s->state == PROBING) {
         s->writable = PQgetvalue(r, 0, 0)[0] == 'f';
         note(s, s->writable ? "writable" : "standby");
+    } else if (s->state == READING) {
+        s->seen = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+        s->writable = PQgetvalue(r, 0, 1)[0] == 'f';
     } else {
         s->timeline = (uint32_t)strtoul(PQgetvalue(r, 0, 0), NULL, 16);
     }
@@ -167,17 +196,24 @@ static void take_result(struct server *s, PGresult *r)
 
 static void finish_query(struct server *s, int64_t now)
 {
-    bool wrote = s->state == WRITING, found = s->state == PROBING && s->writable;
-    if (wrote && s->answered) {
+    bool found = s->state == PROBING && s->writable, good = s->answered && s->writable;
+    bool served = (s->state == WRITING || s->state == READING) && good;
+    if (s->state == WRITING && s->answered) {
         fprintf(record, "ack %" PRId64 " %s %u %" PRId64 " %" PRId64 "\n", s->id, s->name, s->timeline,
                 s->sent_us, ack_now_us());
         note(s, "writable");
+        s->since_read++;
+    } else if (s->state == READING && good) {
+        fprintf(record, "read %" PRId64 " %s %" PRId64 " %" PRId64 " %" PRId64 "\n", options.first_id,
+                s->name, s->sent_us, ack_now_us(), s->seen);
     }
+    bool read_next = options.read_every && s->since_read >= options.read_every;
+    int64_t due = s->last_sent_us + options.every_us;
     s->state = IDLE;
-    if (found)
+    if (found || (served && read_next))
         s->next_us = now;
-    else if (wrote && s->answered)
-        s->next_us = s->sent_us + options.every_us > now ? s->sent_us + options.every_us : now;
+    else if (served)
+        s->next_us = due > now ? due : now;
     else
         s->next_us = now + options.probe_us;
 }
@@ -220,6 +256,7 @@ static void on_ready(struct server *s, int64_t now)
     case CONNECTING: go_on_connecting(s, now); break;
     case IDLE: look_at_idle(s, now); break;
     case PROBING:
+    case READING:
     case WRITING: read_answer(s, now); break;
     }
 }
@@ -237,6 +274,7 @@ static void on_time(struct server *s, int64_t now)
             send_query(s, now);
         break;
     case PROBING:
+    case READING:
     case WRITING: drop(s, "no answer in time", now); break;
     }
 }
@@ -250,6 +288,7 @@ static short events_wanted(const struct server *s)
     case CONNECTING: return s->wants == PGRES_POLLING_READING ? POLLIN : POLLOUT;
     case IDLE: return POLLIN;
     case PROBING:
+    case READING:
     case WRITING: return (short)(POLLIN | (s->flushing ? POLLOUT : 0));
     }
     return 0;
@@ -310,8 +349,8 @@ static int wrong_usage(const char *why)
     fprintf(
         stderr,
         "writer: %s\n"
-        "usage: writer --log FILE [--every-ms N] [--probe-ms N] [--seconds N] [--first-id N] [--user NAME]\n"
-        "              [--dbname NAME] NAME=ADDRESS:PORT...\n",
+        "usage: writer --log FILE [--every-ms N] [--probe-ms N] [--seconds N] [--first-id N] [--read-every N]\n"
+        "              [--user NAME] [--dbname NAME] NAME=ADDRESS:PORT...\n",
         why);
     return 2;
 }
@@ -329,10 +368,10 @@ static bool add_server(const char *text)
 
 int main(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"log", 1, NULL, 'l'},      {"every-ms", 1, NULL, 'e'},
-                                                 {"probe-ms", 1, NULL, 'p'}, {"seconds", 1, NULL, 's'},
-                                                 {"user", 1, NULL, 'u'},     {"dbname", 1, NULL, 'd'},
-                                                 {"first-id", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"log", 1, NULL, 'l'},      {"every-ms", 1, NULL, 'e'},   {"probe-ms", 1, NULL, 'p'},
+        {"seconds", 1, NULL, 's'},  {"user", 1, NULL, 'u'},       {"dbname", 1, NULL, 'd'},
+        {"first-id", 1, NULL, 'i'}, {"read-every", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (c == 'l')
             options.log = optarg;
@@ -346,6 +385,8 @@ int main(int argc, char **argv)
             options.user = optarg;
         else if (c == 'd')
             options.dbname = optarg;
+        else if (c == 'r')
+            options.read_every = atoi(optarg);
         else if (c == 'i')
             options.first_id = atoll(optarg);
         else
