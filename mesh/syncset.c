@@ -36,11 +36,16 @@ static void marks_note(struct core *c, int i)
     u->marked[i] = c->now;
 }
 
+/* A host that vanished sends no reset: its walsender goes on "streaming" until a time limit of its own (5 s).  So one that
+ * confirms nothing and is not heard in the mesh either, over any path, is gone as soon as one that does not stream. */
 static bool stalled(const struct core *c, int i)
 {
+    int64_t timeout_ms = c->set.standby_timeout_ms;
+    int m = member_index(c, decided(c)->databases[i]);
+    bool heard = m >= 0 && peer_fresh(c, m, span_ms(timeout_ms));
     instant since = c->upkeep.marked[i];
     return !instant_is_never(since) &&
-           instant_elapsed_least(c->now, since).ns > span_ms(STALLS * (int64_t)c->set.standby_timeout_ms).ns;
+           instant_elapsed_least(c->now, since).ns > span_ms(heard ? STALLS * timeout_ms : timeout_ms).ns;
 }
 
 /* Notes since when each database has been streaming, or gone. */

@@ -195,6 +195,30 @@ START_TEST(what_is_gone_for_a_moment_is_in_no_joint)
 }
 END_TEST
 
+/* Its walsender says "streaming" for seconds after the host has vanished without a reset. */
+START_TEST(who_neither_confirms_nor_is_heard_is_gone)
+{
+    struct rig *r = settled(NULL, true, true);
+    wait(r, 2000, true);
+    r->pg.lsn += 100;
+    row_set(r, DB2, true, r->pg.lsn);
+    wait(r, 3000, true);
+    ck_assert(sync_set_equal(&now(r)->sync[0], &both)); /* slow, but alive: patience */
+    wait(r, 3000, true);
+    ck_assert(sync_set_equal(&now(r)->sync[0], &db2));
+
+    struct rig *q = settled(NULL, true, true);
+    wait(q, 2000, true);
+    q->pg.lsn += 100;
+    row_set(q, DB2, true, q->pg.lsn);
+    q->alive &= ~(1u << (DB3 - 1));
+    wait(q, 800, true);
+    ck_assert(sync_set_equal(&now(q)->sync[0], &both));
+    wait(q, 1200, true);
+    ck_assert(sync_set_equal(&now(q)->sync[0], &db2));
+}
+END_TEST
+
 START_TEST(from_nobody_a_commit_must_be_seen_to_wait)
 {
     struct rig *r = settled(empty, true, false);
@@ -262,6 +286,7 @@ int main(void)
     tcase_add_test(tcase, a_clone_is_another_member);
     tcase_add_test(tcase, a_row_under_an_old_name_is_nobodys);
     tcase_add_test(tcase, what_is_gone_for_a_moment_is_in_no_joint);
+    tcase_add_test(tcase, who_neither_confirms_nor_is_heard_is_gone);
     tcase_add_test(tcase, from_nobody_a_commit_must_be_seen_to_wait);
     tcase_add_test(tcase, an_undecided_change_leaves_the_setting_alone);
     tcase_add_test(tcase, an_order_that_failed_is_given_again);
