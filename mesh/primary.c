@@ -121,8 +121,19 @@ static bool another_fit(const struct core *c)
     return false;
 }
 
+/* What is started again in its term, by an agent that was started again itself, may have to recover for minutes.  A crash
+ * that the agent sees is failed over at once under the same conditions (crash_decide); here there is a chance that it is
+ * quick. */
+static bool rather_another(const struct core *c)
+{
+    return c->set.on_crash != ON_CRASH_RESTART && !decided(c)->paused && !c->hold.ever_ready &&
+           c->hold.restarted && another_fit(c);
+}
+
 static uint32_t patience_ms(const struct core *c)
 {
+    if (c->sample.phase == PG_STARTING && rather_another(c))
+        return c->set.answer_timeout_ms;
     switch (c->sample.phase) {
     case PG_NONE:
     case PG_PRIMARY: return c->set.answer_timeout_ms;

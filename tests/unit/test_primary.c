@@ -225,6 +225,59 @@ START_TEST(outcomes)
 }
 END_TEST
 
+static void served(struct durable *d)
+{
+    d->served_term = RIG_TERM;
+}
+static void unserved(struct durable *d)
+{
+    d->served_term = 0;
+}
+static void served_paused(struct durable *d)
+{
+    served(d), paused(d);
+}
+static void want_restart(struct rig *r)
+{
+    r->core->set.on_crash = ON_CRASH_RESTART;
+}
+static void alone(struct rig *r)
+{
+    r->alive &= ~6u;
+}
+static const struct recovery_row {
+    const char *name;
+    void (*disk)(struct durable *);
+    void (*before)(struct rig *);
+    int ms;
+    bool goes_on;
+} recovery_rows[] = {
+    {"a recovery that is quick", served, nothing, 2500, true},
+    {"one that takes longer than answer_timeout, and another is fit", served, nothing, 4000, false},
+    {"nobody else is fit", served, alone, 8000, true},
+    {"restarts are wanted", served, want_restart, 8000, true},
+    {"while paused", served_paused, nothing, 8000, true},
+    {"the first start of this term", unserved, nothing, 8000, true},
+};
+
+/* Agent and PostgreSQL fell together, and came back within the lease. */
+START_TEST(a_long_recovery)
+{
+    const struct recovery_row *row = &recovery_rows[_i];
+    struct rig *r = rig_new(DB1);
+    if (row->disk)
+        row->disk(&r->disk);
+    r->accepted = r->disk.decided.proposal;
+    r->pg.phase = PG_STARTING;
+    r->pg.answering = false;
+    rig_start(r);
+    row->before(r);
+    wait(r, row->ms);
+    EXPECT_INT(r->core->hold.failing == NULL, row->goes_on, row);
+    EXPECT_INT(r->core->goal.kind == GOAL_DOWN, !row->goes_on, row);
+}
+END_TEST
+
 /* A release says how far its WAL goes, and its signature holds. */
 START_TEST(a_release_is_whole)
 {
@@ -271,6 +324,7 @@ int main(void)
     tcase_add_test(tcase, what_the_first_primary_finds_goes_into_the_record);
     tcase = suite_case(suite, "giving up");
     tcase_add_loop_test(tcase, outcomes, 0, ROWS(outcome_rows));
+    tcase_add_loop_test(tcase, a_long_recovery, 0, ROWS(recovery_rows));
     tcase_add_test(tcase, a_release_is_whole);
     return suite_run(suite);
 }
