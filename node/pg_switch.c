@@ -14,7 +14,16 @@
 #include "node/pg_process.h"
 #include "node/pg_roles.h"
 
-enum { POLL_MS = 1, ASK_MS = 2000, QUIET_MS = 25, BLOCKED_MS = 20, CONFIRM_MS = 4 };
+enum {
+    POLL_MS = 1,
+    ASK_MS = 2000,
+    QUIET_MS = 25,
+    BLOCKED_MS = 20,
+    CONFIRM_MS = 4,
+    PRESS_MS = 100, /* the receiver should have gone by then */
+    PRESS_AGAIN_MS = 500,
+    PRESS_HARD_MS = 3000
+};
 
 /* ---- following ------------------------------------------------------------------------------------------------------- */
 
@@ -55,10 +64,12 @@ enum pg_outcome pg_switch_cut(struct hand *h)
 static const char SEAL_SQL[] =
     "SELECT (SELECT pid FROM pg_stat_wal_receiver) AS receiver, pg_last_wal_receive_lsn() AS received,"
     " pg_last_wal_replay_lsn() AS replayed, pg_is_wal_replay_paused() AS paused,"
-    " (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') AS doing";
+    " pid AS startup, wait_event AS doing"
+    " FROM (SELECT 1) one LEFT JOIN pg_stat_activity ON backend_type = 'startup'";
 
 struct seal_view {
-    bool receiver, paused, waits, conflict;
+    pid_t receiver, startup; /* 0: none */
+    bool paused, waits, conflict;
     lsn_t received, replayed;
 };
 
@@ -68,7 +79,8 @@ static bool look(struct hand *h, struct seal_view *v)
     bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
     if (ok) {
         const char *doing = pg_conn_text(r, 0, "doing");
-        *v = (struct seal_view){.receiver = pg_conn_number(r, 0, "receiver") != 0,
+        *v = (struct seal_view){.receiver = (pid_t)pg_conn_number(r, 0, "receiver"),
+                                .startup = (pid_t)pg_conn_number(r, 0, "startup"),
                                 .paused = pg_conn_bool(r, 0, "paused"),
                                 .waits = strcmp(doing, "RecoveryRetrieveRetryInterval") == 0,
                                 .conflict = strncmp(doing, "RecoveryConflict", 16) == 0,
@@ -98,6 +110,21 @@ static void send_sessions_away(struct hand *h)
     PQclear(r);
 }
 
+/* A receiver that has not gone: the startup process, which ends it, may be busy, or either of them stopped (SIGSTOP).  Told
+ * to end by us it goes without the other; killed, it takes the server along, which is started again sealed. */
+static void press(struct hand *h, const struct seal_view *v, int64_t waited_ms)
+{
+    bool hard = waited_ms >= PRESS_HARD_MS;
+    if (v->startup > 1 && fence_has(&h->setup.fence, v->startup))
+        kill(v->startup, SIGCONT);
+    if (v->receiver <= 1 || !fence_has(&h->setup.fence, v->receiver))
+        return;
+    log_event(LOG_LEVEL_WARNING, "receiver_ended", "the WAL receiver did not go in %d ms: it is %s",
+              (int)waited_ms, hard ? "killed" : "told to");
+    kill(v->receiver, hard ? SIGKILL : SIGTERM);
+    kill(v->receiver, SIGCONT);
+}
+
 /* Looks every millisecond until nothing is received and nothing is left to replay.  With a receiver's end known the WAL
  * is complete at it; without one (just started), or when the last record is cut, the startup process must have found
  * nothing more for several of its rounds (5 ms each while sealed). */
@@ -105,6 +132,7 @@ static enum pg_outcome await_end(struct hand *h, struct seal_view *v)
 {
     lsn_t last = 0;
     instant quiet_since = fence_now(), gone_since = instant_never(), began = quiet_since;
+    int64_t press_ms = PRESS_MS;
     bool sent_away = false;
     while (look(h, v)) {
         if (v->receiver)
@@ -122,6 +150,10 @@ static enum pg_outcome await_end(struct hand *h, struct seal_view *v)
         if (v->conflict && !sent_away && hand_ms_since(began) > BLOCKED_MS) {
             send_sessions_away(h);
             sent_away = true;
+        }
+        if (!v->waits && hand_ms_since(began) >= press_ms) {
+            press(h, v, hand_ms_since(began));
+            press_ms += PRESS_AGAIN_MS;
         }
         if (!hand_wait(h, -1, 0, POLL_MS))
             return OUTCOME_AGAIN;

@@ -147,8 +147,10 @@ static int unconfirmed(struct change *c, lsn_t at, bool end_them)
             continue;
         pid_t pid = (pid_t)pg_conn_number(r, i, "pid");
         n++;
-        if (end_them && pid > 1 && fence_has(&c->h->setup.fence, pid))
+        if (end_them && pid > 1 && fence_has(&c->h->setup.fence, pid)) {
             kill(pid, SIGTERM);
+            kill(pid, SIGCONT); /* one that somebody stopped hears no other */
+        }
     }
     PQclear(r);
     return n;
