@@ -59,7 +59,7 @@ SIM_SRC     := $(wildcard tests/sim/*.c tests/sim/*/*.c)
 SIM_CORE    := $(filter-out mesh/sign.c,$(CORE_SRC))
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
-LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c)
+LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c tests/live/flood.c tests/live/wire.c)
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -276,8 +276,14 @@ $(LIVE): $(B)/live/%: $(B)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(PQ_LIBS)
 
+# Loaded into other programs: position independent, and with no library of its own.
+$(B)/live/wallclock.so: tests/live/wallclock.c $(B)/flags
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
+
 .PHONY: live-build
-live-build: $(LIVE)
+live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
 
 # ---- the whole, and what runs real PostgreSQL -------------------------------------------------------------------
 
@@ -297,7 +303,7 @@ demo: ## a cluster on this machine, a failover, and the proof that nothing was l
 live: ## tests with real PostgreSQL servers
 	$(Q)packaging/install-deps.sh test
 	+$(Q)$(MAKE) --no-print-directory all live-build
-	$(Q)tests/live/run.sh
+	$(Q)tests/live/run.sh && tests/live/chaos.sh --each
 
 bench: ## measures outages, footprint and price, beside Patroni
 	$(Q)packaging/install-deps.sh peers

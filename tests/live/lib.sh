@@ -26,7 +26,7 @@ LIVE_BIN=${PGMESH_BUILD:-build/default}
 case $LIVE_BIN in /*) ;; *) LIVE_BIN=$LIVE_ROOT/$LIVE_BIN ;; esac
 PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
 
-declare -A ROLE=() SITE=() ADDRESS=() EXTRA=() PID=() SITE_NUMBER=()
+declare -A ROLE=() SITE=() ADDRESS=() EXTRA=() PID=() SITE_NUMBER=() HOST_ENV=() BIN_DIR=()
 MEMBERS=()
 WRITER_PIDS=()
 WRITER_LOGS=()
@@ -168,7 +168,8 @@ start() { # name...
     for name in "$@"; do
         program=pgmesh-node
         [ "${ROLE[$name]}" != witness ] || program=pgmesh-witness
-        on_host "$name" "$LIVE_BIN/$program" --config "$work/mesh/$name/node.conf" </dev/null >>"$work/log/$name.log" 2>&1 &
+        # shellcheck disable=SC2086
+        on_host "$name" env ${HOST_ENV[$name]:-} "$LIVE_BIN/$program" --config "$work/mesh/$name/node.conf" </dev/null >>"$work/log/$name.log" 2>&1 &
         PID[$name]=$!
         disown
     done
@@ -291,7 +292,8 @@ spec_of() { # name
     [ "$site" != - ] || site=app
     printf '%s,%s,%s,%s:7400' "$1" "${ROLE[$1]}" "$site" "${ADDRESS[$1]}"
     if [ "${ROLE[$1]}" = database ]; then
-        printf ",data=%s/data,socket_dir=%s,bin_dir=%s,pg_hba='host all app 10.77.0.0/16 trust'" "$work/$1" "$work/$1" "$PG_BIN"
+        printf ",data=%s/data,socket_dir=%s,bin_dir=%s,pg_hba='host all app 10.77.0.0/16 trust'" "$work/$1" "$work/$1" \
+            "${BIN_DIR[$1]:-$PG_BIN}"
     fi
     printf '%s' "${EXTRA[$1]:+,${EXTRA[$1]}}"
 }
@@ -457,6 +459,15 @@ remove_cgroup() { # path
     done
 }
 
+# File systems below a directory, those that a test has frozen too.
+remove_mounts() { # directory
+    local at
+    for at in $(awk -v d="$1/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo | tac); do
+        fsfreeze -u "$at" 2>/dev/null || :
+        umount -l "$at" 2>/dev/null || :
+    done
+}
+
 # What an earlier script left behind when it was killed: everything bears the pid of its script.
 sweep() {
     local found pid
@@ -470,7 +481,7 @@ sweep() {
     for found in /tmp/pgm[0-9]*.??????; do
         pid=${found#/tmp/pgm}
         pid=${pid%.*}
-        case $pid in *[!0-9]*) ;; *) [ -d "/proc/$pid" ] || rm -rf "$found" ;; esac
+        case $pid in *[!0-9]*) ;; *) [ -d "/proc/$pid" ] || { remove_mounts "$found"; rm -rf "$found"; } ;; esac
     done
 }
 
@@ -497,15 +508,19 @@ live_end() {
     if [ -n "$work" ]; then
         { [ "$failed" = 0 ] && [ -z "${PGMESH_LIVE_LOGS:-}" ]; } || keep_logs
         for pid in "${WRITER_PIDS[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+        for name in $(awk -v d="$work/" 'index($5, d) == 1 { print $5 }' /proc/self/mountinfo); do
+            fsfreeze -u "$name" 2>/dev/null # or nothing that waits for it could be killed
+        done
         if [ -n "$cgroup" ]; then
             remove_cgroup "$cgroup"
         else
             for name in "${MEMBERS[@]}"; do crash "$name"; done
         fi
         remove_namespaces "$prefix"
+        remove_mounts "$work"
         rm -rf "$work"
     fi
-    [ "$code" -ge 128 ] && exit "$code"
-    [ "$failed" = 0 ] && [ "$code" = 0 ]
-    exit
+    [ "$code" -lt 128 ] || exit "$code"
+    [ "$code" -ne 0 ] || exit "$failed" # a bare exit here would mean the status from before the trap
+    exit 1
 }

@@ -1,0 +1,544 @@
+# shellcheck shell=bash
+# faults.sh: what can be done to a cluster of lib.sh, one pair of functions for each fault. To be sourced after lib.sh.
+#
+#     begin_NAME P S T      does it to the primary P and its standbys S and T
+#     end_NAME P S T        takes it back; what was killed is started again
+#
+# faults.txt is the table of them, with what is expected of each (names with dashes there, functions with underscores).
+# Whatever is expected, the oracle of chaos.sh holds in every case.
+
+FAULTS=$(grep -v "^#" "$LIVE_ROOT/tests/live/faults.txt")
+
+# ---- the table -----------------------------------------------------------------------------------------------------
+
+fault_names() { awk -F'|' 'NF == 5 { gsub(/ /, "", $1); print $1 }' <<<"$FAULTS"; }
+fault_field() { # name, number: 2 rows, 3 expectation, 4 hold, 5 text
+    awk -F'|' -v n="$1" -v f="$2" '{ k = $1; gsub(/ /, "", k) }
+        k == n { v = $f; gsub(/^ +| +$/, "", v); print v }' <<<"$FAULTS"
+}
+begin_fault() { local f=begin_${1//-/_}; shift; "$f" "$@"; }
+end_fault() { local f=end_${1//-/_}; shift; "$f" "$@"; }
+
+# ---- processes of a host -----------------------------------------------------------------------------------------------
+
+# The PostgreSQL processes of a host whose title matches.
+pg_pids() { # name, extended regular expression
+    local pid
+    for pid in $(pids_of "$1"); do
+        if { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -Eq "^postgres: $2"; then echo "$pid"; fi
+    done
+}
+signal_pg() { # signal, name, expression: false when there is none
+    local pids
+    pids=$(pg_pids "$2" "$3")
+    # shellcheck disable=SC2086
+    [ -n "$pids" ] && kill "-$1" $pids 2>/dev/null
+}
+signal_host() { # signal, name: all of it
+    pids_of "$2" | xargs -r kill "-$1" 2>/dev/null || :
+}
+anchor_of() { # name
+    local pid
+    for pid in $(cat "/proc/${PID[$1]}/task/${PID[$1]}/children" 2>/dev/null); do
+        case $(readlink "/proc/$pid/exe") in */pgmesh-guard) echo "$pid" ;; esac
+    done
+}
+watchers_of() { echo "${PID[$1]} $(agent_of "$1" || :) $(anchor_of "$1" || :)"; }
+revive() { # name...: start those of which nothing runs any more; others are crashed first
+    local name
+    for name in "$@"; do
+        crash "$name" || return 1
+        start "$name"
+    done
+}
+start_again() { # name...
+    local name
+    for name in "$@"; do await 10 is_dead "$name" || return 1; done
+    start "$@"
+}
+# A guard that was killed left its agent as the next guard, or nothing.
+adopt_guard() { # name, the agent it had
+    if [ -n "$2" ] && [ -d "/proc/$2" ] && [[ $(readlink "/proc/$2/exe") == */pgmesh-guard ]]; then PID[$1]=$2; else revive "$1"; fi
+}
+
+# ---- hosts -----------------------------------------------------------------------------------------------------------------
+
+begin_host_crash() { crash_now "$1"; }
+end_host_crash() { start_again "$1"; }
+begin_cable_cut() { unplug "$1"; }
+end_cable_cut() { heal "$1"; }
+begin_standby_crash() { crash_now "$2"; }
+end_standby_crash() { start_again "$2"; }
+begin_standbys_crash() { crash_now "$2" "$3"; }
+end_standbys_crash() { start_again "$2" "$3"; }
+begin_primary_and_standby() { crash_now "$1" "$2"; }
+end_primary_and_standby() { start_again "$1" "$2"; }
+begin_all_kill() {
+    crash "${MEMBERS[@]}"
+    start_all
+}
+end_all_kill() { :; }
+
+# ---- network -----------------------------------------------------------------------------------------------------------------
+
+part() { # name, name: neither hears the other
+    deafen "$1" "$2"
+    deafen "$2" "$1"
+}
+begin_deaf() { in_net "$1" iptables -A INPUT -i eth0 -j DROP; }
+end_deaf() { heal "$1"; }
+begin_mute() { in_net "$1" iptables -A OUTPUT -o eth0 -j DROP; }
+end_mute() { heal "$1"; }
+begin_cut_from_witnesses() { part "$1" wit1; part "$1" wit2; }
+end_cut_from_witnesses() { heal "$1" wit1 wit2; }
+begin_cut_from_standby() { part "$1" "$2"; }
+end_cut_from_standby() { heal "$1" "$2"; }
+begin_cut_from_standbys() { part "$1" "$2"; part "$1" "$3"; }
+end_cut_from_standbys() { heal "$1" "$2" "$3"; }
+begin_replication_cut() {
+    local s
+    for s in "$2" "$3"; do in_net "$1" iptables -A INPUT -p tcp --dport 5432 -s "${ADDRESS[$s]}" -j DROP; done
+}
+end_replication_cut() { heal "$1"; }
+begin_mesh_cut() {
+    in_net "$1" iptables -A INPUT -p tcp --dport 7400 -j DROP
+    in_net "$1" iptables -A INPUT -p tcp --sport 7400 -j DROP
+}
+end_mesh_cut() { heal "$1"; }
+begin_one_way_port() {
+    local s
+    for s in "$2" "$3"; do in_net "$1" iptables -A INPUT -p tcp --dport 7400 -s "${ADDRESS[$s]}" -j DROP; done
+}
+end_one_way_port() { heal "$1"; }
+begin_ring() { part "$1" "$2"; part "$2" wit1; part "$3" wit1; part "$3" wit2; }
+end_ring() { heal "$@" wit1 wit2; }
+begin_thread() { part "$1" "$2"; part "$1" "$3"; part "$1" wit2; }
+end_thread() { heal "$@" wit2; }
+begin_sites_apart() {
+    local a b
+    for a in "${MEMBERS[@]}"; do
+        for b in "${MEMBERS[@]}"; do
+            if [ "${SITE[$a]}" = fra ] && [ "${SITE[$b]}" = ams ]; then part "$a" "$b"; fi
+        done
+    done
+}
+end_sites_apart() { heal "$@"; }
+begin_sites_alone() { cut_site fra; cut_site ams; cut_site lux; }
+end_sites_alone() { uncut_site fra; uncut_site ams; uncut_site lux; }
+begin_site_lost() { cut_site "${SITE[$1]}"; }
+end_site_lost() { uncut_site "${SITE[$1]}"; }
+begin_loss_1() { lose "$1" 0.01; }
+end_loss_1() { heal "$1"; }
+begin_loss_5() { lose "$1" 0.05; }
+end_loss_5() { heal "$1"; }
+begin_loss_10() { lose "$1" 0.10; }
+end_loss_10() { heal "$1"; }
+begin_loss_20() { lose "$1" 0.20; }
+end_loss_20() { heal "$1"; }
+begin_loss_30() { lose "$1" 0.30; }
+end_loss_30() { heal "$1"; }
+
+in_background() { # name of the fault, command...: until_over NAME ends it
+    local name=$1
+    shift
+    (
+        [ -z "$cgroup" ] || { mkdir -p "$cgroup/fault-$name" && echo 0 >"$cgroup/fault-$name/cgroup.procs"; }
+        "$@"
+    ) </dev/null >"$work/log/fault-$name.txt" 2>&1 &
+    BACKGROUND[$name]=$!
+    disown
+}
+until_over() { # name
+    kill -KILL "${BACKGROUND[$1]:-}" 2>/dev/null || :
+    [ -z "$cgroup" ] || echo 1 >"$cgroup/fault-$1/cgroup.kill" 2>/dev/null || :
+    unset "BACKGROUND[$1]"
+}
+declare -A BACKGROUND=()
+
+# live/wire takes the place of a piece of the cable: host, its own bridge, wire, the site's bridge.
+bad_cable() { # name, options of live/wire
+    local bridge=s-${SITE[$1]}
+    [ "${SITE[$1]}" != - ] || bridge=backbone
+    in_background "wire-$1" nsenter --net="/run/netns/$prefix-net" -- "$LIVE_BIN/live/wire" "a-$1" "b-$1" "${@:2}"
+    await 5 grep -q ready "$work/log/fault-wire-$1.txt" || return 1
+    net link add "j-$1" type bridge
+    net link set "j-$1" up
+    net link set "a-$1" master "j-$1" up
+    net link set "b-$1" master "$bridge" up
+    net link set "h-$1" master "j-$1"
+}
+good_cable() { # name
+    local bridge=s-${SITE[$1]}
+    [ "${SITE[$1]}" != - ] || bridge=backbone
+    net link set "h-$1" master "$bridge"
+    until_over "wire-$1"
+    net link del "j-$1" 2>/dev/null || :
+}
+begin_slow_50() { bad_cable "$1" --delay-ms 50 --jitter-ms 20; }
+end_slow_50() { good_cable "$1"; }
+begin_slow_200() { bad_cable "$1" --delay-ms 200 --jitter-ms 100; }
+end_slow_200() { good_cable "$1"; }
+begin_slow_lease() { bad_cable "$1" --delay-ms 800; }
+end_slow_lease() { good_cable "$1"; }
+begin_repeated() { bad_cable "$1" --duplicate 20 --jitter-ms 10 --reorder; }
+end_repeated() { good_cable "$1"; }
+begin_narrow() {
+    bad_cable "$1" --kbit 256 || return 1
+    sql "$1" 'CREATE TABLE IF NOT EXISTS bulk (t text)' app
+    in_background bulk sql "$1" "INSERT INTO bulk SELECT repeat('narrow', 100) FROM generate_series(1, 3000)" app
+}
+end_narrow() { until_over bulk; good_cable "$1"; }
+flapping() { while :; do unplug "$1"; sleep 0.1; plug "$1"; sleep 0.1; done; }
+begin_flap() { in_background flap flapping "$1"; }
+end_flap() { until_over flap; heal "$1"; }
+
+# ---- witnesses -----------------------------------------------------------------------------------------------------------------
+
+begin_witness_crash() { crash_now wit1; }
+end_witness_crash() { start_again wit1; }
+begin_witnesses_crash() { crash_now wit1 wit2; }
+end_witnesses_crash() { start_again wit1 wit2; }
+begin_witnesses_then_primary() { crash_now wit1 wit2; sleep 1; crash_now "$1"; }
+end_witnesses_then_primary() { start_again wit1 wit2 "$1"; }
+begin_witnesses_then_standby() { crash_now wit1 wit2; sleep 1; crash_now "$2"; }
+end_witnesses_then_standby() { start_again wit1 wit2 "$2"; }
+begin_witness_stop() { signal_host STOP wit1; }
+end_witness_stop() { signal_host CONT wit1; }
+
+# ---- agents and guards ---------------------------------------------------------------------------------------------------------
+
+begin_agent_kill() { kill_agent "$1"; }
+end_agent_kill() { :; }
+begin_agent_stop() { kill -STOP "$(agent_of "$1")"; }
+end_agent_stop() { signal_host CONT "$1"; }
+begin_guard_kill() {
+    former=$(agent_of "$1")
+    last_start_us=$(clock)
+    kill -KILL "${PID[$1]}"
+}
+end_guard_kill() { adopt_guard "$1" "$former"; }
+begin_guard_stop() { kill -STOP "${PID[$1]}"; }
+end_guard_stop() { signal_host CONT "$1"; }
+begin_watchers_kill() {
+    # shellcheck disable=SC2046
+    kill -KILL "${PID[$1]}" $(agent_of "$1")
+}
+end_watchers_kill() { revive "$1"; }
+# shellcheck disable=SC2046
+begin_watchers_stop() { blind "$1"; kill -STOP $(watchers_of "$1"); }
+end_watchers_stop() { signal_host CONT "$1"; sees "$1"; }
+begin_host_stop() { blind "$1"; signal_host STOP "$1"; }
+end_host_stop() { signal_host CONT "$1"; sees "$1"; }
+begin_host_stop_short() { begin_host_stop "$@"; sleep 0.4; end_host_stop "$@"; }
+end_host_stop_short() { :; }
+begin_standby_agent_kill() { kill_agent "$2"; }
+end_standby_agent_kill() { :; }
+begin_standby_agent_stop() { begin_agent_stop "$2"; }
+end_standby_agent_stop() { end_agent_stop "$2"; }
+begin_standby_guard_kill() { begin_guard_kill "$2"; }
+end_standby_guard_kill() { end_guard_kill "$2"; }
+
+# A server whose guard, anchor and agent are all stopped is fenced by nobody: what it answers to reads proves nothing
+# (README, limits). Its acknowledgements are judged all the same.
+EXCUSES=()
+declare -A BLIND=()
+blind() { BLIND[$1]=$(clock); }
+sees() {
+    EXCUSES+=(--excuse "$1:${BLIND[$1]}:$(($(clock) + 1000000))")
+    unset "BLIND[$1]"
+}
+
+# ---- PostgreSQL ------------------------------------------------------------------------------------------------------------------
+
+begin_postmaster_kill() { kill_postmaster "$1"; }
+end_postmaster_kill() { :; }
+begin_postmaster_stop() { kill -STOP "$(postmaster_of "$1")"; }
+end_postmaster_stop() { signal_host CONT "$1"; }
+begin_standby_postmaster_kill() { kill_postmaster "$2"; }
+end_standby_postmaster_kill() { :; }
+begin_checkpointer_kill() { signal_pg KILL "$1" checkpointer; }
+end_checkpointer_kill() { :; }
+begin_checkpointer_stop() { signal_pg STOP "$1" checkpointer; }
+end_checkpointer_stop() { signal_host CONT "$1"; }
+begin_walwriter_kill() { signal_pg KILL "$1" walwriter; }
+end_walwriter_kill() { :; }
+idle_session() { # name
+    in_background session sql "$1" 'SELECT pg_sleep(60)'
+    await 5 pg_pids_any "$1" 'postgres postgres \[local\] SELECT'
+}
+pg_pids_any() { [ -n "$(pg_pids "$@")" ]; }
+begin_backend_kill() { idle_session "$1"; signal_pg KILL "$1" 'postgres postgres \[local\] SELECT'; }
+end_backend_kill() { until_over session; }
+begin_backend_stop() { idle_session "$1"; signal_pg STOP "$1" 'postgres postgres \[local\] SELECT'; }
+end_backend_stop() { signal_host CONT "$1"; until_over session; }
+begin_walsender_kill() { signal_pg KILL "$1" "walsender .*${ADDRESS[$2]}\("; }
+end_walsender_kill() { :; }
+begin_walsender_stop() { signal_pg STOP "$1" "walsender .*${ADDRESS[$2]}\("; }
+end_walsender_stop() { signal_host CONT "$1"; }
+begin_walsenders_stop() { signal_pg STOP "$1" 'walsender .*streaming'; }
+end_walsenders_stop() { signal_host CONT "$1"; }
+begin_walreceiver_kill() { signal_pg KILL "$2" walreceiver; }
+end_walreceiver_kill() { :; }
+begin_walreceiver_stop() { signal_pg STOP "$2" walreceiver; }
+end_walreceiver_stop() { signal_host CONT "$2"; }
+begin_walreceivers_stop() { signal_pg STOP "$2" walreceiver; signal_pg STOP "$3" walreceiver; }
+end_walreceivers_stop() { signal_host CONT "$2"; signal_host CONT "$3"; }
+begin_walreceiver_stop_crash() { begin_walreceiver_stop "$@"; crash_now "$1"; }
+end_walreceiver_stop_crash() { end_walreceiver_stop "$@"; start_again "$1"; }
+begin_startup_kill() { signal_pg KILL "$2" startup; }
+end_startup_kill() { :; }
+begin_startup_stop_crash() { signal_pg STOP "$2" startup; crash_now "$1"; }
+end_startup_stop_crash() { signal_host CONT "$2"; start_again "$1"; }
+stop_promotion() { # the first database whose log tells of a promotion after the lines that were there
+    local name until=$((SECONDS + 8))
+    while [ "$SECONDS" -lt "$until" ]; do
+        for name in "${@:3}"; do
+            if tail -n +"$((${SEEN[$name]} + 1))" "$work/log/$name.log" | grep -q 'goal: promote\|PostgreSQL: promote'; then
+                "$1" "$name"
+                return
+            fi
+        done
+    done
+    return 1
+}
+declare -A SEEN=()
+remember_logs() { local name; for name in "$@"; do SEEN[$name]=$(wc -l <"$work/log/$name.log"); done; }
+stop_startup() { stuck=$1; signal_pg STOP "$1" startup; }
+begin_promotion_stuck() {
+    remember_logs "$2" "$3"
+    stuck=
+    crash_now "$1"
+    stop_promotion stop_startup - "$2" "$3" || say 'the promotion was over before it could be stopped'
+}
+end_promotion_stuck() { [ -z "$stuck" ] || signal_host CONT "$stuck"; start_again "$1"; }
+crash_candidate() { stuck=$1; crash_now "$1"; }
+begin_second_failure() {
+    remember_logs "$2" "$3"
+    stuck=$2
+    crash_now "$1"
+    stop_promotion crash_candidate - "$2" "$3"
+}
+end_second_failure() { start_again "$1" "$stuck"; }
+pg_ctl_by_hand() { # name, arguments
+    (cd / && exec setpriv --reuid=postgres --regid=postgres --init-groups "$PG_BIN/pg_ctl" -D "$work/$1/data" "${@:2}")
+}
+begin_stop_by_hand() { pg_ctl_by_hand "$1" stop -m fast -t 20 >/dev/null; }
+end_stop_by_hand() { :; }
+begin_started_by_hand() {
+    unplug "$1"
+    await 10 not postmaster_of "$1" >/dev/null || return 1
+    primary_is_not "$1" || await 10 primary_is_not "$1"
+    (
+        [ -z "$cgroup" ] || { mkdir -p "$cgroup/$1-hand" && echo 0 >"$cgroup/$1-hand/cgroup.procs"; }
+        exec nsenter --net="/run/netns/$prefix-$1" -- setpriv --reuid=postgres --regid=postgres --init-groups \
+            "$PG_BIN/pg_ctl" -D "$work/$1/data" -l "$work/$1/by-hand.log" -t 15 -w start >/dev/null 2>&1
+    ) || say 'started by hand, it does not come up'
+    heal "$1"
+}
+end_started_by_hand() { pg_ctl_by_hand "$1" stop -m immediate >/dev/null 2>&1 || :; }
+
+# ---- disks -----------------------------------------------------------------------------------------------------------------------
+# Each host's data and state lie on file systems of their own (disks_make in chaos.sh): $work/NAME and $work/mesh/NAME/state.
+
+data_of() { echo "$work/$1"; }
+state_of() { echo "$work/mesh/$1/state"; }
+fill() { own_disk "$1" || return 1; fallocate -l "$(($(stat -f -c '%a * %S' "$1") - 4096))" "$1/filler" 2>/dev/null || dd if=/dev/zero of="$1/filler" bs=64k 2>/dev/null || :; }
+unfill() { rm -f "$1/filler"; }
+own_disk() { case $(findmnt -n -o SOURCE --mountpoint "$1") in /dev/loop*) return 0 ;; *) return 1 ;; esac; } # never the machine's
+stall() { own_disk "$1" && fsfreeze -f "$1"; }
+unstall() { ! own_disk "$1" || fsfreeze -u "$1" 2>/dev/null || :; }
+turn_read_only() { # what an I/O error does to ext4
+    local device
+    own_disk "$1" || return 1
+    device=$(findmnt -n -o SOURCE --mountpoint "$1")
+    echo 'a test' >"/sys/fs/ext4/${device#/dev/}/trigger_fs_error"
+}
+repair() { # name, mount point: as an operator does after such an error
+    own_disk "$2" && crash "$1" || return 1
+    umount "$2"
+    e2fsck -fy "$work/disk/$(basename "$3")" >/dev/null 2>&1 || :
+    mount -o loop "$work/disk/$(basename "$3")" "$2"
+    start "$1"
+}
+begin_data_full() { fill "$(data_of "$1")"; }
+end_data_full() { unfill "$(data_of "$1")"; }
+begin_data_stall_short() { stall "$(data_of "$1")"; sleep 1.5; unstall "$(data_of "$1")"; }
+end_data_stall_short() { :; }
+begin_data_stall() { stall "$(data_of "$1")"; }
+end_data_stall() { unstall "$(data_of "$1")"; }
+begin_data_read_only() { turn_read_only "$(data_of "$1")"; }
+end_data_read_only() { repair "$1" "$(data_of "$1")" "$1.data"; }
+begin_standby_data_full() { fill "$(data_of "$2")"; }
+end_standby_data_full() { unfill "$(data_of "$2")"; }
+begin_standby_data_stall() { stall "$(data_of "$2")"; }
+end_standby_data_stall() { unstall "$(data_of "$2")"; }
+begin_standby_stall_crash() {
+    stall "$(data_of "$2")"
+    crash_now "$1"
+    sleep 3
+    unstall "$(data_of "$2")"
+}
+end_standby_stall_crash() { start_again "$1"; }
+begin_state_full() { fill "$(state_of "$1")"; }
+end_state_full() { unfill "$(state_of "$1")"; }
+begin_state_stall() { stall "$(state_of "$1")"; }
+end_state_stall() { unstall "$(state_of "$1")"; }
+begin_state_read_only() { turn_read_only "$(state_of "$1")"; }
+end_state_read_only() { repair "$1" "$(state_of "$1")" "$1.state"; }
+begin_witness_state_stall_crash() { stall "$(state_of wit1)"; crash_now "$1"; }
+end_witness_state_stall_crash() { unstall "$(state_of wit1)"; start_again "$1"; }
+begin_witness_state_full_crash() { fill "$(state_of wit1)"; crash_now "$1"; }
+end_witness_state_full_crash() { unfill "$(state_of wit1)"; revive wit1; start_again "$1"; }
+
+# ---- what is remembered ----------------------------------------------------------------------------------------------------------
+
+store_of() { echo "$(state_of "$1")/store"; }
+spoil() { # name, command on its store: the host crashes, and comes back with that
+    crash "$1" || return 1
+    "$2" "$(store_of "$1")"
+    start "$1"
+}
+flip() { printf '\377' | dd of="$1" bs=1 seek=$(($(stat -c %s "$1") / 2)) conv=notrunc 2>/dev/null; }
+halve() { truncate -s $(($(stat -c %s "$1") / 2)) "$1"; }
+empty() { : >"$1"; }
+go_back() { cp "$work/older" "$1"; }
+readmitted() { # name: votes again
+    pgmesh_as "$(primary)" readmit "$1" >/dev/null 2>&1 || :
+    status "$(primary)" | jq -e --arg n "$1" '.members[] | select(.name == $n) | .vote' >/dev/null 2>&1
+}
+does_not_vote() { status "$(primary)" | jq -e --arg n "$1" '.members[] | select(.name == $n) | .vote == false' >/dev/null 2>&1; }
+begin_vote() { # command
+    spoil wit1 "$1" && await 10 does_not_vote wit1
+}
+end_vote() { await 20 readmitted wit1; }
+begin_vote_flipped() { begin_vote flip; }
+end_vote_flipped() { end_vote; }
+begin_vote_cut() { begin_vote halve; }
+end_vote_cut() { end_vote; }
+begin_vote_empty() { begin_vote empty; }
+end_vote_empty() { end_vote; }
+begin_vote_missing() { begin_vote rm; }
+end_vote_missing() { end_vote; }
+begin_vote_older() { # what it remembered before a change of the primary
+    cp "$(store_of wit1)" "$work/older"
+    local before
+    before=$(stat -c %i "$(store_of wit1)")
+    pgmesh_as "$1" pause --reason 'so that something is remembered' >/dev/null
+    pgmesh_as "$1" resume >/dev/null
+    [ "$(stat -c %i "$(store_of wit1)")" != "$before" ] || return 1
+    begin_vote go_back
+}
+end_vote_older() { end_vote; }
+begin_standby_rolled_back() { # an image, taken while the host was down; then it lived on
+    crash "$2" || return 1
+    rm -rf "$work/$2/image"
+    mkdir "$work/$2/image"
+    cp -a "$work/$2/data" "$(state_of "$2")" "$work/$2/image/"
+    start "$2"
+    await 30 is_standby "$2" || return 1
+    pgmesh_as "$1" pause --reason 'so that something is remembered' >/dev/null
+    pgmesh_as "$1" resume >/dev/null
+    await 10 whole 2 || return 1
+    crash "$2" || return 1
+    rm -rf "$work/$2/data"
+    mv "$work/$2/image/data" "$work/$2/data"
+    find "$(state_of "$2")" -mindepth 1 -delete
+    cp -a "$work/$2/image/state/." "$(state_of "$2")/"
+    rm -rf "$work/$2/image"
+    start "$2"
+    await 10 does_not_vote "$2"
+}
+end_standby_rolled_back() { await 30 readmitted "$2"; }
+
+# ---- clocks ------------------------------------------------------------------------------------------------------------------------
+# live/wallclock.so, loaded into every program of a host, adds the seconds in this file to its wall clock.
+
+step_clock() { echo "$2" >"$work/$1.clock"; } # name, seconds
+begin_clock_ahead() { step_clock "$1" 3600; }
+end_clock_ahead() { step_clock "$1" 0; }
+begin_clock_back() { step_clock "$1" -3600; }
+end_clock_back() { step_clock "$1" 0; }
+begin_clock_1970() { step_clock "$1" "-$(date +%s)"; }
+end_clock_1970() { step_clock "$1" 0; }
+begin_clock_ten_years() { step_clock "$1" 315360000; }
+end_clock_ten_years() { step_clock "$1" 0; }
+begin_clock_standby() { step_clock "$2" -3600; }
+end_clock_standby() { step_clock "$2" 0; }
+begin_clock_witness() { step_clock wit1 315360000; }
+end_clock_witness() { step_clock wit1 0; }
+
+# ---- users, operators, neighbours ------------------------------------------------------------------------------------------------------
+
+app_url() { echo "host=${ADDRESS[$1]} port=5432 user=app dbname=app sslmode=disable"; }
+all_connections() { # name: as many as it takes, each asleep
+    echo 'SELECT pg_sleep(60)' >"$work/sleep.sql"
+    exec nsenter --net="/run/netns/$prefix-app" -- env -i PATH="$PATH" PGHOST="${ADDRESS[$1]}" PGUSER=app PGDATABASE=app \
+        "$PG_BIN/pgbench" -n -c "$2" -j 1 -T 60 -f "$work/sleep.sql" app
+}
+begin_connections() {
+    local left
+    left=$(sql "$1" "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    in_background connections all_connections "$1" "$left"
+}
+end_connections() { until_over connections; }
+begin_locked_out() {
+    sql "$1" 'ALTER ROLE pgmesh NOLOGIN'
+    sql "$1" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'pgmesh'" >/dev/null
+}
+end_locked_out() { sql "$(primary)" 'ALTER ROLE pgmesh LOGIN'; }
+begin_password() {
+    sql "$1" "ALTER ROLE pgmesh_replication PASSWORD 'changed'"
+    signal_pg TERM "$2" walreceiver
+    signal_pg TERM "$3" walreceiver
+}
+end_password() {
+    local word
+    word=$(sed -n 's/^.*:pgmesh_replication://p' "$work/mesh/$1/pg.pass")
+    sql "$(primary)" "ALTER ROLE pgmesh_replication PASSWORD '$word'"
+}
+begin_flood() {
+    in_background flood nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/live/flood" "${ADDRESS[$1]}" 7400 2000
+}
+end_flood() { until_over flood; }
+begin_foreign_cluster() {
+    local specs=() name
+    for name in "${MEMBERS[@]}"; do specs+=(--member "$(spec_of "$name")"); done
+    rm -rf "$work/other"
+    "$LIVE_BIN/pgmesh" init --cluster live --out "$work/other" "${specs[@]}" >/dev/null || return 1
+    printf "listen = %s:7999\n" "${ADDRESS[app]}" >>"$work/other/wit1/node.conf"
+    in_background foreign nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/pgmesh-witness" \
+        --config "$work/other/wit1/node.conf"
+}
+end_foreign_cluster() { until_over foreign; }
+begin_slot_dead() { # more WAL than a slot may keep (max_slot_wal_keep_size in chaos.sh)
+    crash "$2" || return 1
+    sql "$1" 'CREATE TABLE IF NOT EXISTS bulk (t text)' app
+    local lost="SELECT count(*) > 0 FROM pg_replication_slots WHERE wal_status = 'lost'" turn
+    for turn in $(seq 30); do
+        sql "$1" "INSERT INTO bulk SELECT repeat('$turn', 500) FROM generate_series(1, 10000)" app || :
+        sql "$1" 'SELECT pg_switch_wal(); TRUNCATE bulk; CHECKPOINT' app >/dev/null || :
+        [ "$(sql "$1" "$lost")" != t ] || return 0
+    done
+    return 1
+}
+end_slot_dead() { start_again "$2"; }
+begin_switchover() { pgmesh_as "$1" switchover --to "$2" >/dev/null; }
+end_switchover() { :; }
+begin_switchover_to_dead() {
+    crash_now "$2"
+    ! pgmesh_as "$1" switchover --to "$2" >"$work/log/refused.txt" 2>&1
+}
+end_switchover_to_dead() { start_again "$2"; }
+begin_switchover_mid_crash() {
+    in_background order pgmesh_as app switchover --to "$2"
+    sleep 0.1
+    crash_now "$1"
+}
+end_switchover_mid_crash() { until_over order; start_again "$1"; }
+begin_reinit_mid_crash() {
+    in_background order pgmesh_as app reinit "$2"
+    sleep 0.2
+    crash_now "$1"
+}
+end_reinit_mid_crash() { until_over order; start_again "$1"; }
