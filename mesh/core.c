@@ -30,6 +30,7 @@ void core_settings_default(struct core_settings *s)
         .candidate = true,
         .observe_only = false,
         .on_crash = ON_CRASH_AUTO,
+        .replica_lag_kb = 16384,
     };
 }
 
@@ -388,6 +389,7 @@ static void react(struct core *c)
     syncset_drive(c);
     operate_drive(c);
     goals_drive(c);
+    route_drive(c);
     members_keep(c);
     if (c->beat_now || instant_due_any(c->now, c->next_beat)) {
         c->beat_now = false;

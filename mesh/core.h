@@ -44,6 +44,7 @@ struct core_settings {
     bool candidate;    /* may become primary (no: "nofailover") */
     bool observe_only; /* say what it would do; never start a takeover */
     enum on_crash on_crash;
+    uint32_t replica_lag_kb; /* a standby whose replay is further behind is no replica for readers */
 };
 void core_settings_default(struct core_settings *s);
 
@@ -77,14 +78,30 @@ enum effect_kind {
     EFFECT_STORE, /* `bytes`: write, sync, rename, sync the directory; only then go on */
     EFFECT_SEND,  /* `bytes` to every member of `to` (bit i: members[i] of the setup); loss is expected */
     EFFECT_LEASE, /* the guard's deadline is now `until` (instant_never(): none is held); may only rise within a term */
-    EFFECT_GOAL,  /* `goal` for the hand on PostgreSQL */
-    EFFECT_SYNC,  /* `sync` for the hand */
-    EFFECT_ROUTE, /* the primary that applications should use: member, or MEMBER_NONE; observers act on it */
+    EFFECT_GOAL,    /* `goal` for the hand on PostgreSQL */
+    EFFECT_SYNC,    /* `sync` for the hand */
+    EFFECT_ROUTE,   /* `route`: where applications should go */
     EFFECT_DECIDED, /* `bytes`: a certificate (wire "decided") for the journal; `term` its term */
     EFFECT_EVENT,   /* `name`: stable event name, `text`: a sentence; for logs and the history */
     EFFECT_ANSWER,  /* `answer` to the local caller of a command */
     EFFECT_FATAL,   /* the member must not go on (a twin); `text` says why */
 };
+
+/* Where applications should go, as far as this member knows; made by mesh/route.c, told whole whenever it changes.
+ * The term never goes down. */
+struct routing {
+    uint64_t term;     /* of `primary`; 0: none was ready yet */
+    member_id primary; /* the last one that was ready in its term */
+    member_id
+        successor; /* of a planned switchover away from `primary` that is under way: poolers hold their clients
+                            back; MEMBER_NONE: none is */
+    uint32_t hold_ms;   /* how long that may take at most */
+    bool paused;        /* no automatic failover */
+    uint8_t n_replicas; /* standbys for readers: they stream, and replay within replica_lag_kb */
+    member_id replicas[DATABASES_MAX]; /* in the order of the roster */
+};
+bool routing_equal(const struct routing *a, const struct routing *b);
+
 struct effect {
     enum effect_kind kind;
     uint32_t to;
@@ -92,7 +109,7 @@ struct effect {
     size_t len;
     instant until;
     uint64_t term;
-    member_id member;
+    struct routing route;
     struct pg_goal goal;
     struct pg_sync_order sync;
     const char *name;

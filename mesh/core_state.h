@@ -13,8 +13,9 @@
  *   primary.c    the lease, health, release, readiness                                   (hold)
  *   syncset.c    upkeep of the sync set                                                  (upkeep)
  *   operate.c    operators' commands, planned switchover                                 (operation)
- *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order, route)
- *   notice.c     what is noticed for people's sake                                       (notice, peer.rtt_us) */
+ *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order)
+ *   notice.c     what is noticed for people's sake                                       (notice, peer.rtt_us)
+ *   route.c      where applications should go                                            (route) */
 #ifndef PGMESH_MESH_CORE_STATE_H
 #define PGMESH_MESH_CORE_STATE_H
 
@@ -204,8 +205,7 @@ struct core {
     int follow_failures;
     uint64_t foreign; /* the system id of a foreign data directory that was told of, 0: none */
     struct pg_sync_order sync_order;
-    member_id route;
-    uint64_t route_term;
+    struct routing route; /* as last told */
 
     struct notice notice;
 
@@ -341,5 +341,8 @@ void notice_decided(struct core *c, const struct record *before);
 void notice_followers(struct core *c);
 /* As a clause: "it grants the primary its lease". */
 const char *nack_name(enum nack_reason r);
+
+/* ---- route.c --------------------------------------------------------------------------------------------------- */
+void route_drive(struct core *c);
 
 #endif

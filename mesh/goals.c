@@ -136,13 +136,6 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
         g->kind = GOAL_PROMOTE;
 }
 
-static bool upstream_ready(const struct core *c, const struct record *r)
-{
-    int i = member_index(c, r->primary);
-    return i >= 0 && peer_fresh(c, i, span_ms(4 * (int64_t)c->set.lease_ms)) && c->peers[i].beat.pg.ready &&
-           c->peers[i].beat.decided_term == r->term;
-}
-
 /* A copy needs a primary that is writable under its lease, not one that applications may use already: a strict cluster
  * is ready only once it has a standby. */
 static bool upstream_writable(const struct core *c, const struct record *r)
@@ -286,22 +279,7 @@ static void goal_update(struct core *c)
     effect_add(c, EFFECT_GOAL)->goal = g;
 }
 
-/* The primary that applications should use: the decided one, once it says that it is ready; else the last one known. */
-static void route_update(struct core *c)
-{
-    const struct record *r = decided(c);
-    bool ready = is_primary(c) ? c->hold.ready : upstream_ready(c, r);
-    if (!ready || (c->route == r->primary && c->route_term == r->term))
-        return;
-    c->route = r->primary;
-    c->route_term = r->term;
-    struct effect *e = effect_add(c, EFFECT_ROUTE);
-    e->member = r->primary;
-    e->term = r->term;
-}
-
 void goals_drive(struct core *c)
 {
     goal_update(c);
-    route_update(c);
 }

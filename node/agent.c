@@ -18,6 +18,7 @@
 #include "node/hand.h"
 #include "node/observer.h"
 #include "node/pg_config.h"
+#include "node/route_hook.h"
 
 enum { RELEASE_MS = 300, STOP_TICK_MS = 20, STOP_MS = 60000 };
 
@@ -26,6 +27,11 @@ struct agent {
     const char *config_path;
     struct hand *hand;
     struct observer *observer;
+    struct route_hook *hook;
+    bool leads; /* the loop's: the hook was told that this database is ordered to be the primary */
+    pthread_mutex_t gate;
+    bool has_held;
+    struct pg_goal held;         /* waits for a hook to end */
     _Atomic(struct loop *) loop; /* samples before it exists are lost; the next comes in 200 ms */
     struct fence fence;
     struct fence_page *page;
@@ -38,6 +44,8 @@ struct agent {
 bool agent_check(const struct folder *f, struct problem *err)
 {
     const struct config *c = &f->config;
+    if (!route_hook_check(c, err))
+        return false;
     if (f->self->member.role != ROLE_DATABASE)
         return true;
     if (access(c->pg_pass_file, R_OK) < 0) {
@@ -98,10 +106,69 @@ static void on_lease(void *arg, instant until, uint64_t term)
     hand_lease(a->hand, until, term);
 }
 
+/* Is this the order to be the primary, or the end of it?  GOAL_SHUTDOWN is neither: it may be undone. */
+static bool leads(const struct pg_goal *g, bool before)
+{
+    switch (g->kind) {
+    case GOAL_INIT:
+    case GOAL_PRIMARY:
+    case GOAL_PROMOTE: return true;
+    case GOAL_SHUTDOWN: return before;
+    case GOAL_NONE:
+    case GOAL_KEEP: /* without a lease: the guard kills it when its time is up */
+    case GOAL_DOWN:
+    case GOAL_FOLLOW:
+    case GOAL_REWIND:
+    case GOAL_CLONE:
+    case GOAL_SEAL: break;
+    }
+    return false;
+}
+
+/* Nothing is started before the hooks that take a virtual address away have ended.  What stops it never waits, nor does
+ * a promotion, whose server runs. */
+static bool starts_something(const struct pg_goal *g)
+{
+    switch (g->kind) {
+    case GOAL_INIT:
+    case GOAL_PRIMARY:
+    case GOAL_FOLLOW:
+    case GOAL_REWIND:
+    case GOAL_CLONE:
+    case GOAL_SEAL: return true;
+    case GOAL_PROMOTE:
+    case GOAL_NONE:
+    case GOAL_KEEP:
+    case GOAL_DOWN:
+    case GOAL_SHUTDOWN: break;
+    }
+    return false;
+}
+
 static void on_goal(void *arg, const struct pg_goal *goal)
 {
     struct agent *a = arg;
-    hand_goal(a->hand, goal);
+    bool lead = leads(goal, a->leads);
+    if (lead != a->leads)
+        route_hook_self(a->hook, lead ? HOOK_PROMOTE : HOOK_DEMOTE, goal->term);
+    a->leads = lead;
+    pthread_mutex_lock(&a->gate);
+    a->has_held = starts_something(goal) && route_hook_gated(a->hook);
+    a->held = *goal;
+    if (!a->has_held)
+        hand_goal(a->hand, goal);
+    pthread_mutex_unlock(&a->gate);
+}
+
+/* On the hook's thread: the last of them has ended. */
+static void on_quiet(void *arg)
+{
+    struct agent *a = arg;
+    pthread_mutex_lock(&a->gate);
+    if (a->has_held)
+        hand_goal(a->hand, &a->held);
+    a->has_held = false;
+    pthread_mutex_unlock(&a->gate);
 }
 
 static void on_sync(void *arg, const struct pg_sync_order *order)
@@ -110,10 +177,12 @@ static void on_sync(void *arg, const struct pg_sync_order *order)
     hand_sync(a->hand, order);
 }
 
-static void on_route(void *arg, member_id primary, uint64_t term)
+static void on_route(void *arg, const struct routing *route)
 {
     struct agent *a = arg;
-    observer_route(a->observer, primary, term);
+    if (a->observer)
+        observer_route(a->observer, route);
+    route_hook_route(a->hook, route);
 }
 
 static void on_post(void *arg, const struct pg_sample *sample)
@@ -237,7 +306,10 @@ static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *
     setup.fence = a->fence;
     setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);
     a->hand = hand_open(&setup, err);
-    *calls = (struct loop_hand){.arg = a, .lease = on_lease, .goal = on_goal, .sync = on_sync};
+    *calls =
+        (struct loop_hand){.arg = a, .lease = on_lease, .goal = on_goal, .sync = on_sync, .route = on_route};
+    if (a->hand && !hand_runs(a->hand))
+        route_hook_self(a->hook, HOOK_START, 0);
     return a->hand != NULL;
 }
 
@@ -271,7 +343,10 @@ int agent_run(struct folder *f, const char *config_path)
     log_as(f->cluster.name, f->config.member);
     options.realtime = process_harden(f->config.realtime);
     bool database = f->self->member.role == ROLE_DATABASE;
-    if (!(database ? open_hand(&a, &options.hands[0], &why) : open_observer(&a, &options.hands[0], &why))) {
+    pthread_mutex_init(&a.gate, NULL);
+    a.hook = route_hook_open(f, on_quiet, &a, &why);
+    if (!a.hook ||
+        !(database ? open_hand(&a, &options.hands[0], &why) : open_observer(&a, &options.hands[0], &why))) {
         log_problem(LOG_LEVEL_ERROR, "start", &why);
         return GUARD_EXIT_CONFIG;
     }
@@ -289,6 +364,9 @@ int agent_run(struct folder *f, const char *config_path)
     process_notify("READY=1");
     enum loop_end end = loop_run(loop);
     /* Whatever ended it: PostgreSQL lives on under the guard's deadline, unless it was stopped on the way. */
+    if (a.leads && hand_is_down(a.hand))
+        route_hook_self(a.hook, HOOK_DEMOTE, 0);
+    route_hook_close(&a.hook);
     hand_close(&a.hand);
     observer_close(&a.observer);
     return end == LOOP_STOPPED ? 0 : end == LOOP_FATAL ? GUARD_EXIT_FATAL : 1;

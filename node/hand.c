@@ -181,6 +181,23 @@ void hand_stop(struct hand *h)
     eventfd_write(h->wake, 1);
 }
 
+bool hand_runs(struct hand *h)
+{
+    switch (hand_phase_now(h)) {
+    case PG_NONE:
+    case PG_ABSENT:
+    case PG_DOWN:
+    case PG_BUSY:
+    case PG_BROKEN: break;
+    case PG_STARTING:
+    case PG_RECOVERY:
+    case PG_PROMOTING:
+    case PG_PRIMARY:
+    case PG_STOPPING: return true;
+    }
+    return false;
+}
+
 bool hand_is_down(struct hand *h)
 {
     pthread_mutex_lock(&h->lock);

@@ -44,6 +44,9 @@ void hand_goal(struct hand *h, const struct pg_goal *goal);
 void hand_sync(struct hand *h, const struct pg_sync_order *order);
 void hand_lease(struct hand *h, instant until, uint64_t term);
 
+/* Does a PostgreSQL run, or come up, on our directory?  One that an earlier agent started is seen from the start. */
+bool hand_runs(struct hand *h);
+
 /* An orderly end: PostgreSQL is stopped as by GOAL_SHUTDOWN whatever the goal was.  hand_is_down() then tells when every
  * process is gone. */
 void hand_stop(struct hand *h);

@@ -14,6 +14,7 @@
 #include "mesh/io/log.h"
 #include "mesh/wire.h"
 #include "node/pg_observer.h"
+#include "node/route_file.h"
 
 enum { PRIMARY_EVERY_MS = 100, OTHERS_EVERY_MS = 2000, ASK_MS = 500 };
 
@@ -24,28 +25,35 @@ struct observer {
     int wake;
     _Atomic bool closing;
     pthread_mutex_t lock;
-    member_id primary; /* under lock */
-    uint64_t term;
+    struct routing route; /* under lock */
     /* the thread's own */
     void *conn[MEMBERS_MAX];
     uint64_t answered_term;
     instant answered;
-    member_id written;
+    uint64_t written; /* the term that the files say */
+    bool complained;  /* that they cannot be written */
 };
 
-static void write_conninfo(struct observer *o, const struct hand_member *m)
+/* Tried again with every turn until it stands. */
+static void write_files(struct observer *o, const struct routing *r)
 {
-    char text[ADDRESS_HOST_SIZE + 256], path[FILE_PATH_SIZE];
+    const struct observer_setup *s = &o->setup;
     struct problem why = {0};
-    int n = snprintf(text, sizeof text,
-                     "host=%s port=%u target_session_attrs=read-write connect_timeout=2 keepalives_idle=1"
-                     " keepalives_interval=1 keepalives_count=3 tcp_user_timeout=1500\n",
-                     m->pg.host, m->pg.port);
-    if (!file_path(path, o->setup.config->state_dir, "primary.conninfo") ||
-        !file_replace(path, text, (size_t)n, 0644, &why))
-        log_problem(LOG_LEVEL_WARNING, "route_not_written", &why);
-    else
-        log_event(LOG_LEVEL_INFO, "route", "applications go to %s, %s:%u", m->name, m->pg.host, m->pg.port);
+    if (r->primary == MEMBER_NONE || r->term <= o->written)
+        return;
+    if (!route_file_write(s->config, s->members, s->n_members, r, &why)) {
+        if (!o->complained)
+            log_problem(LOG_LEVEL_WARNING, "route_not_written", &why);
+        o->complained = true;
+        return;
+    }
+    o->complained = false;
+    o->written = r->term;
+    for (int i = 0; i < s->n_members; i++)
+        if (s->members[i].id == r->primary)
+            log_event(LOG_LEVEL_INFO, "route", "applications go to %s, %s:%u, in term %llu",
+                      s->members[i].name, s->members[i].pg.host, s->members[i].pg.port,
+                      (unsigned long long)r->term);
 }
 
 static void post(struct observer *o)
@@ -85,23 +93,20 @@ static void *run(void *arg)
     int turn = 0;
     while (!atomic_load(&o->closing)) {
         pthread_mutex_lock(&o->lock);
-        member_id primary = o->primary;
-        uint64_t term = o->term;
+        struct routing route = o->route;
         pthread_mutex_unlock(&o->lock);
+        member_id primary = route.primary;
         bool all = instant_due_any(clock_now(), others);
+        write_files(o, &route);
         for (int i = 0; i < o->setup.n_members; i++) {
             const struct hand_member *m = &o->setup.members[i];
-            if (m->id == primary && o->written != primary) {
-                write_conninfo(o, m);
-                o->written = primary;
-            }
             if (m->id == primary)
-                ask(o, i, primary, term);
+                ask(o, i, primary, route.term);
         }
         if (all && o->setup.n_members) { /* one of the others at a time: a dead host costs one timeout */
             turn = (turn + 1) % o->setup.n_members;
             if (o->setup.members[turn].id != primary)
-                ask(o, turn, primary, term);
+                ask(o, turn, primary, route.term);
             others = instant_add(clock_now(), span_ms(OTHERS_EVERY_MS / o->setup.n_members));
         }
         post(o);
@@ -123,6 +128,7 @@ struct observer *observer_open(const struct observer_setup *setup, struct proble
         return NULL;
     }
     o->setup = *setup;
+    o->route.term = route_file_term(setup->config); /* of nobody yet: only a term as high is believed */
     pthread_mutex_init(&o->lock, NULL);
     o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     o->running = o->wake >= 0 && pthread_create(&o->thread, NULL, run, o) == 0;
@@ -133,12 +139,16 @@ struct observer *observer_open(const struct observer_setup *setup, struct proble
     return o;
 }
 
-void observer_route(struct observer *o, member_id primary, uint64_t term)
+void observer_route(struct observer *o, const struct routing *route)
 {
     pthread_mutex_lock(&o->lock);
-    o->primary = primary;
-    o->term = term;
+    bool stale = route->term < o->route.term;
+    if (!stale)
+        o->route = *route;
     pthread_mutex_unlock(&o->lock);
+    if (stale)
+        log_event(LOG_LEVEL_WARNING, "route_stale", "term %llu is not routed to: term %llu was before",
+                  (unsigned long long)route->term, (unsigned long long)o->route.term);
     eventfd_write(o->wake, 1);
 }
 

@@ -12,6 +12,8 @@ build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgp
        libmicrohttpd-dev libcurl4-gnutls-dev)
 demo=(postgresql-15 curl iproute2 iptables jq procps util-linux)
 check=(check)
+# What applications are routed by; arping announces a virtual address.
+routes=(pgbouncer haproxy iputils-arping)
 packaging=(debhelper fakeroot lintian dpkg-dev file rpm rpmlint cpio mmdebstrap man-db)
 fuzz=(clang-14 libclang-rt-14-dev)
 format=(clang-format)
@@ -19,7 +21,7 @@ format=(clang-format)
 peers=(patroni python3-psycopg2 etcd-server)
 
 # Packages whose installation would start a service of the distribution's own: we want the program, not the service.
-services=(patroni etcd-server)
+services=(patroni etcd-server pgbouncer haproxy)
 
 fail() { # error, detail, hint
     printf 'install-deps: ERROR:  %s\n' "$1" >&2
@@ -32,12 +34,12 @@ group=${1:-build}
 case $group in
     build)  wanted=("${build[@]}") ;;
     demo)   wanted=("${build[@]}" "${demo[@]}") ;;
-    test)   wanted=("${build[@]}" "${demo[@]}" "${check[@]}") ;;
+    test)   wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}") ;;
     package) wanted=("${build[@]}" "${demo[@]}" "${packaging[@]}") ;;
     peers)  wanted=("${build[@]}" "${demo[@]}" "${peers[@]}") ;;
     fuzz)   wanted=("${build[@]}" "${fuzz[@]}") ;;
     format) wanted=("${format[@]}") ;;
-    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${packaging[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
+    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}" "${packaging[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     *) fail "unknown group \"$group\"" "The groups are build, demo, test, package, peers, fuzz, format and all." \
             "Try: packaging/install-deps.sh test" ;;

@@ -58,6 +58,7 @@ int command_simulate(struct inspect *x);
 int command_watch(struct inspect *x);
 int command_drill(struct inspect *x);
 int command_completion(struct inspect *x);
+int command_where(struct inspect *x);
 int command_why(struct inspect *x);
 int command_why_not(struct inspect *x);
 int command_history(struct inspect *x);
@@ -71,6 +72,6 @@ int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 
 extern const struct option_row options_common[], options_none[], options_failover[], options_to[], options_reason[],
-    options_init[], options_why[], options_why_not[], options_watch[], options_drill[];
+    options_init[], options_why[], options_why_not[], options_watch[], options_drill[], options_where[];
 
 #endif

@@ -52,6 +52,16 @@ const struct command_row commands[] = {
      "    pgmesh simulate cut fra\n"
      "    pgmesh simulate lose db1 wit1 --output json | jq -r .writes",
      options_none, command_simulate},
+    {"where", "", "where the primary or the replicas are, for scripts",
+     "Prints a connection string without user, database and password. The replicas are the standbys that stream and\n"
+     "replay within replica_lag_kb, as the asked member knows; their string prefers standbys and takes any of them.\n"
+     "Exit code 4, and nothing on standard output, when no primary serves or there is no such replica.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh where --role replica --format uri\n"
+     "    psql \"$(pgmesh where) dbname=orders user=app\"\n"
+     "    export $(pgmesh where --format env); pg_dump orders",
+     options_where, command_where},
     {"why", "[TERM]", "the dossier of a failover: who agreed, on which evidence, sealed data, times",
      "Prints the certificate by which a term was decided, and verifies it offline against the cluster file: the\n"
      "signatures of those who promised, sealed and accepted, and that they were enough. Without TERM: the last\n"

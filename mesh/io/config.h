@@ -70,6 +70,14 @@ struct config {
     enum config_http_read http_read;
     char http_user[NAME_SIZE];
     uint16_t http_max_connections;
+    /* routes and hooks */
+    char route_file[FILE_PATH_SIZE];
+    char route_pgbouncer[CONFIG_TEXT_SIZE];           /* conninfo of the admin console; "": no pooler */
+    char route_pgbouncer_file[FILE_PATH_SIZE];        /* its %include'd [databases] */
+    char route_pgbouncer_databases[CONFIG_TEXT_SIZE]; /* NAME[,NAME...] */
+    char hook[FILE_PATH_SIZE];                        /* "": none */
+    char hook_user[NAME_SIZE];                        /* "": `user` when started as root, else ourselves */
+    uint32_t hook_timeout_ms;
 
     /* decisions */
     struct core_settings core;

@@ -10,6 +10,7 @@
 #define MEMBER    "The member"
 #define PG        "PostgreSQL (databases; observers: pg_pass_file)"
 #define FENCE     "Fencing (databases)"
+#define ROUTE     "Routes and hooks (docs/routing.md)"
 #define DECIDE    "Decisions"
 #define HTTP      "HTTP (pgmesh-http)"
 
@@ -49,6 +50,14 @@ const struct config_option config_options[] = {
     {"http_user", CONFIG_NAME, AT(http_user), "nobody", 0, 0, NULL, HTTP, "the system user that it becomes, when started as root"},
     {"http_max_connections", CONFIG_INTEGER, AT(http_max_connections), "256", 16, 4096, NULL, HTTP, "connections at a time; a newcomer pushes out the slowest"},
     {"webhooks", CONFIG_PATH, AT(webhooks), "", 0, 0, NULL, HTTP, "where events are posted: lines FORMAT URL [KEY]; mode 0600"},
+    {"route_file", CONFIG_PATH, AT(route_file), "state/primary.conninfo", 0, 0, NULL, ROUTE, "observers: the primary as a libpq connection string; FILE.all: all databases"},
+    {"route_pgbouncer", CONFIG_TEXT, AT(route_pgbouncer), "", 0, 0, NULL, ROUTE, "observers: connection string of PgBouncer's admin console; passwords from pg_pass_file"},
+    {"route_pgbouncer_file", CONFIG_PATH, AT(route_pgbouncer_file), "", 0, 0, NULL, ROUTE, "the file with its [databases] that is written for it to %include"},
+    {"route_pgbouncer_databases", CONFIG_TEXT, AT(route_pgbouncer_databases), "", 0, 0, NULL, ROUTE, "NAME[,NAME...]: entries NAME (primary) and NAME_ro (replicas) stand there"},
+    {"replica_lag_kb", CONFIG_INTEGER, AT(core.replica_lag_kb), "16384", 64, 1073741824, NULL, ROUTE, "a standby whose replay is further behind is no replica for readers"},
+    {"hook", CONFIG_PATH, AT(hook), "", 0, 0, NULL, ROUTE, "a program that is run on events, with JSON on its standard input"},
+    {"hook_user", CONFIG_TEXT, AT(hook_user), "", 0, 0, NULL, ROUTE, "the system user that runs it; default: user, when started as root"},
+    {"hook_timeout", CONFIG_TIME, AT(hook_timeout_ms), "10s", 100, 600000, NULL, ROUTE, "after so long it is killed with its process group"},
 
     {"candidate", CONFIG_BOOL, AT(core.candidate), "on", 0, 0, NULL, DECIDE, "off: never becomes primary"},
     {"priority", CONFIG_INTEGER, AT(core.priority), "100", 0, 1000, NULL, DECIDE, "among equally good candidates the higher one wins"},

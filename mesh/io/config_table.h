@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { CONFIG_OPTIONS_MAX = 64 };
+enum { CONFIG_OPTIONS_MAX = 96 };
 
 /* "600ms", "5s", "2min": the largest unit that gives a whole number. */
 const char *config_print_time(char out[static 24], int64_t ms);

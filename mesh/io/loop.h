@@ -21,7 +21,7 @@ struct loop_hand {
     void (*lease)(void *arg, instant until, uint64_t term); /* instant_never(): no lease is held */
     void (*goal)(void *arg, const struct pg_goal *goal);
     void (*sync)(void *arg, const struct pg_sync_order *order);
-    void (*route)(void *arg, member_id primary, uint64_t term);
+    void (*route)(void *arg, const struct routing *route);
 };
 
 enum { LOOP_CLUSTERS_MAX = 64 };

@@ -118,7 +118,7 @@ static void perform(struct station *s)
             break;
         case EFFECT_ROUTE:
             if (good && h->route)
-                h->route(h->arg, e->member, e->term);
+                h->route(h->arg, &e->route);
             break;
         case EFFECT_DECIDED: decided_effect(s, e); break;
         case EFFECT_EVENT: event_effect(s, e); break;

@@ -283,6 +283,18 @@ static void add_record(json_t *out, const struct status_view *v)
         json_object_set_new(out, "switchover_to", name_json(v->cluster, r->switchover_to));
 }
 
+static void add_route(json_t *out, const struct status_view *v)
+{
+    const struct routing *r = &v->core->route;
+    json_t *replicas = json_array();
+    for (int i = 0; i < r->n_replicas; i++)
+        json_array_append_new(replicas, name_json(v->cluster, r->replicas[i]));
+    json_object_set_new(out, "route",
+                        json_pack("{s:I, s:o, s:o, s:o}", "term", (json_int_t)r->term, "primary",
+                                  name_json(v->cluster, r->primary), "successor",
+                                  name_json(v->cluster, r->successor), "replicas", replicas));
+}
+
 json_t *status_json(const struct status_view *v)
 {
     const struct core *c = v->core;
@@ -310,6 +322,7 @@ json_t *status_json(const struct status_view *v)
         if (v->cluster->members[i].member.role != ROLE_OPERATOR)
             json_array_append_new(members, member_json(v, &v->cluster->members[i], primary.pg.lsn));
     json_object_set_new(out, "members", members);
+    add_route(out, v);
     json_object_set_new(out, "counters", counters_json(v));
     json_object_set_new(out, "healthy", json_boolean(healthy(v)));
     return out;

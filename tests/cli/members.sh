@@ -55,3 +55,11 @@ sed -i "s,^cluster_file.*,cluster_file = $PWD/other/operator/cluster," foreign.c
 expect "a namesake's key" 1 'belongs to another cluster' pause --config foreign.conf
 sed -i "s,^cluster_file.*,cluster_file = $PWD/orders/operator/cluster," foreign.conf
 expect 'a key that is no operator of it' 5 'is the key of no operator' pause --config foreign.conf
+
+expect 'where: no primary serves' 4 'no primary serves' where "${conf[@]}"
+verdict 'nothing on standard output then' [ -z "$out" ]
+expect 'where: no replica' 4 'no replica for readers' where --role replica "${conf[@]}"
+expect 'where: as JSON' 4 'no primary serves' where --format json "${conf[@]}"
+expect 'where: no such role' 2 '"leader" is no role' where --role leader "${conf[@]}"
+expect 'where: no such format' 2 '"xml" is no format' where --format xml "${conf[@]}"
+expect 'where: all replicas' 2 'exclude each other' where --all --role replica "${conf[@]}"

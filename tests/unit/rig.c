@@ -214,7 +214,7 @@ static void gather(struct rig *r)
             r->sync = e->sync;
             r->syncs++;
             break;
-        case EFFECT_ROUTE: r->route = e->member; break;
+        case EFFECT_ROUTE: r->route = e->route.primary; break;
         case EFFECT_DECIDED: r->decisions++; break;
         case EFFECT_EVENT: said(r, e->name, e->text); break;
         case EFFECT_ANSWER:

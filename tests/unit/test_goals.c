@@ -387,17 +387,17 @@ END_TEST
 START_TEST(the_route_waits_for_ready)
 {
     struct rig *r = rig_running(W1);
-    ck_assert_int_eq(r->core->route, DB1);
+    ck_assert_int_eq(r->core->route.primary, DB1);
     rig_decide(r, rig_takeover(r, 20, DB2));
     rig_run(r, 100);
-    ck_assert_int_eq(r->core->route, DB1);
+    ck_assert_int_eq(r->core->route.primary, DB1);
     r->beat[DB2].decided = decided_ballot(r->core);
     r->beat[DB2].decided_term = RIG_TERM + 1;
     rig_run(r, 100);
-    ck_assert_int_eq(r->core->route, DB1);
+    ck_assert_int_eq(r->core->route.primary, DB1);
     r->beat[DB2].pg.ready = true;
     rig_run(r, 100);
-    ck_assert_int_eq(r->core->route, DB2);
+    ck_assert_int_eq(r->core->route.primary, DB2);
 }
 END_TEST
 
