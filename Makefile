@@ -354,4 +354,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 -include $(patsubst %.o,%.d,$(call object,$(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) \
-    $(INSPECT_SRC) $(HTTP_SRC) $(UNIT_SRC) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ))
+    $(INSPECT_SRC) $(HTTP_SRC) $(wildcard tests/unit/*.c) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ))
