@@ -188,7 +188,7 @@ enum reject on_prepare(struct core *c, const struct prepare *p, member_id origin
     if (p->ballot.member != origin)
         return REJECT_STATEMENT;
     round_see(c, p->ballot);
-    if (rolled_back(c, p->known_counter) || !may_vote(c))
+    if (rolled_back(c, p->known_counter) || !(may_vote(c) || may_join(c)))
         return nack(c, origin, p->ballot, NACK_NOT_VOTING), REJECT_NONE;
     enum nack_reason barred = promise_barred(c, p, origin);
     if (barred)
@@ -272,13 +272,20 @@ static void lease_max_see(struct core *c, const struct record *r)
         c->disk.lease_ms_max = r->lease_ms_max;
 }
 
+/* A voter; or one that the record itself admits: with one voter so far, or one of three down, nobody else could decide that.
+ * Its word as a voter binds it like any other's: its store is whole, and a grant that it gave is remembered. */
+static bool accepts(const struct core *c, const struct record *r)
+{
+    return may_vote(c) || (may_join(c) && record_voter(r, c->self));
+}
+
 enum reject on_accept(struct core *c, const struct accept *a, member_id origin)
 {
     const struct proposal *p = &a->proposal;
     if (p->ballot.member != origin)
         return REJECT_STATEMENT;
     round_see(c, p->ballot);
-    if (rolled_back(c, a->known_counter) || !may_vote(c))
+    if (rolled_back(c, a->known_counter) || !accepts(c, &p->record))
         return nack(c, origin, p->ballot, NACK_NOT_VOTING), REJECT_NONE;
     if (ballot_cmp(p->ballot, c->disk.accepted.ballot) == 0)
         return accepted_say(c), REJECT_NONE;
@@ -312,10 +319,27 @@ static void voter_admitted(struct core *c, const struct record *before)
     event_say(c, "+voter-admitted", "this member votes again, epoch %u", is->epoch);
 }
 
+/* Who is behind believes a record only if its voters are a step from those it knows, so the steps are kept. */
+static void chain_add(struct core *c, const struct certificate *cert)
+{
+    struct durable *d = &c->disk;
+    if (d->n_chain == CHAIN_MAX) {
+        memmove(d->chain, d->chain + 1, (CHAIN_MAX - 1) * sizeof d->chain[0]);
+        d->n_chain--;
+    }
+    struct step *s = &d->chain[d->n_chain++];
+    *s = (struct step){
+        .ballot = cert->proposal.ballot, .record = cert->proposal.record, .n_accepted = cert->n_accepted};
+    memcpy(s->accepted, cert->accepted, sizeof s->accepted);
+}
+
 static void decide(struct core *c, const struct certificate *cert)
 {
     struct record before = *decided(c);
     const struct proposal *p = &cert->proposal;
+    struct voters own = {0};
+    if (c->disk.has_own)
+        own = c->disk.own.record.voters;
     c->disk.decided = *cert;
     if (ballot_cmp(c->disk.accepted.ballot, p->ballot) < 0)
         c->disk.accepted = *p;
@@ -325,13 +349,19 @@ static void decide(struct core *c, const struct certificate *cert)
         c->disk.has_own = false;
     lease_max_see(c, &p->record);
     voter_admitted(c, &before);
+    if (!voters_equal(&before.voters, &p->record.voters)) {
+        c->voters_changed = c->now;
+        chain_add(c, cert);
+    }
     bool mine = p->ballot.member == c->self;
     if (p->record.term != before.term) {
         c->watch = c->now;
         c->learnt = true;
         hold_reset(c, p->record.primary == c->self);
     } else if (is_primary(c)) {
-        hold_voters(c, &before.voters);
+        hold_voters(c, &before.voters, &own);
+        if (!record_databases_equal(&before, &p->record))
+            syncset_databases(c);
         if (mine && p->ballot.nonce == c->nonce)
             c->hold.confirmed = true; /* read through a quorum in this start */
     } else if (p->ballot.member ==
@@ -361,15 +391,35 @@ static void decide(struct core *c, const struct certificate *cert)
         send_all(c, FRAME_DECIDED, mask_core(c), wire_put_decided(body_room(c), cert));
 }
 
+/* The certificate that brings one who knows the record of `known` a step on: the first change of voters above it, else what is
+ * decided now. */
+static void push_next(struct core *c, member_id to, struct ballot known)
+{
+    for (int k = 0; k < c->disk.n_chain; k++) {
+        const struct step *s = &c->disk.chain[k];
+        if (ballot_cmp(s->ballot, known) <= 0 || ballot_cmp(s->ballot, decided_ballot(c)) == 0)
+            continue;
+        struct certificate cert = {.proposal = {.ballot = s->ballot, .record = s->record},
+                                   .n_accepted = s->n_accepted};
+        memcpy(cert.accepted, s->accepted, sizeof cert.accepted);
+        send_to(c, FRAME_DECIDED, to, wire_put_decided(body_room(c), &cert));
+        return;
+    }
+    send_to(c, FRAME_DECIDED, to, wire_put_decided(body_room(c), &c->disk.decided));
+}
+
 void push_decided(struct core *c, int i)
 {
     struct peer *p = &c->peers[i];
     if (c->disk.decided.n_accepted == 0)
         return; /* the first record: everybody has it */
-    if (!instant_is_never(p->pushed) && instant_elapsed_least(c->now, p->pushed).ns < span_ms(100).ns)
+    bool again = ballot_cmp(p->pushed_at, p->beat.decided) == 0;
+    if (again && !instant_is_never(p->pushed) &&
+        instant_elapsed_least(c->now, p->pushed).ns < span_ms(100).ns)
         return;
     p->pushed = c->now;
-    send_to(c, FRAME_DECIDED, c->members[i].id, wire_put_decided(body_room(c), &c->disk.decided));
+    p->pushed_at = p->beat.decided;
+    push_next(c, c->members[i].id, p->beat.decided);
 }
 
 static struct tally *tally_for(struct core *c, const struct accepted *a)

@@ -51,20 +51,22 @@ bool release_holds(const struct core *c, const struct release *r)
     return statement_holds(c, r->who, bytes, release_bytes(bytes, &c->cluster, r), r->signature);
 }
 
-/* A quorum of the record's voters promised that very ballot, each with a verdict that allows it. */
+/* A quorum of the record's voters promised that very ballot, each with a verdict that allows it; and one of the voters that
+ * are decided here, who may be others: a record found undecided may be about to change them. */
 static bool promises_suffice(const struct core *c, const struct proposal *p)
 {
-    uint32_t have = 0;
+    uint32_t have = 0, before = 0;
     for (int i = 0; i < p->why.n_promises; i++) {
         const struct promise *s = &p->why.promises[i];
-        int v = record_voter_index(&p->record, s->who);
-        if (v < 0 || ballot_cmp(s->ballot, p->why.built) != 0 || !s->takeover)
+        int v = record_voter_index(&p->record, s->who), u = record_voter_index(decided(c), s->who);
+        if (ballot_cmp(s->ballot, p->why.built) != 0 || !s->takeover)
             return false;
         if (!verdict_promises(s->verdict, p->record.durability) || !promise_holds(c, s))
             return false;
-        have |= 1u << v;
+        have |= v < 0 ? 0 : 1u << v;
+        before |= u < 0 ? 0 : 1u << u;
     }
-    return quorum_reached(&p->record.voters, have);
+    return quorum_reached(&p->record.voters, have) && quorum_reached(&decided(c)->voters, before);
 }
 
 /* Steps 3 and 4 of a takeover: the proposed primary is sealed, none of the seals shown is ahead of it, and together
@@ -115,6 +117,10 @@ bool takeover_justified(const struct core *c, const struct proposal *p, const ch
         "it was built below a record that has been decided since"; /* its seals are of a time before that one */
     if (ballot_cmp(p->why.built, decided_ballot(c)) <= 0)
         return false;
+    *why =
+        "its voters are more than one step from those that are decided"; /* the steps between come from who knows them */
+    if (!voters_one_step(&now->voters, &p->record.voters))
+        return false;
     *why = "the operator's command is not valid";
     if (p->why.has_command && !command_covers(c, &p->why.command))
         return false;
@@ -131,6 +137,9 @@ bool certificate_holds(const struct core *c, const struct certificate *cert)
     const char *why;
     if (!record_valid(&p->record, &why) ||
         memcmp(p->record.nonce, decided(c)->nonce, sizeof p->record.nonce) != 0)
+        return false;
+    /* Or a record could name its own signers, and be decided by them. */
+    if (!voters_one_step(&decided(c)->voters, &p->record.voters) && !MUTANT(CERTIFICATE_ANY_VOTERS))
         return false;
     record_hash(hash, &p->record);
     uint32_t have = 0;

@@ -76,14 +76,23 @@ bool is_primary(const struct core *c)
     return decided(c)->primary == c->self;
 }
 
+/* Nobody knows of anything that this member's store has forgotten. */
+static bool intact(const struct core *c)
+{
+    return (c->vouched || MUTANT(NO_INCARNATION_CHECK)) && !c->disk.lost && !c->twin;
+}
+
 bool may_vote(const struct core *c)
 {
     const struct voter *v = record_voter(decided(c), c->self);
     if (MUTANT(AMNESIAC_VOTES))
         return v != NULL;
-    if (!c->vouched && !MUTANT(NO_INCARNATION_CHECK))
-        return false;
-    return v && v->epoch == c->disk.epoch && !c->disk.lost && !c->twin;
+    return v && v->epoch == c->disk.epoch && intact(c);
+}
+
+bool may_join(const struct core *c)
+{
+    return !record_voter(decided(c), c->self) && intact(c);
 }
 
 bool in_quarantine(const struct core *c)
@@ -256,7 +265,7 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
     memcpy(c->members, s->members, sizeof c->members);
     c->set = s->settings;
     c->nonce = s->nonce;
-    c->now = c->started = c->stepped = c->watch = s->now;
+    c->now = c->started = c->stepped = c->watch = c->voters_changed = s->now;
     c->next_beat = s->now;
     if (!s->stored || !wire_get_durable(&c->disk, s->stored, s->stored_len))
         start_without_store(c, &s->first);
@@ -317,9 +326,7 @@ static enum reject dispatch(struct core *c, const struct frame *f, const struct 
     }
     case FRAME_PROMISE: {
         READ(promised, struct promised)
-                return x.promise.who == f->origin
-            ? on_promise(c, &x)
-            : REJECT_STATEMENT;
+        return x.promise.who == f->origin ? on_promise(c, &x) : REJECT_STATEMENT;
     }
     case FRAME_NACK: {
         READ(nack, struct nack) return on_nack(c, &x, f->origin);
@@ -447,5 +454,5 @@ void core_check(const struct core *c)
     assert(c->proposer.phase == PROPOSER_IDLE || c->proposer.ballot.member == c->self);
     assert(c->proposer.phase == PROPOSER_IDLE || c->proposer.ballot.round <= d->round);
     assert(!lease_held(c) || (is_primary(c) && c->hold.confirmed && d->released_term < decided(c)->term));
-    assert(c->proposer.n_promises <= VOTERS_MAX && c->proposer.n_seals <= DATABASES_MAX);
+    assert(c->proposer.n_promises <= 2 * VOTERS_MAX && c->proposer.n_seals <= DATABASES_MAX);
 }

@@ -13,6 +13,7 @@
  *   primary.c    the lease, health, release, readiness                                   (hold)
  *   syncset.c    upkeep of the sync set                                                  (upkeep)
  *   operate.c    operators' commands, planned switchover                                 (operation)
+ *   amend.c      an operator's changes of durability, databases and voters               (operation)
  *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order)
  *   notice.c     what is noticed for people's sake                                       (notice, peer.rtt_us)
  *   route.c      where applications should go                                            (route) */
@@ -34,12 +35,13 @@ enum { SENT_RING = 256, TALLIES = 4, COMMANDS_SEEN = 16 };
 struct peer {
     bool heard; /* a heartbeat, ever */
     uint64_t counter, nonce, seq;
-    instant at;            /* of its newest heartbeat, by any path */
-    instant direct;        /* over our own link */
-    struct heartbeat beat; /* that heartbeat */
-    instant pushed;        /* when we last sent it a certificate that it lacked */
-    uint32_t rtt_us;       /* over our own link, smoothed; 0: not measured */
-    uint64_t outage_term;  /* of the newest outage that it told of */
+    instant at;              /* of its newest heartbeat, by any path */
+    instant direct;          /* over our own link */
+    struct heartbeat beat;   /* that heartbeat */
+    instant pushed;          /* when we last sent it a certificate that it lacked */
+    struct ballot pushed_at; /* and which record it knew then */
+    uint32_t rtt_us;         /* over our own link, smoothed; 0: not measured */
+    uint64_t outage_term;    /* of the newest outage that it told of */
 };
 
 /* ACCEPTED statements for one ballot, until a quorum makes it a certificate. */
@@ -59,8 +61,8 @@ struct proposer {
     instant backoff;    /* no new attempt before */
     struct record want; /* not a takeover: the change */
     uint8_t n_promises;
-    struct promise promises[VOTERS_MAX];
-    bool found; /* an accepted record above the decided one in a promise */
+    struct promise promises[2 * VOTERS_MAX]; /* of the voters found and of those decided */
+    bool found;                              /* an accepted record above the decided one in a promise */
     struct proposal highest;
     uint8_t n_seals;
     struct sealed_statement seals[DATABASES_MAX];
@@ -99,7 +101,8 @@ enum operation_phase {
     OPERATION_HANDOVER,
     OPERATION_UNDO,
     OPERATION_RELEASED,
-    OPERATION_WAIT_RECORD
+    OPERATION_WAIT_RECORD,
+    OPERATION_AMEND
 };
 struct operation {
     enum operation_phase phase;
@@ -178,8 +181,9 @@ struct core {
     int losses;   /* how often others have known a newer generation of our store */
     struct peer peers[MEMBERS_MAX];
     struct grant grant;
-    instant watch; /* since when the decided record's primary is being waited for */
-    bool learnt;   /* its term was decided in this start */
+    instant voters_changed; /* when the decided voters last changed, or the start */
+    instant watch;          /* since when the decided record's primary is being waited for */
+    bool learnt;            /* its term was decided in this start */
     enum verdict verdict;
     const char *rule;
     uint32_t silent_ms;
@@ -228,6 +232,8 @@ static inline struct ballot decided_ballot(const struct core *c)
 }
 bool is_primary(const struct core *c); /* the decided record names me, with any directory */
 bool may_vote(const struct core *c);
+/* No voter of the decided record, and fit to be one of the next. */
+bool may_join(const struct core *c);
 bool in_quarantine(const struct core *c);
 span beat_interval(const struct core *c);
 struct effect *effect_add(struct core *c, enum effect_kind kind);
@@ -301,14 +307,19 @@ void sealing_drive(struct core *c);
 bool lease_held(const struct core *c);
 void hold_reset(struct core *c, bool confirmed);
 void hold_granted(struct core *c, member_id voter, const struct heartbeat *h);
-/* The voters changed from `before`, or a proposal of ours would change them: grants are kept by voter, not by place. */
-void hold_voters(struct core *c, const struct voters *before);
+/* The voters changed from `before`, by a proposal of ours if those of it were `own`; or a proposal of ours would change
+ * them: grants are kept by voter, not by place. */
+void hold_voters(struct core *c, const struct voters *before, const struct voters *own);
 void hold_own(struct core *c);
 void primary_drive(struct core *c);
 void release_term(struct core *c, member_id successor, const char *reason);
 
 /* ---- syncset.c ------------------------------------------------------------------------------------------------- */
 void syncset_drive(struct core *c);
+/* The databases of the record are others, or at other places, than before. */
+void syncset_databases(struct core *c);
+/* How many standbys stream, `but` not counted. */
+int syncset_streaming(const struct core *c, member_id but);
 void syncset_sampled(struct core *c);
 /* What synchronous_standby_names should say now: under strict an empty set means that every commit waits. */
 struct sync_set syncset_setting(const struct core *c, const struct record *r);
@@ -321,6 +332,19 @@ void operate_drive(struct core *c);
 void operate_decided(struct core *c);
 /* The running switchover wants PostgreSQL stopped cleanly. */
 bool operate_stopping(const struct core *c);
+/* For the files that carry an operation out: begun, ended with an answer, or refused before it began. */
+void operate_begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from);
+void operate_finish(struct core *c, bool done, const char *text, const char *detail, const char *hint);
+void operate_refuse(struct core *c, member_id to, const struct command *m, const char *text,
+                    const char *detail, const char *hint);
+
+/* ---- amend.c --------------------------------------------------------------------------------------------------- */
+void amend(struct core *c, const struct command *m, member_id from);
+void amend_drive(struct core *c);
+/* What the sync set is being built for: the record's durability, or the one that an operator has ordered. */
+enum durability amend_durability(const struct core *c);
+/* The database that an operator takes out, or MEMBER_NONE: no sync set is to list it. */
+member_id amend_leaving(const struct core *c);
 
 /* ---- goals.c --------------------------------------------------------------------------------------------------- */
 void on_sample(struct core *c, const struct pg_sample *s);

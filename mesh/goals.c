@@ -201,6 +201,8 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
     } else if (!c->vouched) {
         g->kind =
             GOAL_KEEP; /* a store that was rolled back may have forgotten a seal: nothing is followed on its word */
+    } else if (!record_is_database(r, c->self)) {
+        g->kind = s->phase == PG_ABSENT ? GOAL_KEEP : GOAL_SHUTDOWN; /* taken out, or not taken in yet */
     } else if (rebuilding && !(c->reclone && c->goal.kind == GOAL_REWIND)) {
         g->kind = c->goal.kind;
         g->dir = c->disk.dir_next;

@@ -246,7 +246,9 @@ static void heard_lease(struct core *c, const struct frame *f, const struct hear
         grant_consider(c, f, h);
         c->answer |= mask_of(c, f->origin);
     }
-    if (h->grant_term && h->votes && h->grant_holder == c->self && h->grant_nonce == c->nonce)
+    bool newcomer =
+        !record_voter(decided(c), f->origin) && !h->lost; /* counts where a record of ours names it */
+    if (h->grant_term && (h->votes || newcomer) && h->grant_holder == c->self && h->grant_nonce == c->nonce)
         hold_granted(c, f->origin, h);
 }
 
@@ -315,7 +317,7 @@ static void fill_lease(const struct core *c, struct heartbeat *h)
         h->request_term = decided(c)->term;
         h->request_ms = c->hold.ask_ms;
     }
-    if (h->votes && grant_runs(&c->grant, c->now)) {
+    if ((h->votes || may_join(c)) && grant_runs(&c->grant, c->now)) {
         h->grant_term = c->grant.term;
         h->grant_holder = c->grant.holder;
         h->grant_nonce = c->grant.nonce;

@@ -26,8 +26,8 @@ static void answer(struct core *c, member_id to, const struct command *m, bool f
         send_to(c, FRAME_ANSWER, to, wire_put_answer(body_room(c), &a));
 }
 
-static void refuse(struct core *c, member_id to, const struct command *m, const char *text,
-                   const char *detail, const char *hint)
+void operate_refuse(struct core *c, member_id to, const struct command *m, const char *text,
+                    const char *detail, const char *hint)
 {
     event_say(c, "-command", "refused: %s", text);
     answer(c, to, m, true, false, text, detail, hint);
@@ -41,7 +41,7 @@ enum reject on_answer(struct core *c, const struct answer *a)
 
 /* ---- changes of the record ------------------------------------------------------------------------------------------- */
 
-static void begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from)
+void operate_begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from)
 {
     memset(&c->operation, 0, sizeof c->operation);
     c->operation.phase = phase;
@@ -50,7 +50,7 @@ static void begin(struct core *c, enum operation_phase phase, const struct comma
     c->operation.started = c->now;
 }
 
-static void finish(struct core *c, bool done, const char *text, const char *detail, const char *hint)
+void operate_finish(struct core *c, bool done, const char *text, const char *detail, const char *hint)
 {
     struct operation o = c->operation;
     memset(&c->operation, 0, sizeof c->operation);
@@ -65,7 +65,8 @@ static void change(struct core *c, const struct command *m, member_id from)
     if (m->kind == COMMAND_READMIT) {
         int i = record_voter_index(&want, m->target);
         if (i < 0) {
-            refuse(c, from, m, "not a voter", "Only a voter of the record can be admitted again.", "");
+            operate_refuse(c, from, m, "not a voter", "Only a voter of the record can be admitted again.",
+                           "");
             return;
         }
         want.voters.v[i].epoch++;
@@ -77,10 +78,10 @@ static void change(struct core *c, const struct command *m, member_id from)
     }
     if (c->disk.has_own ||
         !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
-        refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
+        operate_refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
         return;
     }
-    begin(c, OPERATION_WAIT_RECORD, m, from);
+    operate_begin(c, OPERATION_WAIT_RECORD, m, from);
     c->operation.version = want.version;
 }
 
@@ -121,13 +122,14 @@ static void switchover(struct core *c, const struct command *m, member_id from)
     char detail[TEXT_SIZE * 2];
     const char *why = unfit(c, m->target, detail, sizeof detail);
     if (why) {
-        refuse(c, from, m, why, detail, "\"pgmesh status\" shows who qualifies.");
+        operate_refuse(c, from, m, why, detail, "\"pgmesh status\" shows who qualifies.");
         return;
     }
     struct record want = *decided(c);
     if (want.joint || c->sample.phase != PG_PRIMARY || !c->hold.ready) {
-        refuse(c, from, m, "the primary is busy",
-               "The sync set is changing, or the primary is not ready yet.", "Try again in a moment.");
+        operate_refuse(c, from, m, "the primary is busy",
+                       "The sync set is changing, or the primary is not ready yet.",
+                       "Try again in a moment.");
         return;
     }
     want.version++;
@@ -136,10 +138,10 @@ static void switchover(struct core *c, const struct command *m, member_id from)
     want.switchover_deadline_ms = c->set.switchover_timeout_ms;
     if (c->disk.has_own ||
         !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
-        refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
+        operate_refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
         return;
     }
-    begin(c, OPERATION_RECORD, m, from);
+    operate_begin(c, OPERATION_RECORD, m, from);
     c->operation.version = want.version;
     event_say(c, "+switchover", "switching over to %s", member_name(c, m->target));
 }
@@ -188,13 +190,13 @@ static void drive_switchover(struct core *c)
         int i = member_index(c, o->command.target);
         if (decided(c)->primary == o->command.target && c->peers[i].beat.pg.ready &&
             c->peers[i].beat.decided_term == decided(c)->term)
-            finish(c, true, "switched over", "", "");
+            operate_finish(c, true, "switched over", "", "");
         else if (decided(c)->term > o->command.term && decided(c)->primary != o->command.target)
-            finish(c, false, "another member took over", "", "\"pgmesh why\" tells the reason.");
+            operate_finish(c, false, "another member took over", "", "\"pgmesh why\" tells the reason.");
         else if (instant_elapsed_most(c->now, o->started).ns >
                  span_ms(2 * (int64_t)c->set.switchover_timeout_ms).ns)
-            finish(c, false, "the target has not become ready in time", "",
-                   "\"pgmesh status\" shows the state.");
+            operate_finish(c, false, "the target has not become ready in time", "",
+                           "\"pgmesh status\" shows the state.");
         return;
     }
     if (!is_primary(c) || !lease_held(c) || late) {
@@ -224,11 +226,11 @@ void operate_decided(struct core *c)
     if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target)
         o->phase = OPERATION_STOP;
     else if (o->phase == OPERATION_WAIT_RECORD)
-        finish(c, true,
-               o->command.kind == COMMAND_PAUSE    ? "paused"
-               : o->command.kind == COMMAND_RESUME ? "resumed"
-                                                   : "admitted again",
-               "", "");
+        operate_finish(c, true,
+                       o->command.kind == COMMAND_PAUSE    ? "paused"
+                       : o->command.kind == COMMAND_RESUME ? "resumed"
+                                                           : "admitted again",
+                       "", "");
 }
 
 /* ---- failover by an operator, when there is no primary ------------------------------------------------------------------ */
@@ -237,10 +239,10 @@ static void failover(struct core *c, const struct command *m, member_id from)
 {
     verdict_update(c);
     if (!verdict_promises(c->verdict, decided(c)->durability)) {
-        refuse(c, from, m, "the primary is not gone",
-               c->verdict == VERDICT_ALIVE ? "This member granted it a lease that still runs."
-                                           : "Its state is not known here.",
-               "Use \"pgmesh switchover\" to move a primary that is alive.");
+        operate_refuse(c, from, m, "the primary is not gone",
+                       c->verdict == VERDICT_ALIVE ? "This member granted it a lease that still runs."
+                                                   : "Its state is not known here.",
+                       "Use \"pgmesh switchover\" to move a primary that is alive.");
         return;
     }
     if (c->proposer.phase == PROPOSER_PREPARE && c->proposer.takeover)
@@ -248,7 +250,7 @@ static void failover(struct core *c, const struct command *m, member_id from)
     c->failover_armed = true;
     c->failover_command = *m;
     c->failover_reply = from;
-    begin(c, OPERATION_NONE, m, from);
+    operate_begin(c, OPERATION_NONE, m, from);
     event_say(c, "+failover", "an operator asks for a failover%s",
               m->allow_data_loss ? ", accepting the loss of data" : "");
 }
@@ -304,7 +306,7 @@ static member_id executor(const struct core *c, const struct command *m)
 static void reinit(struct core *c, const struct command *m, member_id from)
 {
     if (c->role != ROLE_DATABASE || is_primary(c)) {
-        refuse(c, from, m, "only a standby can be copied anew", "", "");
+        operate_refuse(c, from, m, "only a standby can be copied anew", "", "");
         return;
     }
     c->reclone = true;
@@ -326,9 +328,9 @@ static bool seen(struct core *c, uint64_t id)
 static void execute(struct core *c, const struct command *m, member_id from)
 {
     if (ballot_cmp(m->base, decided_ballot(c)) != 0 || m->term != decided(c)->term) {
-        refuse(c, from, m, "the record has changed",
-               "The command was signed for another version of the record.",
-               "Look at the status and try again.");
+        operate_refuse(c, from, m, "the record has changed",
+                       "The command was signed for another version of the record.",
+                       "Look at the status and try again.");
         return;
     }
     bool instead = c->failover_armed && m->kind == COMMAND_FAILOVER && m->allow_data_loss;
@@ -336,12 +338,12 @@ static void execute(struct core *c, const struct command *m, member_id from)
         answer(c, c->failover_reply, &c->failover_command, true, false, "another order took its place", "",
                "");
     if (c->operation.phase != OPERATION_NONE || (c->failover_armed && !instead)) {
-        refuse(c, from, m, "another operation is under way", "", "Wait for it to finish.");
+        operate_refuse(c, from, m, "another operation is under way", "", "Wait for it to finish.");
         return;
     }
     if (seen(c, m->id)) {
-        refuse(c, from, m, "this command was executed already", "Its number was seen before.",
-               "Give the command again.");
+        operate_refuse(c, from, m, "this command was executed already", "Its number was seen before.",
+                       "Give the command again.");
         return;
     }
     switch (m->kind) {
@@ -356,6 +358,13 @@ static void execute(struct core *c, const struct command *m, member_id from)
         break;
     case COMMAND_FAILOVER: failover(c, m, from); break;
     case COMMAND_REINIT: reinit(c, m, from); break;
+    case COMMAND_ASYNC:
+    case COMMAND_SYNC:
+    case COMMAND_STRICT:
+    case COMMAND_DATABASE_ADD:
+    case COMMAND_VOTE_GIVE:
+    case COMMAND_VOTE_TAKE:
+    case COMMAND_MEMBER_REMOVE: amend(c, m, from); break;
     }
 }
 
@@ -379,8 +388,9 @@ enum reject on_command(struct core *c, const struct command *m, const uint8_t *b
     if (to == c->self)
         execute(c, m, from);
     else if (to == MEMBER_NONE || from != c->self)
-        refuse(c, from, m, "no member can execute this command now",
-               "There is no primary that is heard from here.", "\"pgmesh status\" shows who is alive.");
+        operate_refuse(c, from, m, "no member can execute this command now",
+                       "There is no primary that is heard from here.",
+                       "\"pgmesh status\" shows who is alive.");
     else
         carry(c, to, bytes, n);
     return REJECT_NONE;
@@ -401,8 +411,9 @@ void operate_drive(struct core *c)
         break;
     case OPERATION_WAIT_RECORD:
         if (instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns)
-            finish(c, false, "the change was not decided in time", "Too few voters answer.",
-                   "\"pgmesh status\" shows them.");
+            operate_finish(c, false, "the change was not decided in time", "Too few voters answer.",
+                           "\"pgmesh status\" shows them.");
         break;
+    case OPERATION_AMEND: amend_drive(c); break;
     }
 }

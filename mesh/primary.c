@@ -65,9 +65,13 @@ static void by_voter(instant to[static VOTERS_MAX], const struct voters *now,
     memcpy(to, moved, sizeof moved);
 }
 
-void hold_voters(struct core *c, const struct voters *before)
+void hold_voters(struct core *c, const struct voters *before, const struct voters *own)
 {
+    instant newcomers[VOTERS_MAX];
+    by_voter(newcomers, &decided(c)->voters, c->hold.granted_own, own);
     by_voter(c->hold.granted, &decided(c)->voters, c->hold.granted, before);
+    for (int i = 0; i < decided(c)->voters.n; i++)
+        c->hold.granted[i] = instant_max(c->hold.granted[i], newcomers[i]);
 }
 
 void hold_own(struct core *c)

@@ -73,12 +73,26 @@ static uint64_t known_counter(const struct core *c, member_id id)
     return i < 0 || i == c->self_index ? 0 : c->peers[i].counter;
 }
 
+/* Those whose promises count: the voters of the record that the proposal will rest on, and of what is decided here. */
+static int voters_asked(const struct core *c, member_id ids[static 2 * VOTERS_MAX])
+{
+    int n = 0;
+    const struct voters *base = &base_record(c)->voters, *now = &decided(c)->voters;
+    for (int i = 0; i < base->n; i++)
+        ids[n++] = base->v[i].id;
+    for (int i = 0; i < now->n; i++)
+        if (!record_voter(base_record(c), now->v[i].id))
+            ids[n++] = now->v[i].id;
+    return n;
+}
+
 static void send_prepare(struct core *c)
 {
-    const struct voters *voters = &base_record(c)->voters;
+    member_id asked[2 * VOTERS_MAX];
+    int n = voters_asked(c, asked);
     struct ballot ballot = c->proposer.ballot;
-    for (int i = 0; i < voters->n; i++) {
-        member_id to = voters->v[i].id;
+    for (int i = 0; i < n; i++) {
+        member_id to = asked[i];
         if (promised_by(&c->proposer, to))
             continue;
         struct prepare m = {.ballot = ballot,
@@ -167,7 +181,7 @@ enum reject on_promise(struct core *c, const struct promised *m)
     struct proposer *p = &c->proposer;
     if (p->phase != PROPOSER_PREPARE || ballot_cmp(m->promise.ballot, p->ballot) != 0)
         return REJECT_STALE;
-    if (promised_by(p, m->promise.who) || p->n_promises == VOTERS_MAX)
+    if (promised_by(p, m->promise.who) || p->n_promises == 2 * VOTERS_MAX)
         return REJECT_STALE;
     if (m->promise.who != c->self && !promise_holds(c, &m->promise))
         return REJECT_STATEMENT;
@@ -214,14 +228,20 @@ enum reject on_sealed(struct core *c, const struct sealed_statement *s)
 
 /* ---- from PREPARE to ACCEPT --------------------------------------------------------------------------------------- */
 
-static bool quorum_promised(const struct core *c)
+static bool quorum_of(const struct core *c, const struct voters *voters)
 {
-    const struct voters *voters = &base_record(c)->voters;
     uint32_t have = 0;
     for (int i = 0; i < voters->n; i++)
         if (promised_by(&c->proposer, voters->v[i].id))
             have |= 1u << i;
     return quorum_reached(voters, have);
+}
+
+/* Of the record that was found, and of the one that is decided: each change of voters that may have been decided between the
+ * two is one step from either, and so shows. */
+static bool quorum_promised(const struct core *c)
+{
+    return quorum_of(c, &base_record(c)->voters) && quorum_of(c, &decided(c)->voters);
 }
 
 static void accept_begin(struct core *c)
@@ -286,7 +306,8 @@ static int seals_choose(struct core *c, struct sealed_statement *use, int *best)
         struct sealed s[DATABASES_MAX];
         int n = 0;
         for (int i = 0; i < p->n_seals; i++)
-            if (pass == 1 || seal_eligible(c, &p->seals[i])) {
+            if (record_is_database(base_record(c), p->seals[i].sealed.id) &&
+                (pass == 1 || seal_eligible(c, &p->seals[i]))) {
                 use[n] = p->seals[i];
                 s[n++] = p->seals[i].sealed;
             }
@@ -398,8 +419,9 @@ static void takeover_build(struct core *c, const struct sealed_statement *use, i
     why->built = p->ballot;
     why->former = r.primary;
     why->former_dir = r.primary_dir;
-    why->n_promises = p->n_promises;
-    memcpy(why->promises, p->promises, sizeof why->promises);
+    for (int i = 0; i < p->n_promises && why->n_promises < VOTERS_MAX; i++)
+        if (record_voter(&r, p->promises[i].who) || record_voter(decided(c), p->promises[i].who))
+            why->promises[why->n_promises++] = p->promises[i];
     why->n_seals = (uint8_t)n;
     memcpy(why->seals, use, (size_t)n * sizeof *use);
     why->has_command = p->has_command;

@@ -62,13 +62,34 @@ void syncset_sampled(struct core *c)
     }
 }
 
+void syncset_databases(struct core *c)
+{
+    struct upkeep *u = &c->upkeep;
+    for (int i = 0; i < DATABASES_MAX; i++) {
+        bool listed = i < decided(c)->n_databases;
+        u->up[i] = listed && standby_row(c, decided(c)->databases[i]) != NULL;
+        u->since[i] = u->marked[i] = c->now;
+        u->mark[i] = c->sample.lsn;
+    }
+}
+
+int syncset_streaming(const struct core *c, member_id but)
+{
+    int n = 0;
+    for (int i = 0; i < decided(c)->n_databases; i++) {
+        member_id id = decided(c)->databases[i];
+        n += id != but && id != c->self && standby_row(c, id) != NULL;
+    }
+    return n;
+}
+
 static bool wanted(const struct core *c, int i, const struct sync_set *now)
 {
     member_id id = decided(c)->databases[i];
     const struct pg_standby *row = standby_row(c, id);
     const struct sync_member *listed = sync_set_find(now, id);
     int64_t ms = span_to_ms(instant_elapsed_least(c->now, c->upkeep.since[i]));
-    if (id == c->self || stalled(c, i))
+    if (id == c->self || id == amend_leaving(c) || stalled(c, i))
         return false;
     if (!row)
         return listed && ms < c->set.standby_timeout_ms;
@@ -82,8 +103,9 @@ static bool desired(const struct core *c, struct sync_set *want)
 {
     const struct record *r = decided(c);
     const struct sync_set *now = &r->sync[0];
+    enum durability durability = amend_durability(c);
     memset(want, 0, sizeof *want);
-    for (int i = 0; r->durability != DURABILITY_ASYNC && i < r->n_databases; i++) {
+    for (int i = 0; durability != DURABILITY_ASYNC && i < r->n_databases; i++) {
         if (!wanted(c, i, now))
             continue;
         const struct pg_standby *row = standby_row(c, r->databases[i]);
@@ -92,7 +114,7 @@ static bool desired(const struct core *c, struct sync_set *want)
         sync_set_add(want, r->databases[i], row->dir);
     }
     want->k = want->n < c->set.sync_standbys ? want->n : c->set.sync_standbys;
-    if (r->durability == DURABILITY_STRICT && (want->n == 0 || want->k < c->set.sync_standbys))
+    if (durability == DURABILITY_STRICT && (want->n == 0 || want->k < c->set.sync_standbys))
         return false;
     return !sync_set_equal(want, now);
 }
@@ -185,6 +207,9 @@ static void leave_joint(struct core *c, const struct sync_set *to)
     struct record want = *decided(c);
     struct sync_set only = *to;
     want.version++;
+    /* Out of async only with the set that this joint has led to: before, nothing was protected. */
+    if (want.durability == DURABILITY_ASYNC && only.n && to == &decided(c)->sync[1])
+        want.durability = amend_durability(c);
     want.joint = false;
     want.sync[0] = only;
     memset(&want.sync[1], 0, sizeof want.sync[1]);
@@ -243,7 +268,8 @@ void syncset_drive(struct core *c)
     const struct record *r = decided(c);
     if (!lease_held(c) || c->sample.phase != PG_PRIMARY || c->sample.frozen || !c->sample.answering)
         return;
-    if (c->proposer.phase != PROPOSER_IDLE || c->disk.has_own || c->operation.phase != OPERATION_NONE)
+    bool busy = c->operation.phase != OPERATION_NONE && c->operation.phase != OPERATION_AMEND;
+    if (c->proposer.phase != PROPOSER_IDLE || c->disk.has_own || busy)
         return;
     if (r->system_id == 0 || c->sample.timeline != r->timeline)
         return;

@@ -58,7 +58,15 @@ enum command_kind {
     COMMAND_PAUSE,
     COMMAND_RESUME,
     COMMAND_READMIT,
-    COMMAND_REINIT
+    COMMAND_REINIT,
+    COMMAND_ASYNC, /* the durability */
+    COMMAND_SYNC,
+    COMMAND_STRICT,
+    COMMAND_DATABASE_ADD,  /* the target, a member with that role, may become primary */
+    COMMAND_VOTE_GIVE,     /* the target votes */
+    COMMAND_VOTE_TAKE,     /* it does not */
+    COMMAND_MEMBER_REMOVE, /* it is neither a voter nor a database any more */
+    COMMAND_LAST = COMMAND_MEMBER_REMOVE
 };
 struct command {
     member_id who;      /* an operator in the roster */
@@ -211,6 +219,14 @@ struct generation { /* of another member's store, by one of its starts */
     member_id who;
     uint64_t counter, nonce;
 };
+/* A decided record whose voters were others than those of the one before, and who accepted it. */
+struct step {
+    struct ballot ballot;
+    struct record record;
+    uint8_t n_accepted;
+    struct accepted accepted[VOTERS_MAX];
+};
+enum { CHAIN_MAX = 8 };
 struct durable {
     uint64_t counter; /* generation: +1 with every STORE, so at least +1 with every start */
     uint64_t round;   /* highest ballot round used or seen */
@@ -232,8 +248,11 @@ struct durable {
     uint8_t
         n_known; /* what was heard of the others' stores: a restart of everybody must not help a rolled-back one */
     struct generation known[MEMBERS_MAX];
+    uint8_t n_chain;
+    struct step
+        chain[CHAIN_MAX]; /* the last changes of the voters, oldest first: for members that are behind */
 };
-enum { DURABLE_MAX = 48 * 1024 };
+enum { DURABLE_MAX = 80 * 1024 };
 size_t wire_put_durable(uint8_t *out, const struct durable *d);
 bool wire_get_durable(struct durable *d, const uint8_t *bytes, size_t n);
 

@@ -63,7 +63,7 @@
 #define RELEASE_SIGNED(X) \
     X(NUM, who) X(PART, ballot, ballot) X(NUM, term) X(NUM, lsn) X(NUM, successor) X(TEXT, reason)
 #define COMMAND_SIGNED(X) \
-    X(NUM, who) X(NUM, id) X(PART, ballot, base) X(NUM, term) X(ENUM, kind, COMMAND_SWITCHOVER, COMMAND_REINIT) \
+    X(NUM, who) X(NUM, id) X(PART, ballot, base) X(NUM, term) X(ENUM, kind, COMMAND_SWITCHOVER, COMMAND_LAST) \
     X(NUM, target) X(FLAG, allow_data_loss) X(TEXT, why)
 
 #define PROMISE(X)  PROMISE_SIGNED(X) X(BYTES, signature)
@@ -114,11 +114,13 @@
 
 #define GENERATION(X) \
     X(NUM, who) X(NUM, counter) X(NUM, nonce)
+#define STEP(X) \
+    X(PART, ballot, ballot) X(PART, record, record) X(LIST, accepted, accepted, n_accepted)
 #define DURABLE(X) \
     X(NUM, counter) X(NUM, round) X(NUM, epoch) X(FLAG, lost) X(PART, ballot, promised) X(PART, ballot, promised_takeover) \
     X(PART, ballot, sealed_for) X(NUM, lease_ms_max) X(NUM, released_term) X(MAYBE, release, release, has_release) \
     X(MAYBE, proposal, accepted, has_accepted) X(MAYBE, proposal, own, has_own) X(PART, decided, decided) \
-    X(NUM, dir) X(NUM, dir_next) X(NUM, served_term) X(LIST, generation, known, n_known)
+    X(NUM, dir) X(NUM, dir_next) X(NUM, served_term) X(LIST, generation, known, n_known) X(LIST, step, chain, n_chain)
 
 /* All of them, what is used before what uses it. */
 #define SCHEMA_LIST(X) \
@@ -148,6 +150,7 @@
     X(accept, struct accept, ACCEPT) \
     X(answer, struct answer, ANSWER) \
     X(generation, struct generation, GENERATION) \
+    X(step, struct step, STEP) \
     X(durable, struct durable, DURABLE)
 
 // clang-format on

@@ -223,7 +223,7 @@ bool record_valid(const struct record *r, const char **why)
 
 /* ---- one record after another -------------------------------------------------------------------------- */
 
-static bool voters_equal(const struct voters *a, const struct voters *b)
+bool voters_equal(const struct voters *a, const struct voters *b)
 {
     if (a->rule != b->rule || a->n != b->n)
         return false;
@@ -236,7 +236,7 @@ static bool voters_equal(const struct voters *a, const struct voters *b)
     return true;
 }
 
-static bool databases_equal(const struct record *a, const struct record *b)
+bool record_databases_equal(const struct record *a, const struct record *b)
 {
     return a->n_databases == b->n_databases &&
            memcmp(a->databases, b->databases, a->n_databases * sizeof a->databases[0]) == 0;
@@ -281,7 +281,7 @@ static bool record_equal(const struct record *a, const struct record *b)
     return memcmp(a->nonce, b->nonce, sizeof a->nonce) == 0 && a->version == b->version &&
            a->term == b->term && primary_equal(a, b) && a->timeline == b->timeline &&
            a->durability == b->durability && sync_equal(a, b) && voters_equal(&a->voters, &b->voters) &&
-           databases_equal(a, b) && a->lease_ms_max == b->lease_ms_max && operation_equal(a, b) &&
+           record_databases_equal(a, b) && a->lease_ms_max == b->lease_ms_max && operation_equal(a, b) &&
            a->system_id == b->system_id && history_equal(a, b);
 }
 
@@ -407,7 +407,7 @@ static const char *wrong_takeover(const struct record *from, const struct record
         return "a takeover changes the durability";
     if (!voters_equal(&from->voters, &to->voters))
         return "a takeover changes the voters";
-    if (!databases_equal(from, to))
+    if (!record_databases_equal(from, to))
         return "a takeover changes the databases";
     if (from->lease_ms_max != to->lease_ms_max)
         return "a takeover changes the longest lease";

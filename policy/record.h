@@ -70,6 +70,9 @@ bool record_is_database(const struct record *r, member_id id);
 /* The member of that id in a sync set, or NULL. */
 const struct sync_member *sync_set_find(const struct sync_set *s, member_id id);
 bool sync_set_equal(const struct sync_set *a, const struct sync_set *b);
+/* The same entries at the same places. */
+bool voters_equal(const struct voters *a, const struct voters *b);
+bool record_databases_equal(const struct record *a, const struct record *b);
 /* Keeps `m` sorted; false when full or already there. */
 bool sync_set_add(struct sync_set *s, member_id id, dir_id dir);
 bool sync_set_remove(struct sync_set *s, member_id id);

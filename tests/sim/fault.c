@@ -245,6 +245,14 @@ static bool command(struct world *w, const struct fault *f)
     case FAULT_CMD_FAILOVER: operator_command(w, via, COMMAND_FAILOVER, target, false); return true;
     case FAULT_CMD_FAILOVER_LOSS: operator_command(w, via, COMMAND_FAILOVER, target, true); return true;
     case FAULT_CMD_READMIT: operator_command(w, via, COMMAND_READMIT, target, false); return true;
+    case FAULT_CMD_ASYNC: operator_command(w, via, COMMAND_ASYNC, MEMBER_NONE, false); return true;
+    case FAULT_CMD_SYNC: operator_command(w, via, COMMAND_SYNC, MEMBER_NONE, false); return true;
+    case FAULT_CMD_STRICT: operator_command(w, via, COMMAND_STRICT, MEMBER_NONE, false); return true;
+    case FAULT_CMD_DATABASE_ADD: operator_command(w, via, COMMAND_DATABASE_ADD, target, false); return true;
+    case FAULT_CMD_VOTE_GIVE: operator_command(w, via, COMMAND_VOTE_GIVE, target, false); return true;
+    case FAULT_CMD_VOTE_TAKE: operator_command(w, via, COMMAND_VOTE_TAKE, target, false); return true;
+    case FAULT_CMD_REMOVE: operator_command(w, via, COMMAND_MEMBER_REMOVE, target, false); return true;
+    case FAULT_FORGE: operator_forge(w, f->who); return true;
     case FAULT_TWO_STEPS: operator_two_steps(w); return true;
     default: return false;
     }
@@ -338,6 +346,14 @@ static void begin(struct world *w, int index, int moment)
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
+    case FAULT_CMD_ASYNC:
+    case FAULT_CMD_SYNC:
+    case FAULT_CMD_STRICT:
+    case FAULT_CMD_DATABASE_ADD:
+    case FAULT_CMD_VOTE_GIVE:
+    case FAULT_CMD_VOTE_TAKE:
+    case FAULT_CMD_REMOVE:
+    case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_COUNT: break;
     }
@@ -433,6 +449,14 @@ void fault_heal(struct world *w, int index)
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
+    case FAULT_CMD_ASYNC:
+    case FAULT_CMD_SYNC:
+    case FAULT_CMD_STRICT:
+    case FAULT_CMD_DATABASE_ADD:
+    case FAULT_CMD_VOTE_GIVE:
+    case FAULT_CMD_VOTE_TAKE:
+    case FAULT_CMD_REMOVE:
+    case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_GUARD_CRASH:
     case FAULT_COUNT: return;

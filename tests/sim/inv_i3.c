@@ -68,6 +68,12 @@ static void decide(struct world *w, struct decided *d)
             compare(w, &w->decided[i], d);
     unused_timeline(w, d);
     lemma_decided(w, d);
+    if (d->record.durability ==
+        DURABILITY_ASYNC) /* what was acknowledged before is now as safe as the rest */
+        for (int b = 0; b < w->n_branches; b++)
+            w->branch[b].acked = 0;
+    if (!voters_equal(&d->record.voters, &world_record(w)->voters))
+        w->linked_since = NEVER;
     bool takeover = d->record.term > world_record(w)->term;
     if (takeover) {
         w->takeovers++;

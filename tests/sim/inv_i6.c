@@ -29,6 +29,31 @@ static bool on_history(const struct world *w, int i)
     return lineage_join(world_record(w), timeline, p->at.lsn) == JOIN_FOLLOW;
 }
 
+/* Do enough of those voters remember? */
+static bool remembered(const struct world *w, const struct voters *voters)
+{
+    uint32_t have = 0;
+    for (int v = 0; v < voters->n; v++) {
+        int i = world_index(w, voters->v[v].id);
+        if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back && !w->m[i].core->disk.lost)
+            have |= 1u << v;
+    }
+    return quorum_reached(voters, have);
+}
+
+/* Nor can a change of voters that somebody may have accepted be finished without a quorum of those that it names. */
+static bool all_remembered(const struct world *w)
+{
+    for (int k = 0; k < w->n_decided; k++) {
+        const struct decided *d = &w->decided[k];
+        bool open =
+            d->known && !d->done && (w->top < 0 || ballot_cmp(d->ballot, w->decided[w->top].ballot) > 0);
+        if (open && !remembered(w, &d->record.voters))
+            return false;
+    }
+    return remembered(w, &world_record(w)->voters);
+}
+
 /* Is a recovery without a hand possible at all?  A quorum of voters remembers, and either the recorded primary still has
  * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover", step 4), and one of them is on
  * the record's history. */
@@ -36,21 +61,14 @@ bool inv_i6_recoverable(struct world *w)
 {
     const struct record *r = world_record(w);
     struct sealed seals[SIM_MEMBERS];
-    uint32_t have = 0;
     size_t n = 0;
     bool fit = r->system_id == 0;
-    for (int v = 0; v < r->voters.n; v++) {
-        int i = world_index(w, r->voters.v[v].id);
-        if (i >= 0 && !w->m[i].amnesiac && !w->m[i].rolled_back && !w->m[i].core->disk.lost)
-            have |= 1u << v;
-    }
     for (int i = 0; i < w->n_databases; i++)
-        if (intact(w, i, &seals[n])) {
+        if (record_is_database(r, w->m[i].id) && intact(w, i, &seals[n])) {
             n++;
             fit = fit || on_history(w, i);
         }
-    return quorum_reached(&r->voters, have) && n > 0 && fit && seals_suffice(r, seals, n) && !r->paused &&
-           !w->lossy_command;
+    return all_remembered(w) && n > 0 && fit && seals_suffice(r, seals, n) && !r->paused && !w->lossy_command;
 }
 
 static bool alive(const struct world *w)
@@ -68,7 +86,8 @@ static int left_out(const struct world *w)
 {
     int p = world_primary(w);
     for (int i = 0; i < w->n_databases && p >= 0; i++)
-        if (i != p && w->m[i].up && !(w->m[i].pg.conn && w->m[i].pg.upstream == p))
+        if (i != p && w->m[i].up && record_is_database(world_record(w), w->m[i].id) &&
+            !(w->m[i].pg.conn && w->m[i].pg.upstream == p))
             return i;
     return -1;
 }

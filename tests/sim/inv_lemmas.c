@@ -256,6 +256,18 @@ static bool has_voter(const struct voters *in, const struct voter *v)
     return false;
 }
 
+static bool same_ids(const struct voters *a, const struct voters *b)
+{
+    bool same = a->n == b->n;
+    for (int k = 0; same && k < a->n; k++) {
+        bool found = false;
+        for (int j = 0; j < b->n; j++)
+            found = found || a->v[k].id == b->v[j].id;
+        same = found;
+    }
+    return same;
+}
+
 void lemma_decided(struct world *w, const struct decided *d)
 {
     const struct record *was = before(w, d->record.version);
@@ -266,7 +278,8 @@ void lemma_decided(struct world *w, const struct decided *d)
         gone += !has_voter(&d->record.voters, &was->voters.v[k]);
     for (int k = 0; k < d->record.voters.n; k++)
         come += !has_voter(&was->voters, &d->record.voters.v[k]);
-    if (gone > 1 || come > 1 || (gone && come && d->record.voters.n != was->voters.n))
+    bool again = gone == 1 && come == 1 && same_ids(&was->voters, &d->record.voters);
+    if (gone > 1 || come > 1 || (gone && come && !again))
         violate(w, "L6", "version %llu was decided with %d voters gone and %d new ones",
                 (unsigned long long)d->record.version, gone, come);
 }

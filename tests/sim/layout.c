@@ -42,7 +42,7 @@ static void first_record(struct world *w, const struct layout *l, const struct c
     r->durability = l->durability;
     r->lease_ms_max = 600;
     for (int i = 0; i < w->n; i++) {
-        if (s->members[i].role == ROLE_OBSERVER)
+        if (s->members[i].role == ROLE_OBSERVER || l->voteless >> i & 1)
             continue;
         struct voter *v = &r->voters.v[r->voters.n++];
         v->id = s->members[i].id;
@@ -50,7 +50,7 @@ static void first_record(struct world *w, const struct layout *l, const struct c
         memcpy(v->key, s->members[i].key, KEY_SIZE);
     }
     r->voters.rule = l->rule;
-    for (int i = 0; i < l->databases; i++)
+    for (int i = 0; i < l->databases - l->newcomers; i++)
         r->databases[r->n_databases++] = s->members[i].id;
     if (!adopted)
         return;
@@ -60,7 +60,7 @@ static void first_record(struct world *w, const struct layout *l, const struct c
     r->history[0] = (struct history_row){1, 0, 1};
     if (l->durability == DURABILITY_ASYNC)
         return;
-    for (int i = 1; i < l->databases; i++)
+    for (int i = 1; i < l->databases - l->newcomers; i++)
         sync_set_add(&r->sync[0], s->members[i].id, dirs[i]);
     r->sync[0].k = l->k < r->sync[0].n ? l->k : r->sync[0].n;
 }
@@ -187,7 +187,7 @@ void layout_make(struct world *w, const struct layout *l)
         m->voter = m->role != ROLE_OBSERVER;
         m->setup.settings.priority =
             (uint16_t)(l->quiet ? 100 : 100 - (rng_chance(&w->rng, 200) ? rng_below(&w->rng, 50) : 0));
-        bool has_data = m->role == ROLE_DATABASE && (i == 0 || adopted);
+        bool has_data = i < l->databases - l->newcomers && (i == 0 || adopted);
         store_make(w, i, has_data ? dirs[i] : 0);
         m->disk.write_ns = l->quiet ? US(800) : US(300 + rng_below(&w->rng, 2500));
         pg_reset(w, i);
@@ -227,7 +227,13 @@ void layout_draw(struct world *w)
                                               : DURABILITY_STRICT;
     if (b && b->durability)
         l.durability = (enum durability)(b->durability - 1);
-    l.k = b && b->k ? b->k : l.databases > 2 && rng_chance(&w->rng, 250) ? 2 : 1;
+    if (!b && rng_chance(&w->rng, 250)) { /* somebody who is to be taken in, or may be */
+        l.newcomers = l.databases > 2 && rng_chance(&w->rng, 500);
+        l.voteless = l.newcomers ? 1u << (l.databases - 1) : 0;
+        if (l.databases + l.witnesses > 3 && rng_chance(&w->rng, 600))
+            l.voteless |= 1u << (l.databases + l.witnesses - 1);
+    }
+    l.k = b && b->k ? b->k : l.databases - l.newcomers > 2 && rng_chance(&w->rng, 250) ? 2 : 1;
     l.rule = l.sites == 3 && rng_chance(&w->rng, 200) ? RULE_SITES : RULE_MAJORITY;
     layout_make(w, &l);
 }

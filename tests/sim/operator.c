@@ -26,6 +26,49 @@ void operator_two_steps(struct world *w)
     world_perform(w, p);
 }
 
+/* A member whose key is in wrong hands: a record in which it is primary and the only voter, decided by itself. */
+void operator_forge(struct world *w, int i)
+{
+    static struct certificate cert;
+    struct core *c = w->m[i].core;
+    struct effects *fx = world_effects();
+    uint8_t bytes[STATEMENT_MAX];
+    if (!w->m[i].up || w->m[i].vm_until || w->m[i].paused_until || c->disk.dir == 0)
+        return;
+    memset(&cert, 0, sizeof cert);
+    struct record *r = &cert.proposal.record;
+    *r = *world_record(w);
+    if (r->timeline == 0 || r->n_history == HISTORY_MAX)
+        return;
+    r->version++;
+    r->term++;
+    r->primary = w->m[i].id;
+    r->primary_dir = c->disk.dir;
+    r->timeline += 100;
+    r->history[r->n_history++] =
+        (struct history_row){.timeline = r->timeline, .switch_lsn = w->m[i].pg.at.lsn, .term = r->term};
+    memset(&r->voters.v, 0, sizeof r->voters.v);
+    r->voters.n = 1;
+    r->voters.v[0].id = w->m[i].id;
+    memcpy(r->voters.v[0].key, w->m[0].setup.members[i].key, KEY_SIZE);
+    memcpy(r->voters.v[0].site, w->m[0].setup.members[i].site, NAME_SIZE);
+    cert.proposal.ballot =
+        (struct ballot){.round = c->disk.round + 1, .nonce = c->nonce, .member = w->m[i].id};
+    cert.n_accepted = 1;
+    cert.accepted[0] = (struct accepted){.who = w->m[i].id, .ballot = cert.proposal.ballot};
+    record_hash(cert.accepted[0].record_hash, r);
+    sign_make(cert.accepted[0].signature, &w->m[i].setup.secret, bytes,
+              accepted_bytes(bytes, &w->cluster, &cert.accepted[0]));
+    fx->n = 0;
+    fx->used = 0;
+    c->out = fx;
+    c->now = clocks_now(w, i);
+    send_all(c, FRAME_DECIDED, mask_core(c), wire_put_decided(body_room(c), &cert));
+    if (fx->n)
+        world_send_as(w, i, &fx->e[0]);
+    fx->n = 0;
+}
+
 void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss)
 {
     static uint8_t bytes[FRAME_MAX];

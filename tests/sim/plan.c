@@ -23,6 +23,10 @@ static const uint8_t usual[FAULT_COUNT] = {
     [FAULT_CMD_RESUME] = 1,      [FAULT_CMD_SWITCHOVER] = 4,
     [FAULT_CMD_FAILOVER] = 2,    [FAULT_CMD_FAILOVER_LOSS] = 1,
     [FAULT_CMD_READMIT] = 3,     [FAULT_GUARD_CRASH] = 4,
+    [FAULT_CMD_ASYNC] = 1,       [FAULT_CMD_SYNC] = 2,
+    [FAULT_CMD_STRICT] = 1,      [FAULT_CMD_DATABASE_ADD] = 3,
+    [FAULT_CMD_VOTE_GIVE] = 4,   [FAULT_CMD_VOTE_TAKE] = 4,
+    [FAULT_CMD_REMOVE] = 2,      [FAULT_FORGE] = 1,
 };
 
 static enum fault_kind draw_kind(struct world *w, const uint8_t *weight)
@@ -51,6 +55,14 @@ static bool lasting(enum fault_kind k)
     case FAULT_CMD_FAILOVER:
     case FAULT_CMD_FAILOVER_LOSS:
     case FAULT_CMD_READMIT:
+    case FAULT_CMD_ASYNC:
+    case FAULT_CMD_SYNC:
+    case FAULT_CMD_STRICT:
+    case FAULT_CMD_DATABASE_ADD:
+    case FAULT_CMD_VOTE_GIVE:
+    case FAULT_CMD_VOTE_TAKE:
+    case FAULT_CMD_REMOVE:
+    case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_GUARD_CRASH: return false;
     default: return true;
@@ -73,7 +85,12 @@ static enum target draw_target_kind(struct world *w, enum fault_kind k)
     case FAULT_DISK_LOST: return rng_chance(&w->rng, 500) ? TARGET_STANDBY : TARGET_MEMBER;
     case FAULT_STORE_LOST:
     case FAULT_ROLLBACK:
+    case FAULT_CMD_VOTE_GIVE:
+    case FAULT_CMD_VOTE_TAKE:
+    case FAULT_CMD_REMOVE:
     case FAULT_CMD_READMIT: return TARGET_VOTER;
+    case FAULT_CMD_DATABASE_ADD:
+    case FAULT_FORGE: return TARGET_STANDBY;
     default: break;
     }
     uint32_t r = rng_below(&w->rng, 100);

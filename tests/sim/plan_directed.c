@@ -179,6 +179,13 @@ void plan_two_steps(struct world *w)
     w->healed_at = SECONDS(1) + MS(500);
 }
 
+/* A standby's key is in wrong hands. */
+void plan_forged_voters(struct world *w)
+{
+    add(w, at(w, FAULT_FORGE, 1 + (int)rng_below(&w->rng, (uint32_t)w->n_databases - 1), 900, 300, 0));
+    w->healed_at = SECONDS(2);
+}
+
 /* The primary is lost from sight for a little more than a lease; a standby has sealed when the takeover is cut off. */
 void plan_sealed_alone(struct world *w)
 {

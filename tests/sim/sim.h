@@ -304,20 +304,22 @@ struct packet {
     X(AGENTS_RESTART, "agents-restart") \
     X(PG_CRASH, "postmaster-crash") \
     X(PG_HANG, "disk-hang") \
-    X(CUT_MEMBER, "cut-member") X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") \
-        X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
-            X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
-                X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
-                    X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
-                        X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") \
-                            X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
-                                X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
-                                    X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") \
-                                        X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
-                                            X(CMD_FAILOVER, "failover") \
-                                                X(CMD_FAILOVER_LOSS, "failover-with-loss") \
-                                                    X(CMD_READMIT, "readmit") X(TWO_STEPS, "two-steps") \
-                                                        X(GUARD_CRASH, "guard-crash") X(TWIN, "twin")
+    X(CUT_MEMBER, "cut-member") \
+    X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") \
+        X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
+            X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") X( \
+                DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
+                X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") X( \
+                    DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") \
+                    X(SLOW_REPLAY, "slow-replay") X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
+                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
+                            X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
+                                X(CMD_FAILOVER_LOSS, "failover-with-loss") X(CMD_READMIT, "readmit") \
+                                    X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") X(CMD_STRICT, "strict") \
+                                        X(CMD_DATABASE_ADD, "database-add") X(CMD_VOTE_GIVE, "vote-on") \
+                                            X(CMD_VOTE_TAKE, "vote-off") X(CMD_REMOVE, "member-remove") \
+                                                X(FORGE, "forge") X(TWO_STEPS, "two-steps") \
+                                                    X(GUARD_CRASH, "guard-crash") X(TWIN, "twin")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -476,7 +478,9 @@ struct layout {
     enum durability durability;
     uint8_t k;
     enum voter_rule rule;
-    bool quiet; /* no draw: perfect clocks and a plain LAN */
+    int newcomers;     /* that many of the databases are not in the first record */
+    uint32_t voteless; /* by index: no voter of the first record */
+    bool quiet;        /* no draw: perfect clocks and a plain LAN */
 };
 void layout_make(struct world *w, const struct layout *l);
 
@@ -511,6 +515,7 @@ void plan_voters_restart(struct world *w);
 void plan_accept_forgotten(struct world *w);
 void plan_joint_lost(struct world *w);
 void plan_two_steps(struct world *w);
+void plan_forged_voters(struct world *w);
 void plan_sealed_alone(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
@@ -625,6 +630,7 @@ void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
 int scenario_file(struct world *w, const char *path, bool update);
 int scenario_dir(struct world *w, const char *dir, bool update);
 void operator_two_steps(struct world *w);
+void operator_forge(struct world *w, int i);
 void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss);
 
 #endif

@@ -31,6 +31,14 @@ static void no_voter(struct durable *d)
 {
     d->decided.proposal.record.voters.n = W1 - 1;
 }
+static void no_voter_yet(struct durable *d) /* self is the last of five */
+{
+    d->decided.proposal.record.voters.n = W1;
+}
+static void no_voter_lost(struct durable *d)
+{
+    no_voter(d), lost(d);
+}
 
 /* ---- promises ------------------------------------------------------------------------------------------------------- */
 
@@ -128,7 +136,8 @@ static const struct promise_row {
     {"a lost store", W1, lost, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
     {"of an epoch that is over", W1, old_epoch, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
     {"of an epoch that nobody gave", W1, twin_epoch, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
-    {"not among the voters", W2, no_voter, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
+    {"no voter: the record under way may make it one", W2, no_voter, rig_silence, DB2, 20, true, 0, 1},
+    {"no voter, and without its store", W2, no_voter_lost, rig_silence, DB2, 20, true, NACK_NOT_VOTING, 0},
     {"the proposer knows a newer generation of this store", W1, NULL, newer_known, DB2, 20, true,
      NACK_NOT_VOTING, 0},
 };
@@ -305,6 +314,21 @@ static void edit_voter(struct record *x)
 {
     x->voters.v[4].epoch++;
 }
+static void edit_without_w2(struct record *x)
+{
+    x->voters.n = W1;
+}
+static void edit_without_w1(struct record *x) /* of a record that has four */
+{
+    x->voters.n = DB3;
+}
+static void edit_with_w2(struct record *x) /* of a record that has four */
+{
+    x->voters.v[W1] = x->voters.v[0];
+    x->voters.v[W1].id = W2;
+    x->voters.v[W1].epoch = (uint32_t)x->version;
+    x->voters.n = W2;
+}
 static void edit_nonce(struct record *x)
 {
     x->nonce[0] ^= 1;
@@ -335,6 +359,8 @@ CHANGE(to_joint, edit_joint)
 CHANGE(sync_at_once, edit_sync)
 CHANGE(two_voters, edit_voters)
 CHANGE(one_voter, edit_voter)
+CHANGE(without_w2, edit_without_w2)
+CHANGE(with_w2, edit_with_w2)
 CHANGE(other_nonce, edit_nonce)
 CHANGE(older_term, edit_term)
 CHANGE(primary_without_term, edit_primary)
@@ -458,7 +484,7 @@ END_TEST
 
 /* ---- decisions ------------------------------------------------------------------------------------------------------ */
 
-enum { ALL = 0x1f, THREE = 0x16 /* db2, db3, w2 */, TWO = 0x12 };
+enum { ALL = 0x1f, THREE = 0x16 /* db2, db3, w2 */, THREE_OF_FOUR = 0x7, TWO = 0x12 };
 
 static void as_is(struct certificate *c)
 {
@@ -494,6 +520,8 @@ static const struct decided_row {
 } decided_rows[] = {
     {"a quorum accepted: adopted, though the grant runs", take, THREE, as_is, REJECT_NONE},
     {"a change that a quorum accepted", pause, THREE, as_is, REJECT_NONE},
+    {"one voter goes", without_w2, THREE_OF_FOUR, as_is, REJECT_NONE},
+    {"two voters go at once", two_voters, THREE_OF_FOUR, as_is, REJECT_CERTIFICATE},
     {"two of five", take, TWO, as_is, REJECT_CERTIFICATE},
     {"nobody", take, ALL, cert_none, REJECT_CERTIFICATE},
     {"one of three is forged", take, THREE, cert_forged, REJECT_CERTIFICATE},
@@ -554,6 +582,67 @@ START_TEST(a_peer_behind_is_told_what_was_decided)
 }
 END_TEST
 
+/* With one voter so far, or one of three down, a record that admits another needs that one's own acceptance. */
+START_TEST(a_newcomer_accepts_the_record_that_admits_it)
+{
+    struct rig *r = rig_running_with(W2, no_voter_yet);
+    struct proposal *p = with_w2(r);
+    ck_assert(!may_vote(r->core) && may_join(r->core));
+    rig_accept(r, p);
+    ck_assert_int_eq(rig_count(r, FRAME_ACCEPTED), 1);
+    ck_assert(r->stored_order > 0 && r->stored_order < rig_sent(r, FRAME_ACCEPTED)->order);
+    ck_assert(!may_vote(r->core)); /* no voter before that is decided */
+    rig_decide(r, p);
+    ck_assert(may_vote(r->core) && in_quarantine(r->core));
+    ck_assert_uint_eq(r->core->disk.epoch, p->record.version);
+}
+END_TEST
+
+START_TEST(one_that_the_record_does_not_admit_accepts_nothing)
+{
+    struct rig *r = rig_running_with(W2, no_voter_yet);
+    rig_accept(r, pause(r));
+    ck_assert_int_eq(rig_count(r, FRAME_ACCEPTED), 0);
+    ck_assert_int_eq(rig_nack(r), NACK_NOT_VOTING);
+}
+END_TEST
+
+/* Who is two changes of voters behind gets the first, then the last record: each a step from the one before. */
+START_TEST(a_peer_far_behind_is_led_step_by_step)
+{
+    static struct certificate c;
+    struct rig *r = rig_running(W1);
+    struct ballot old = decided_ballot(r->core);
+    rig_say(r, decided, FRAME_DECIDED, DB2, rig_certificate(r, without_w2(r), THREE_OF_FOUR));
+    rig_say(r, decided, FRAME_DECIDED, DB2,
+            rig_certificate(r, rig_change(r, 30, edit_without_w1), THREE_OF_FOUR));
+    ck_assert_int_eq(r->core->disk.n_chain, 2);
+    r->beat[DB3].decided = old;
+    rig_clear(r);
+    rig_beat(r, DB3);
+    ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+    ck_assert_int_eq(c.proposal.ballot.round, 20);
+    r->beat[DB3].decided = c.proposal.ballot;
+    rig_beat(r, DB3); /* at once: it has made a step */
+    ck_assert_int_eq(rig_count(r, FRAME_DECIDED), 2);
+    ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+    ck_assert_int_eq(c.proposal.ballot.round, 30);
+    rig_restart(r);
+    ck_assert_int_eq(r->core->disk.n_chain, 2);
+}
+END_TEST
+
+START_TEST(the_steps_kept_are_the_last_ones)
+{
+    struct rig *r = rig_running(W1);
+    for (uint64_t i = 0; i < CHAIN_MAX + 3; i++)
+        rig_decide(r, rig_change(r, 20 + i, edit_voter));
+    ck_assert_int_eq(r->core->disk.n_chain, CHAIN_MAX);
+    ck_assert_int_eq(r->core->disk.chain[0].ballot.round, 23);
+    ck_assert_int_eq(r->core->disk.chain[CHAIN_MAX - 1].ballot.round, 20 + CHAIN_MAX + 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("acceptor");
@@ -569,5 +658,10 @@ int main(void)
     tcase_add_loop_test(tcase, decisions, 0, ROWS(decided_rows));
     tcase_add_test(tcase, accepted_statements_make_a_decision_without_the_proposer);
     tcase_add_test(tcase, a_peer_behind_is_told_what_was_decided);
+    tcase = suite_case(suite, "voters");
+    tcase_add_test(tcase, a_newcomer_accepts_the_record_that_admits_it);
+    tcase_add_test(tcase, one_that_the_record_does_not_admit_accepts_nothing);
+    tcase_add_test(tcase, a_peer_far_behind_is_led_step_by_step);
+    tcase_add_test(tcase, the_steps_kept_are_the_last_ones);
     return suite_run(suite);
 }
