@@ -26,17 +26,6 @@ const struct option_row options_reason[] = {
 
 static struct order order;
 
-static int give(struct order *o, enum command_kind kind, const char *deed, member_id target)
-{
-    o->command.kind = kind;
-    o->command.target = target;
-    snprintf(o->deed, sizeof o->deed, "%s%s%s", deed, target == MEMBER_NONE ? "" : " ",
-             target == MEMBER_NONE ? "" : cluster_member_name(&o->cluster, target));
-    int code = order_give(o);
-    order_close(o);
-    return code;
-}
-
 static int refuse(struct order *o, enum exit_code code, const char *fact, const char *detail,
                   const char *hint)
 {
@@ -81,7 +70,7 @@ int command_switchover(struct inspect *x)
         order_close(&order);
         return code;
     }
-    return give(&order, COMMAND_SWITCHOVER, "switch over to", m->member.id);
+    return order_execute(&order, COMMAND_SWITCHOVER, "switch over to", m->member.id);
 }
 
 /* ---- failover ----------------------------------------------------------------------------------------------------- */
@@ -147,7 +136,7 @@ int command_failover(struct inspect *x)
         return code;
     }
     order.command.allow_data_loss = f.loss;
-    return give(&order, COMMAND_FAILOVER, "fail over to", m->member.id);
+    return order_execute(&order, COMMAND_FAILOVER, "fail over to", m->member.id);
 }
 
 /* ---- the rest ----------------------------------------------------------------------------------------------------- */
@@ -168,7 +157,7 @@ int command_pause(struct inspect *x)
     if ((code = order_open(&order, x)) != EXIT_OK)
         return code;
     snprintf(order.command.why, sizeof order.command.why, "%s", reason);
-    return give(&order, COMMAND_PAUSE, "pause", MEMBER_NONE);
+    return order_execute(&order, COMMAND_PAUSE, "pause", MEMBER_NONE);
 }
 
 int command_resume(struct inspect *x)
@@ -176,7 +165,7 @@ int command_resume(struct inspect *x)
     int code = EXIT_OK;
     if (!args_none(x, &code) || (code = order_open(&order, x)) != EXIT_OK)
         return code;
-    return give(&order, COMMAND_RESUME, "resume", MEMBER_NONE);
+    return order_execute(&order, COMMAND_RESUME, "resume", MEMBER_NONE);
 }
 
 /* readmit MEMBER, reinit MEMBER */
@@ -202,7 +191,7 @@ static int command_on_member(struct inspect *x, enum command_kind kind)
         order_close(&order);
         return code;
     }
-    return give(&order, kind, kind == COMMAND_REINIT ? "clone anew" : "readmit", m->member.id);
+    return order_execute(&order, kind, kind == COMMAND_REINIT ? "clone anew" : "readmit", m->member.id);
 }
 
 int command_readmit(struct inspect *x)

@@ -65,6 +65,13 @@ static void verify_accepted(struct dossier *d, const struct cluster *c)
         wrong(d, "those who accepted are no quorum");
 }
 
+/* One who was a voter of the record before is shown, and not counted. */
+static bool could_vote(const struct cluster *c, member_id who)
+{
+    const struct cluster_member *m = cluster_member(c, who);
+    return m != NULL && (m->member.role == ROLE_DATABASE || m->member.role == ROLE_WITNESS);
+}
+
 static void verify_promises(struct dossier *d, const struct cluster *c)
 {
     const struct proposal *p = &d->certificate.proposal;
@@ -72,11 +79,12 @@ static void verify_promises(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < p->why.n_promises; i++) {
         const struct promise *s = &p->why.promises[i];
         int v = record_voter_index(&p->record, s->who);
-        d->promise_holds[i] = v >= 0 && s->takeover && ballot_cmp(s->ballot, p->why.built) == 0 &&
+        d->promise_holds[i] = could_vote(c, s->who) && s->takeover &&
+                              ballot_cmp(s->ballot, p->why.built) == 0 &&
                               verdict_promises(s->verdict, p->record.durability) &&
                               vouched(c, s->who, bytes, promise_bytes(bytes, &c->id, s), s->signature);
         if (d->promise_holds[i])
-            d->promised |= 1u << v;
+            d->promised |= v < 0 ? 0 : 1u << v;
         else
             wrong(d, "the promise of %s does not hold", cluster_member_name(c, s->who));
     }

@@ -68,6 +68,8 @@ int command_pause(struct inspect *x);
 int command_resume(struct inspect *x);
 int command_readmit(struct inspect *x);
 int command_reinit(struct inspect *x);
+int command_durability(struct inspect *x);
+int command_member(struct inspect *x);
 int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 

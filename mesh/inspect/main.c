@@ -138,6 +138,23 @@ const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh reinit db3",
      options_none, command_reinit},
+    {"durability", "async|sync|strict", "whether a commit waits for standbys, from now on",
+     "sync: a standby confirms each commit, as long as there is one. strict: writes wait for one. async: none confirms.\n"
+     "Towards more safety the answer comes when it is true: PostgreSQL waits for a set of standbys that have caught up.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh durability strict",
+     options_none, command_durability},
+    {"member", "vote MEMBER on|off | remove MEMBER",
+     "who votes, and who belongs to the cluster: one change at a time",
+     "\"vote\" gives a database or witness a vote, or takes it; the others go on deciding by majority (or by sites).\n"
+     "\"remove\" takes a member's vote and, of a database, its place: it leaves the sync set first, then the record, and\n"
+     "stops its PostgreSQL. Refused: the primary, and whatever would leave too few voters that answer.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh member vote wit3 on\n"
+     "    pgmesh member remove db3",
+     options_none, command_member},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
      "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"

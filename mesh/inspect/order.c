@@ -183,3 +183,14 @@ int order_give(struct order *o)
     }
     return tell(o);
 }
+
+int order_execute(struct order *o, enum command_kind kind, const char *deed, member_id target)
+{
+    o->command.kind = kind;
+    o->command.target = target;
+    snprintf(o->deed, sizeof o->deed, "%s%s%s", deed, target == MEMBER_NONE ? "" : " ",
+             target == MEMBER_NONE ? "" : cluster_member_name(&o->cluster, target));
+    int code = order_give(o);
+    order_close(o);
+    return code;
+}

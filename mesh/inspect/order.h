@@ -35,5 +35,7 @@ void order_close(struct order *o);
 const struct cluster_member *order_target(struct order *o, const char *name, bool database, int *code);
 /* Signs, sends, tells how it goes, and returns the exit code. */
 int order_give(struct order *o);
+/* The same with kind and target, and "DEED TARGET" for complaints; closes it. */
+int order_execute(struct order *o, enum command_kind kind, const char *deed, member_id target);
 
 #endif

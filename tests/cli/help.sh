@@ -12,6 +12,9 @@ expect 'one dash' 2 'two dashes' status -frobnicate
 expect 'a value that is missing' 2 'lacks its value' status --config
 expect 'a form of output that is none' 2 '"xml" is no form of output' status --output xml
 expect 'a word too many' 2 'unexpected word "db1"' status db1
+expect 'a durability that is none' 2 'is no durability' durability safe
+expect 'a vote neither on nor off' 2 'neither on nor off' member vote db1 perhaps
+expect 'a member and nothing to do' 2 'is not understood' member db1
 expect 'no target' 2 'no target is named' switchover
 expect 'data loss needs the name and the term' 2 'must be typed' failover --to db2 --allow-data-loss
 expect 'no term at all' 2 '"x" is no term' why x

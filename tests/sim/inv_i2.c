@@ -11,12 +11,23 @@ static bool counts(const struct world *w)
     return world_record(w)->durability != DURABILITY_ASYNC;
 }
 
+/* The durability that its primary served under at last: one left behind by a change of durability promises no more. */
+static bool counts_in(const struct world *w, uint64_t term)
+{
+    const struct record *r = w->first.term == term ? &w->first : NULL;
+    for (int k = 0; k < w->n_decided; k++)
+        if (w->decided[k].done && w->decided[k].record.term == term &&
+            (!r || w->decided[k].record.version > r->version))
+            r = &w->decided[k].record;
+    return r && r->durability != DURABILITY_ASYNC;
+}
+
 void inv_i2_acked(struct world *w, int i, lsn_t lsn)
 {
     const struct pg *p = &w->m[i].pg;
     struct content point = wal_normal(w, (struct content){p->at.branch, lsn});
     struct branch *b = &w->branch[point.branch];
-    if (!counts(w))
+    if (!counts(w) || !counts_in(w, wal_term(w, point)))
         return;
     if (lsn > b->acked) {
         b->acked = lsn;

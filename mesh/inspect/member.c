@@ -1,0 +1,78 @@
+/* member.c: pgmesh durability and pgmesh member: what changes the record's own facts. */
+#include <string.h>
+
+#include "mesh/inspect/order.h"
+
+enum { WORDS_MAX = 3 };
+static struct order order;
+
+/* Up to WORDS_MAX words and no options; -1: return *code. */
+static int words(struct inspect *x, const char *word[static WORDS_MAX], int *code)
+{
+    const char *value = NULL;
+    int n = 0, option;
+    while ((option = args_next(x, &value, code)) == ARGS_WORD && n < WORDS_MAX)
+        word[n++] = value;
+    if (option == ARGS_END)
+        return n;
+    if (option == ARGS_WORD)
+        *code = usage(x, text("unexpected word \"%s\"", value), NULL);
+    return -1;
+}
+
+int command_durability(struct inspect *x)
+{
+    static const struct {
+        const char *word;
+        enum command_kind kind;
+    } levels[] = {{"async", COMMAND_ASYNC}, {"sync", COMMAND_SYNC}, {"strict", COMMAND_STRICT}};
+    const char *word[WORDS_MAX];
+    int code = EXIT_OK, n = words(x, word, &code);
+    if (n < 0)
+        return code;
+    for (size_t i = 0; n == 1 && i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(word[0], levels[i].word) != 0)
+            continue;
+        if ((code = order_open(&order, x)) != EXIT_OK)
+            return code;
+        return order_execute(&order, levels[i].kind, text("make durability %s", word[0]), MEMBER_NONE);
+    }
+    return usage(x, n == 1 ? text("\"%s\" is no durability", word[0]) : "one durability is wanted",
+                 "It is one of async, sync and strict.");
+}
+
+static int on_member(struct inspect *x, const char *name, enum command_kind kind, const char *deed)
+{
+    int code = order_open(&order, x);
+    if (code != EXIT_OK)
+        return code;
+    const struct cluster_member *m = order_target(&order, name, false, &code);
+    if (m == NULL) {
+        order_close(&order);
+        return code;
+    }
+    return order_execute(&order, kind, deed, m->member.id);
+}
+
+static int vote(struct inspect *x, const char *name, const char *how)
+{
+    bool on = strcmp(how, "on") == 0;
+    if (!on && strcmp(how, "off") != 0)
+        return usage(x, text("\"%s\" is neither on nor off", how), "pgmesh member vote MEMBER on|off");
+    return on_member(x, name, on ? COMMAND_VOTE_GIVE : COMMAND_VOTE_TAKE,
+                     on ? "give a vote to" : "take the vote of");
+}
+
+int command_member(struct inspect *x)
+{
+    const char *word[WORDS_MAX];
+    int code = EXIT_OK, n = words(x, word, &code);
+    if (n < 0)
+        return code;
+    if (n == 3 && strcmp(word[0], "vote") == 0)
+        return vote(x, word[1], word[2]);
+    if (n == 2 && strcmp(word[0], "remove") == 0)
+        return on_member(x, word[1], COMMAND_MEMBER_REMOVE, "remove");
+    return usage(x, n == 0 ? "nothing is asked for" : "this is not understood",
+                 "It is \"member vote MEMBER on|off\" or \"member remove MEMBER\".");
+}
