@@ -208,6 +208,10 @@ sim-seeds: $(SIM)
 mutants: $(SIM) ## simulator: each safety rule left out must be noticed
 	PGMESH_SIM=$(SIM) tests/sim/mutants.sh $(SIM)
 
+.PHONY: model
+model: ## model checker (spin): the protocol in a small scope, exhaustively; and each rule left out
+	$(Q)tests/model/run.sh
+
 # ---- unit tests ---------------------------------------------------------------------------------------------
 
 # What a test's LINK lines name, and libio when the test or one of those includes it.

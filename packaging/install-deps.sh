@@ -11,7 +11,7 @@ set -euo pipefail
 build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgpack-dev libjansson-dev
        libmicrohttpd-dev libcurl4-gnutls-dev)
 demo=(postgresql-15 curl iproute2 iptables jq procps util-linux)
-check=(check)
+check=(check spin)
 # What applications are routed by; arping announces a virtual address.
 routes=(pgbouncer haproxy iputils-arping)
 packaging=(debhelper fakeroot lintian dpkg-dev file rpm rpmlint cpio mmdebstrap man-db)
