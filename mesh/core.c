@@ -266,7 +266,7 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
     c->set = s->settings;
     c->nonce = s->nonce;
     c->now = c->started = c->stepped = c->watch = c->voters_changed = s->now;
-    c->next_beat = s->now;
+    c->beat_at = c->beat_all_at = instant_sub(s->now, beat_interval(c));
     if (!s->stored || !wire_get_durable(&c->disk, s->stored, s->stored_len))
         start_without_store(c, &s->first);
     if (memcmp(c->disk.decided.proposal.record.nonce, s->first.nonce, sizeof s->first.nonce) != 0) {
@@ -398,15 +398,9 @@ static void react(struct core *c)
     goals_drive(c);
     route_drive(c);
     members_keep(c);
-    if (c->beat_now || instant_due_any(c->now, c->next_beat)) {
-        c->beat_now = false;
-        c->next_beat = instant_add(c->now, beat_interval(c));
-        beat(c, mask_core(c));
-        c->answer = 0;
-    } else if (c->answer) {
-        beat(c, c->answer);
-        c->answer = 0;
-    }
+    uint32_t to;
+    if (pace_take(c, &to))
+        beat(c, to);
 }
 
 void core_step(struct core *c, const struct event *e, struct effects *out)
@@ -435,7 +429,7 @@ static instant earlier(instant a, instant b)
 
 instant core_deadline(const struct core *c)
 {
-    instant at = c->next_beat;
+    instant at = pace_due(c);
     if (grant_runs(&c->grant, c->now))
         at = earlier(at, c->grant.until);
     if (lease_held(c))

@@ -5,6 +5,7 @@
  *   file         what it does with the state
  *   core.c       the door: start, step, deadline, check; dispatch of packets; effects
  *   members.c    who is heard, in which incarnation; heartbeats in and out; forwarding
+ *   pace.c       how often we speak to whom                                              (beat_at, beat_all_at)
  *   acceptor.c   promises and accepts; grants; releases heard; records decided          (disk.promised .. disk.decided)
  *   proposer.c   ballots of our own: changes by the primary, takeovers                   (proposer)
  *   takeover.c   when a database starts a takeover                                       (quorum_since)
@@ -169,7 +170,7 @@ struct core {
     uint64_t entropy;
     uint64_t seq;
     instant sent_at[SENT_RING]; /* by seq % SENT_RING */
-    instant next_beat;
+    instant beat_at, beat_all_at; /* the last heartbeat that was due, and the last to all */
     bool beat_now;
     uint32_t answer;        /* members that get a heartbeat at the end of this step */
     instant stepped;        /* the last step */
@@ -262,9 +263,20 @@ bool peer_fresh(const struct core *c, int index, span within);
 void beat(struct core *c, uint32_t to);
 void heartbeat_fill(struct core *c, struct heartbeat *h);
 bool link_bad(const struct core *c, int index);
+/* How long had the sender of `h` not heard from `who` when it sent? */
+span heard_age(const struct heartbeat *h, member_id who);
 void lost_store(struct core *c, uint64_t at_least, const char *why);
 /* The database reports itself fit to be promoted. */
 bool database_eligible(const struct core *c, int index);
+
+/* ---- pace.c ---------------------------------------------------------------------------------------------------- */
+/* When the next heartbeat is due. */
+instant pace_due(const struct core *c);
+/* Is one to be sent at the end of this step, an answer perhaps; to whom? */
+bool pace_take(struct core *c, uint32_t *to);
+/* For how much longer than a beat the member at index `to` may be without a heartbeat of the one at `from`, with nothing
+ * wrong.  Either may be ourselves. */
+span pace_slack(const struct core *c, int from, int to);
 
 /* ---- acceptor.c ------------------------------------------------------------------------------------------------ */
 void grant_consider(struct core *c, const struct frame *f, const struct heartbeat *h);

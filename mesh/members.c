@@ -173,8 +173,7 @@ bool peer_fresh(const struct core *c, int i, span within)
     return p->heard && instant_elapsed_most(c->now, p->at).ns <= within.ns;
 }
 
-/* How long had the sender of `h` not heard from `who` when it sent? */
-static span heard_age(const struct heartbeat *h, member_id who)
+span heard_age(const struct heartbeat *h, member_id who)
 {
     const struct heard *e = heard_find(h, who);
     return e && e->seq ? span_us(e->dwell_us) : span_ms(1000000);
@@ -185,9 +184,9 @@ bool link_bad(const struct core *c, int i)
 {
     const struct peer *p = &c->peers[i];
     int64_t limit = 3 * beat_interval(c).ns;
-    if (!p->heard || instant_elapsed_most(c->now, p->direct).ns > limit)
+    if (!p->heard || instant_elapsed_most(c->now, p->direct).ns > limit + pace_slack(c, i, c->self_index).ns)
         return true;
-    return heard_age(&p->beat, c->self).ns > limit;
+    return heard_age(&p->beat, c->self).ns > limit + pace_slack(c, c->self_index, i).ns;
 }
 
 bool database_eligible(const struct core *c, int i)
@@ -203,28 +202,39 @@ bool database_eligible(const struct core *c, int i)
            lineage_join(decided(c), g->timeline, g->lsn) == JOIN_FOLLOW;
 }
 
+/* Later than it should be: the member at index q without a heartbeat of the one at index o, for so long. */
+static bool late(const struct core *c, int o, int q, int64_t age_ns)
+{
+    return age_ns > beat_interval(c).ns * 5 / 2 + pace_slack(c, o, q).ns;
+}
+
+/* Could the member at index y have sent one of `o` to `q`? */
+static bool could_pass_on(const struct core *c, int y, int o, int q)
+{
+    const struct peer *p = &c->peers[y];
+    return p->heard && !late(c, y, c->self_index, instant_elapsed_most(c->now, p->at).ns) &&
+           !late(c, o, y, heard_age(&p->beat, c->members[o].id).ns) &&
+           !late(c, y, q, heard_age(&c->peers[q].beat, c->members[y].id).ns);
+}
+
 /* A heartbeat travels by any path: whoever lacks it, by its own word, gets a copy from the first two members (by
  * position) that could send one.  While all links work nothing is passed on. */
 static void pass_on(struct core *c, member_id origin, const uint8_t *bytes, size_t n, member_id from)
 {
-    int64_t late = beat_interval(c).ns * 5 / 2;
     uint32_t to = 0;
+    int o = member_index(c, origin);
     for (int q = 0; q < c->n_members; q++) {
         const struct peer *p = &c->peers[q];
-        member_id id = c->members[q].id;
-        if (q == c->self_index || id == origin || id == from || !peer_fresh(c, q, span_ms(c->set.lease_ms)))
+        if (q == c->self_index || q == o || c->members[q].id == from)
             continue;
-        if (c->members[q].role == ROLE_OBSERVER)
+        if (c->members[q].role == ROLE_OBSERVER || !peer_fresh(c, q, span_ms(c->set.lease_ms)))
             continue;
-        int64_t age = heard_age(&p->beat, origin).ns + instant_elapsed_most(c->now, p->at).ns;
-        if (age <= late)
+        int64_t waits = instant_elapsed_most(c->now, p->at).ns - pace_slack(c, q, c->self_index).ns;
+        if (!late(c, o, q, heard_age(&p->beat, origin).ns + (waits > 0 ? waits : 0)))
             continue;
         int before = 0;
         for (int y = 0; y < c->self_index; y++)
-            if (y != q && c->members[y].id != origin && peer_fresh(c, y, (span){late}) &&
-                heard_age(&c->peers[y].beat, origin).ns <= late &&
-                heard_age(&p->beat, c->members[y].id).ns <= late)
-                before++;
+            before += y != q && y != o && could_pass_on(c, y, o, q);
         if (before < 2)
             to |= 1u << q;
     }
@@ -244,7 +254,8 @@ static void heard_lease(struct core *c, const struct frame *f, const struct hear
 {
     if (h->request_term) {
         grant_consider(c, f, h);
-        c->answer |= mask_of(c, f->origin);
+        if (c->role != ROLE_OBSERVER)
+            c->answer |= mask_of(c, f->origin);
     }
     bool newcomer =
         !record_voter(decided(c), f->origin) && !h->lost; /* counts where a record of ours names it */

@@ -103,7 +103,7 @@ static void lease_count(struct core *c)
 static void lease_length(struct core *c)
 {
     struct hold *h = &c->hold;
-    if (!lease_held(c) || !instant_due_any(c->now, c->next_beat))
+    if (!lease_held(c) || !instant_due_any(c->now, pace_due(c)))
         return; /* once for each request, not for each answer */
     int64_t left = instant_elapsed_least(h->until, c->now).ns / 1000000;
     uint32_t max = decided(c)->lease_ms_max;

@@ -48,7 +48,7 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_RELEASE_SKIPS_SEALING, ONLY, .weight = {[FAULT_PG_CRASH] = 60, [FAULT_CUT_REPLICATION] = 30, [FAULT_CUT_MEMBER] = 30}, SYNC, .databases = 3, .k = 1, .slow_wal = 1},
     {.mutant = MUTANT_LSN_BEFORE_CUT, ONLY, .weight = {[FAULT_PAUSE_VM] = 20, [FAULT_CUT_OUT] = 40, [FAULT_CUT_SOME] = 40, [FAULT_PAUSE_AGENT] = 20}, SYNC, .databases = 3},
     {.mutant = MUTANT_SERVE_OTHER_DIR, SYNC, .directed = plan_restored_primary},
-    {.mutant = MUTANT_NO_SELF_EXEMPTION, ONLY, .weight = {[FAULT_CLUSTER_RESTART] = 60, [FAULT_AGENTS_RESTART] = 60}, SYNC},
+    {.mutant = MUTANT_NO_SELF_EXEMPTION, .databases = 3, .witnesses = 2, SYNC, .directed = plan_restart_in_init},
     {.mutant = MUTANT_UNDECIDED_WEDGES, ONLY, .weight = {CUTS, CRASHES}, SYNC, .when = 1},
     {.mutant = MUTANT_SEALED_FOREVER, .databases = 3, .witnesses = 2, .directed = plan_sealed_alone},
     {.mutant = MUTANT_JOINT_NO_WAY_BACK, SYNC, .databases = 3, .witnesses = 2, .k = 2, .directed = plan_joint_lost},

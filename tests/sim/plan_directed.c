@@ -195,3 +195,10 @@ void plan_sealed_alone(struct world *w)
                   100 + (int)rng_below(&w->rng, 300)));
     w->healed_at = SECONDS(2) + MS(500);
 }
+
+/* All databases lose their agents while the first one's directory is being made: nobody else could take over. */
+void plan_restart_in_init(struct world *w)
+{
+    add(w, moment(w, FAULT_AGENTS_RESTART, 0, 1, WHEN_DECIDED, 120000, 20 + (int)rng_below(&w->rng, 60)));
+    w->healed_at = SECONDS(2) + MS(500);
+}

@@ -517,6 +517,7 @@ void plan_joint_lost(struct world *w);
 void plan_two_steps(struct world *w);
 void plan_forged_voters(struct world *w);
 void plan_sealed_alone(struct world *w);
+void plan_restart_in_init(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);
