@@ -299,7 +299,7 @@ void station_tick(struct station *s, instant now)
 {
     if (instant_due_any(now, core_deadline(s->core)))
         step(s, &(struct event){.kind = EVENT_TICK, .now = now});
-    if (s->running && instant_due_any(now, s->tend)) {
+    if (s->running) {
         s->tend = transport_tend(s->transport, now);
         mention_refused(s, now);
     }

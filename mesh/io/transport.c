@@ -52,6 +52,7 @@ struct transport {
     int n_peers;
     struct peer peers[MEMBERS_MAX];
     double rate, burst;
+    instant tended;
     zmq_msg_t packet;
     bool packet_open;
     struct transport_counters counters;
@@ -465,6 +466,10 @@ void transport_send(struct transport *t, member_id to, const uint8_t *bytes, siz
 
 instant transport_tend(struct transport *t, instant now)
 {
+    if (!instant_is_never(t->tended) &&
+        instant_elapsed_most(now, t->tended).ns < t->identity.silence.ns * 3 / 8)
+        return instant_add(t->tended, (span){t->identity.silence.ns / 2});
+    t->tended = now;
     for (int i = 0; i < t->n_peers; i++) {
         struct peer *p = &t->peers[i];
         for (int j = 0; j < p->known.n; j++) {
@@ -479,7 +484,7 @@ instant transport_tend(struct transport *t, instant now)
             t->counters.rebuilt++;
         }
     }
-    return instant_add(now, (span){t->identity.silence.ns / 4});
+    return instant_add(now, (span){t->identity.silence.ns / 2});
 }
 
 void transport_count(const struct transport *t, struct transport_counters *c)

@@ -72,7 +72,8 @@ enum transport_got { TRANSPORT_NOTHING, TRANSPORT_REFUSED, TRANSPORT_PACKET };
 enum transport_got transport_receive(struct transport *t, instant now, struct packet *p);
 /* To one peer; loss is expected. */
 void transport_send(struct transport *t, member_id to, const uint8_t *bytes, size_t n, instant now);
-/* Judges the links, rebuilds silent ones.  Returns when it wants to be called again. */
+/* Judges the links, rebuilds silent ones.  To be called whenever the caller is awake, and at the instant that it returns
+ * at the latest: that wakes nobody who sends heartbeats anyway. */
 instant transport_tend(struct transport *t, instant now);
 
 void transport_count(const struct transport *t, struct transport_counters *c);
