@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "mesh/io/log.h"
@@ -35,7 +36,8 @@ struct agent {
     _Atomic(struct loop *) loop; /* samples before it exists are lost; the next comes in 200 ms */
     struct fence fence;
     struct fence_page *page;
-    int guard; /* pidfd; -1: none */
+    int guard;   /* pidfd; -1: none */
+    int signals; /* signalfd */
     _Atomic bool stopping;
 };
 
@@ -246,19 +248,20 @@ static void guard_lost(struct agent *a)
 static void *watch(void *arg)
 {
     struct agent *a = arg;
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int *s = (const int[]){SIGTERM, SIGINT, SIGHUP, 0}; *s; s++)
-        sigaddset(&set, *s);
+    struct signalfd_siginfo signal;
+    struct pollfd p[2] = {{.fd = a->signals, .events = POLLIN}, {.fd = a->guard, .events = POLLIN}};
     for (;;) {
-        struct timespec tick = {.tv_nsec = 50000000};
-        struct pollfd p = {.fd = a->guard, .events = POLLIN};
-        int signal = sigtimedwait(&set, NULL, &tick);
-        if (a->guard >= 0 && poll(&p, 1, 0) > 0 && !atomic_load(&a->stopping))
+        if (poll(p, 2, -1) < 0)
+            continue;
+        if (p[1].revents && !atomic_load(&a->stopping))
             guard_lost(a);
-        if (signal == SIGHUP)
+        if (p[1].revents)
+            p[1].fd = -1; /* it stays readable */
+        if (!p[0].revents || read(a->signals, &signal, sizeof signal) != (ssize_t)sizeof signal)
+            continue;
+        if (signal.ssi_signo == SIGHUP)
             reload(a);
-        else if (signal > 0)
+        else
             stop_in_order(a);
     }
     return NULL;
@@ -322,7 +325,7 @@ static bool open_observer(struct agent *a, struct loop_hand *calls, struct probl
     return a->observer != NULL;
 }
 
-static void block_signals(void)
+static bool take_signals(struct agent *a)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -330,6 +333,8 @@ static void block_signals(void)
         sigaddset(&set, *s);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    a->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    return a->signals >= 0;
 }
 
 int agent_run(struct folder *f, const char *config_path)
@@ -338,9 +343,13 @@ int agent_run(struct folder *f, const char *config_path)
     struct problem why = {0};
     struct loop_options options = {.program = "pgmesh-node", .n = 1, .folders = {f}};
     a = (struct agent){.folder = f, .config_path = config_path, .guard = -1};
-    block_signals();
+    bool heard = take_signals(&a);
     log_open("pgmesh-node", f->config.log_level, f->config.log_format);
     log_as(f->cluster.name, f->config.member);
+    if (!heard) {
+        log_event(LOG_LEVEL_ERROR, "start", "could not listen for signals: %s", strerror(errno));
+        return 1;
+    }
     options.realtime = process_harden(f->config.realtime);
     bool database = f->self->member.role == ROLE_DATABASE;
     pthread_mutex_init(&a.gate, NULL);

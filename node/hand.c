@@ -121,7 +121,7 @@ void hand_phase(struct hand *h, enum pg_phase phase)
     }
     s->phase = phase;
     hand_post(h);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < HAND_NUDGES; i++)
         eventfd_write(h->nudge[i], 1);
 }
 
@@ -156,6 +156,8 @@ void hand_goal(struct hand *h, const struct pg_goal *goal)
         atomic_store(&h->interrupt, true);
     pthread_mutex_unlock(&h->lock);
     eventfd_write(h->wake, 1);
+    if (!same)
+        eventfd_write(h->nudge[HAND_NUDGE_STATUS], 1);
 }
 
 void hand_sync(struct hand *h, const struct pg_sync_order *order)
@@ -165,6 +167,7 @@ void hand_sync(struct hand *h, const struct pg_sync_order *order)
     h->has_order = true;
     pthread_mutex_unlock(&h->lock);
     eventfd_write(h->wake, 1);
+    eventfd_write(h->nudge[HAND_NUDGE_STATUS], 1);
 }
 
 void hand_lease(struct hand *h, instant until, uint64_t term)
@@ -253,7 +256,7 @@ struct hand *hand_open(const struct hand_setup *setup, struct problem *err)
     h->postmaster_fd = -1;
     pthread_mutex_init(&h->lock, NULL);
     h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < HAND_NUDGES; i++)
         h->nudge[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     h->goal.kind = GOAL_KEEP;
     bool ok = find_user(h, err) && pg_config_check(h->config, err) && pg_process_check(h, err);
@@ -277,7 +280,7 @@ void hand_close(struct hand **hand)
     atomic_store(&h->closing, true);
     atomic_store(&h->interrupt, true);
     eventfd_write(h->wake, 1);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < HAND_NUDGES; i++)
         eventfd_write(h->nudge[i], 1);
     for (int i = 0; i < h->n_threads; i++)
         pthread_join(h->threads[i], NULL);
@@ -285,7 +288,7 @@ void hand_close(struct hand **hand)
     if (h->postmaster_fd >= 0)
         close(h->postmaster_fd);
     close(h->wake);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < HAND_NUDGES; i++)
         close(h->nudge[i]);
     pthread_mutex_destroy(&h->lock);
     free(h);

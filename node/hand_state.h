@@ -12,6 +12,7 @@
 #include "node/pg_config.h"
 
 enum { HAND_THREADS = 4, HAND_GROUPS = 64 };
+enum { HAND_NUDGE_WRITER, HAND_NUDGE_FRESH, HAND_NUDGE_STATUS, HAND_NUDGES };
 
 struct hand {
     struct hand_setup setup;
@@ -22,7 +23,7 @@ struct hand {
     bool drop; /* we are root: children become `user` */
 
     int wake;               /* eventfd for the worker */
-    int nudge[3];           /* eventfds: look again now (writer, fresh, status) */
+    int nudge[HAND_NUDGES]; /* eventfds: look again now */
     _Atomic bool interrupt; /* the goal under way is no longer wanted */
     _Atomic bool closing;
     pthread_t threads[HAND_THREADS];

@@ -16,7 +16,7 @@
 #include "node/pg_observer.h"
 #include "node/route_file.h"
 
-enum { PRIMARY_EVERY_MS = 100, OTHERS_EVERY_MS = 2000, ASK_MS = 500 };
+enum { PRIMARY_EVERY_MS = 100, OTHERS_EVERY_MS = 10000, ASK_MS = 500 };
 
 struct observer {
     struct observer_setup setup;

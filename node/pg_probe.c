@@ -16,6 +16,8 @@ enum {
     WRITE_EVERY_MS = 250,
     FRESH_EVERY_MS = 1000,
     STATUS_EVERY_MS = 50,
+    STATUS_CALM_MS = 150,
+    EAGER_TURNS = 100, /* so many at the first pace after a change; then at the calm one */
     POST_EVERY_MS = 200,
     PREFLIGHT_EVERY_MS = 5000,
     SLOW_TURNS = 4,
@@ -24,7 +26,6 @@ enum {
     DISK_FREE_BYTES = 64 * 1024 * 1024,
     SLOW_FLUSH_US = 100000
 };
-enum { NUDGE_WRITER, NUDGE_FRESH, NUDGE_STATUS };
 
 static int deadline_ms(const struct hand *h)
 {
@@ -32,12 +33,12 @@ static int deadline_ms(const struct hand *h)
     return ms < DEADLINE_MIN_MS ? DEADLINE_MIN_MS : ms;
 }
 
-static void rest(struct hand *h, int which, int ms)
+/* True: something new called for an earlier look. */
+static bool rest(struct hand *h, int which, int ms)
 {
     struct pollfd p = {.fd = h->nudge[which], .events = POLLIN};
     eventfd_t count;
-    if (!atomic_load(&h->closing) && poll(&p, 1, ms) > 0)
-        eventfd_read(h->nudge[which], &count);
+    return !atomic_load(&h->closing) && poll(&p, 1, ms) > 0 && eventfd_read(h->nudge[which], &count) == 0;
 }
 
 static bool answers(enum pg_phase p)
@@ -111,7 +112,7 @@ void *pg_probe_writer(void *hand)
             PQfinish(c);
             c = NULL;
         }
-        rest(h, NUDGE_WRITER, WRITE_EVERY_MS);
+        rest(h, HAND_NUDGE_WRITER, WRITE_EVERY_MS);
     }
     PQfinish(c);
     return NULL;
@@ -129,7 +130,7 @@ void *pg_probe_fresh(void *hand)
             PQfinish(pg_conn_open(h, PG_CONN_LOCAL, NULL, deadline_ms(h), false, &trouble, why, sizeof why));
             outcome(h, &h->fresh_ok, trouble, epoch, phase, "new connection", why);
         }
-        rest(h, NUDGE_FRESH, FRESH_EVERY_MS);
+        rest(h, HAND_NUDGE_FRESH, FRESH_EVERY_MS);
     }
     return NULL;
 }
@@ -142,7 +143,7 @@ struct status {
     instant preflight_at;
     uint32_t preflight;
     char heard[64]; /* last_msg_receipt_time as last seen */
-    unsigned turn;
+    unsigned turn;  /* since something changed */
 };
 
 static void status_close(struct status *s)
@@ -216,8 +217,11 @@ static bool same_standbys(const struct pg_sample *a, const struct pg_sample *b)
 }
 
 /* Posts when something that is acted on changed, or when the last sample is old. */
-static void post_if_new(struct hand *h, bool changed)
+static void post_if_new(struct status *s, bool changed)
 {
+    struct hand *h = s->h;
+    if (changed)
+        s->turn = 0;
     if (!changed && hand_ms_since(h->posted) < POST_EVERY_MS) {
         pthread_mutex_unlock(&h->lock);
         return;
@@ -255,7 +259,7 @@ static void status_primary(struct status *s, uint32_t top)
         h->sample.timeline_max = top > h->sample.timeline ? top : h->sample.timeline;
         h->sample.preflight = s->preflight;
     }
-    post_if_new(h, !same_standbys(&old, &h->sample) || old.preflight != h->sample.preflight ||
+    post_if_new(s, !same_standbys(&old, &h->sample) || old.preflight != h->sample.preflight ||
                        old.timeline != h->sample.timeline);
     PQclear(id);
     PQclear(r);
@@ -311,7 +315,7 @@ static void status_standby(struct status *s, uint32_t top)
             strncmp(pg_conn_text(r, 0, "wait_event"), "RecoveryConflict", 16) == 0 ? PREFLIGHT_CONFLICT : 0;
         now->preflight |= now->lsn > now->replay_lsn + REPLAY_FAR_BYTES ? PREFLIGHT_REPLAY_FAR : 0;
     }
-    post_if_new(h, old.upstream != now->upstream || old.preflight != now->preflight ||
+    post_if_new(s, old.upstream != now->upstream || old.preflight != now->preflight ||
                        old.timeline != now->timeline);
     PQclear(id);
     PQclear(r);
@@ -385,9 +389,11 @@ void *pg_probe_status(void *hand)
             status_standby(&s, top);
         } else {
             hand_edit(s.h);
-            post_if_new(s.h, false);
+            post_if_new(&s, false);
         }
-        rest(s.h, NUDGE_STATUS, answers(phase) ? STATUS_EVERY_MS : POST_EVERY_MS);
+        int ms = !answers(phase) ? POST_EVERY_MS : s.turn < EAGER_TURNS ? STATUS_EVERY_MS : STATUS_CALM_MS;
+        if (rest(s.h, HAND_NUDGE_STATUS, ms))
+            s.turn = 0;
     }
     status_close(&s);
     return NULL;
