@@ -2,6 +2,7 @@
 #include "node/hand.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mesh/io/log.h"
@@ -211,15 +213,60 @@ bool hand_is_down(struct hand *h)
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */
 
+struct found_user {
+    bool exists;
+    unsigned uid, gid;
+    int n_groups;
+    unsigned groups[HAND_GROUPS];
+};
+
+static void look_up(struct found_user *u, const char *name)
+{
+    const struct passwd *p = getpwnam(name);
+    u->exists = p != NULL;
+    if (!p)
+        return;
+    u->uid = p->pw_uid;
+    u->gid = p->pw_gid;
+    u->n_groups = HAND_GROUPS;
+    if (getgrouplist(name, u->gid, u->groups, &u->n_groups) < 0)
+        u->n_groups = HAND_GROUPS;
+}
+
+/* In a child: the name services load libraries that would stay in this process, locked, for ever. */
+static bool look_up_apart(struct found_user *u, const char *name)
+{
+    int ends[2];
+    *u = (struct found_user){.exists = false};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        look_up(u, name);
+        _exit(write(ends[1], u, sizeof *u) == (ssize_t)sizeof *u ? 0 : 1);
+    }
+    close(ends[1]);
+    bool whole =
+        pid > 0 && read(ends[0], u, sizeof *u) == (ssize_t)sizeof *u; /* less than PIPE_BUF: at once */
+    close(ends[0]);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return whole;
+}
+
 static bool find_user(struct hand *h, struct problem *err)
 {
-    const struct passwd *p = getpwnam(h->config->user);
-    if (!p) {
+    struct found_user u;
+    if (!look_up_apart(&u, h->config->user))
+        return problem_fact(err, "could not look user \"%s\" up: %s", h->config->user, strerror(errno));
+    if (!u.exists) {
         problem_fact(err, "user \"%s\" does not exist", h->config->user);
         return problem_hint(err, "Set \"user\" to the operating system's user that PostgreSQL runs as.");
     }
-    h->uid = p->pw_uid;
-    h->gid = p->pw_gid;
+    h->uid = u.uid;
+    h->gid = u.gid;
+    h->n_groups = u.n_groups;
+    memcpy(h->groups, u.groups, sizeof h->groups);
     h->drop = geteuid() == 0;
     if (h->uid == 0)
         return problem_fact(err, "PostgreSQL cannot run as user \"%s\"", h->config->user);
@@ -227,9 +274,6 @@ static bool find_user(struct hand *h, struct problem *err)
         problem_fact(err, "pgmesh-node runs as another user than \"%s\"", h->config->user);
         return problem_hint(err, "Run it as root, or as \"%s\".", h->config->user);
     }
-    h->n_groups = HAND_GROUPS;
-    if (getgrouplist(h->config->user, h->gid, h->groups, &h->n_groups) < 0)
-        h->n_groups = HAND_GROUPS;
     return true;
 }
 
