@@ -109,6 +109,7 @@ FLAGS_witness      := -pthread $(IO_CFLAGS)
 # Their --version.
 FLAGS_node         += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_mesh/http    += -DPGMESH_VERSION='"$(VERSION)"'
+FLAGS_mesh/inspect += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_witness      += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_tests/unit   := -pthread $(HTTP_CFLAGS) $(MESH_CFLAGS) $(IO_CFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS)
 FLAGS_tests/fuzz   := $(MESH_CFLAGS) $(IO_CFLAGS)

@@ -17,8 +17,33 @@ static const struct option OPTIONS[] = {
     {"no-realtime", no_argument, NULL, 'r'},
     {"watchdog", required_argument, NULL, 'w'},
     {"lock", required_argument, NULL, 'k'},
+    {"version", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+static void help(void)
+{
+    printf(
+        "pgmesh-guard stops PostgreSQL when the lease of its primary ends, and starts the agent again when it dies.\n"
+        "\n"
+        "pgmesh-node becomes it after it has checked its configuration; nobody starts it by hand:\n"
+        "  pgmesh-node --config FOLDER/node.conf\n"
+        "\n"
+        "Usage:\n"
+        "  pgmesh-guard --name NAME --data-dir FOLDER [OPTION...] -- AGENT [ARGUMENT...]\n"
+        "\n"
+        "      --name NAME        of the cgroup for PostgreSQL\n"
+        "      --data-dir FOLDER  PostgreSQL's, by which its processes are known\n"
+        "      --cgroup PATH      where to make the cgroup; auto, or none: processes get signals (auto)\n"
+        "      --lease-ms N       how long after the freeze it kills (600)\n"
+        "      --stop-ms N        how long an orderly stop may take (60000)\n"
+        "      --lock FILE        held while it runs: one guard for each member\n"
+        "      --watchdog DEVICE  kept alive while it runs\n"
+        "      --no-realtime      takes no real-time priority\n"
+        "      --version          print the version\n"
+        "      --help             print this\n");
+}
 
 static uint32_t milliseconds(const char *text)
 {
@@ -45,6 +70,8 @@ int main(int argc, char **argv)
         case 'r': o.realtime = false; break;
         case 'w': o.watchdog = optarg; break;
         case 'k': o.lock = optarg; break;
+        case 'v': printf("pgmesh-guard (pgmesh) %s\n", PGMESH_VERSION); return 0;
+        case 'h': help(); return 0;
         case '?': return 2;
         }
     if (!o.name || !o.data_dir || optind >= argc) {

@@ -11,10 +11,6 @@
 #include "node/agent.h"
 #include "node/guard.h"
 
-#ifndef PGMESH_VERSION
-#define PGMESH_VERSION "0.1"
-#endif
-
 static const char program[] = "pgmesh-node";
 
 static void help(void)

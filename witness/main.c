@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef PGMESH_VERSION
-#define PGMESH_VERSION "0.1"
-#endif
-
 static const char program[] = "pgmesh-witness";
 static struct loop *running;
 

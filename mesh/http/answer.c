@@ -5,10 +5,6 @@
 
 #include <string.h>
 
-#ifndef PGMESH_VERSION
-#define PGMESH_VERSION "0.1"
-#endif
-
 static json_t *text_json(const char *s)
 {
     return s != NULL && *s != '\0' ? json_string(s) : json_null();

@@ -20,10 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef PGMESH_VERSION
-#define PGMESH_VERSION "0.1"
-#endif
-
 static const char program[] = "pgmesh-http";
 static volatile sig_atomic_t stop, again;
 

@@ -201,7 +201,8 @@ static int help(struct inspect *x)
     output_blank(o);
     output_text(
         o, 0,
-        "\"pgmesh COMMAND --help\" explains each, with an example. The member is found by --control SOCKET, "
+        "\"pgmesh COMMAND --help\" explains each, with an example; \"pgmesh --version\" prints the version. "
+        "The member is found by --control SOCKET, "
         "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
     output_text(o, 0,
                 "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
@@ -246,6 +247,10 @@ int main(int argc, char **argv)
     output_begin(&x.out, stdout, stderr);
     x.out.json = wants_json(argc, argv);
     while (x.at < argc && argv[x.at][0] == '-') {
+        if (strcmp(argv[x.at], "--version") == 0) {
+            output_text(&x.out, 0, "pgmesh %s", PGMESH_VERSION);
+            return EXIT_OK;
+        }
         if (!args_common(&x, &code))
             return code;
         if (strcmp(argv[x.at - 1], "--help") == 0)

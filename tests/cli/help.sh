@@ -38,3 +38,11 @@ PGMESH_CONFIG=gone.conf expect 'PGMESH_CONFIG' 3 'told by gone.conf' status
 expect 'a socket by hand' 3 'no member answers at "other.sock"' status --control other.sock
 expect 'complaints as JSON' 3 'no member answers' status --control other.sock --output json
 holds 'with code and hint' '.error.code == "no_contact" and (.error.hint | length > 0)'
+
+# One version for all, and each says what it is for.
+version=$("$pgmesh" --version)
+verdict 'pgmesh --version' [ -n "${version#pgmesh }" ]
+for program in pgmesh-node pgmesh-guard pgmesh-witness; do
+    verdict "$program --version" [ "$("$(dirname "$pgmesh")/$program" --version)" = "$program (pgmesh) ${version#pgmesh }" ]
+    verdict "$program --help" grep -q -- '--version' <<<"$("$(dirname "$pgmesh")/$program" --help)"
+done
