@@ -303,7 +303,7 @@ struct hand *hand_open(const struct hand_setup *setup, struct problem *err)
     for (int i = 0; i < HAND_NUDGES; i++)
         h->nudge[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     h->goal.kind = GOAL_KEEP;
-    bool ok = find_user(h, err) && pg_config_check(h->config, err) && pg_process_check(h, err);
+    bool ok = find_user(h, err) && pg_process_check(h, err);
     if (ok) {
         pg_process_find(h);
         ok = (start_thread(h, pg_act_thread) && start_thread(h, pg_probe_writer) &&

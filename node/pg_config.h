@@ -58,11 +58,6 @@ void pg_config_slot(char out[static PG_APPLICATION_SIZE], member_id id);
 bool pg_config_names(char out[static PG_NAMES_SIZE], const struct pg_config_state *s,
                      const struct hand_member *members, size_t n);
 
-/* Does pgmesh decide this parameter alone? */
-bool pg_config_owns(const char *parameter);
-/* Refuses pg.* parameters that pgmesh owns. */
-bool pg_config_check(const struct config *c, struct problem *err);
-
 /* The text of pgmesh.conf; its length, or 0 when it does not fit. */
 size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self,
                       const struct pg_config_state *s, const struct hand_member *members, size_t n_members);

@@ -400,5 +400,5 @@ bool config_check_cluster(const struct config *c, const struct cluster *cluster,
         problem_fact(err, "%s: \"listen\" is not set and \"%s\" has no mesh= address", c->file, c->member);
         return problem_hint(err, "listen = ADDRESS:PORT");
     }
-    return true;
+    return m->member.role != ROLE_DATABASE || config_check_parameters(c, err);
 }

@@ -120,6 +120,12 @@ struct cluster;
  * with timings that the record allows? */
 bool config_check_cluster(const struct config *c, const struct cluster *cluster, struct problem *err);
 
+/* Does pgmesh decide this parameter of PostgreSQL's alone? */
+bool config_owns(const char *parameter);
+/* Refuses pg.NAME = VALUE where pgmesh owns NAME, or where PostgreSQL could not serve with it.  Part of
+ * config_check_cluster() for databases: daemons and "pgmesh config check" refuse the same. */
+bool config_check_parameters(const struct config *c, struct problem *err);
+
 /* The option table for people: name, default, meaning, grouped. */
 void config_print_help(FILE *out);
 /* A commented sample file; the options in `set` stand there as set, all others commented out at their default.

@@ -15,6 +15,8 @@ slip 'a wrong type' 'changed.conf:' 's/^#pg_port = .*/pg_port = many/'
 slip 'out of range' 'changed.conf:' 's/^#priority = .*/priority = 5000/'
 slip 'no such member' 'db9' 's/^member = .*/member = db9/'
 slip 'a lease that the record forbids' 'longer than the cluster allows' 's/^#lease = .*/lease = 20s/'
+slip 'a parameter of PostgreSQL that pgmesh owns' 'pgmesh owns it' '$a pg.fsync = off'
+slip 'wal_level = minimal' 'cannot be "minimal"' '$a pg.wal_level = minimal'
 expect 'no such file' 1 'nothing.conf' config check orders/nothing.conf
 
 chmod 644 orders/db2/member.key

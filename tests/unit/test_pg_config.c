@@ -217,7 +217,7 @@ START_TEST(ownership)
     config.n_parameters = 1;
     strcpy(config.parameters[0].name, row->parameter);
     strcpy(config.parameters[0].value, row->value);
-    EXPECT_INT(pg_config_check(&config, &why), row->allowed, row);
+    EXPECT_INT(config_check_parameters(&config, &why), row->allowed, row);
     EXPECT((why.fact[0] == '\0') == row->allowed, row);
 }
 END_TEST
