@@ -2,7 +2,8 @@
  * (docs/protocol.md, "Lease", "Fencing the primary", "The verdict", last part).
  *
  * The lease counts only while hold.confirmed: the record was decided in this start, or read again through a quorum; and
- * while a proposal of ours is undecided it must hold under both records.  A released term is never asked for again. */
+ * while a proposal of ours is undecided it must hold under both records; and never under a record below the ballot that
+ * we sealed for.  A released term is never asked for again. */
 #include "mesh/core_state.h"
 
 #include <stdio.h>
@@ -18,10 +19,17 @@ static bool released(const struct core *c)
     return c->disk.released_term >= decided(c)->term;
 }
 
+/* Whoever sealed swore where its WAL ends, to a proposer whose takeover may still come.  Nothing is written under a
+ * record below that ballot, for the seal would not show it; repropose() raises the record first. */
+static bool below_seal(const struct core *c)
+{
+    return ballot_cmp(c->disk.sealed_for, decided_ballot(c)) > 0 && !MUTANT(SERVE_BELOW_SEAL);
+}
+
 bool lease_held(const struct core *c)
 {
     const struct hold *h = &c->hold;
-    return is_primary(c) && h->term == decided(c)->term && h->confirmed && !released(c) &&
+    return is_primary(c) && h->term == decided(c)->term && h->confirmed && !released(c) && !below_seal(c) &&
            !instant_is_never(h->until) && !instant_due_any(c->now, h->until);
 }
 
@@ -82,7 +90,7 @@ void hold_own(struct core *c)
 static void lease_count(struct core *c)
 {
     struct hold *h = &c->hold;
-    if (!is_primary(c) || !h->confirmed || released(c)) {
+    if (!is_primary(c) || !h->confirmed || released(c) || below_seal(c)) {
         h->until = instant_never();
         return;
     }

@@ -40,6 +40,7 @@
     X(PROMOTE_UNDECIDED, "I2", "a database promotes itself on an undecided record") \
     X(TIMELINE_COLLIDES, "I3", "the timeline is only one more than the record's") \
     X(RELEASE_SKIPS_SEALING, "I2", "after a RELEASE a takeover needs no seals") \
+    X(SERVE_BELOW_SEAL, "I2", "a database serves under a record below the ballot that it sealed for") \
     X(LSN_BEFORE_CUT, "I2", "the LSN is read before the receiver is cut") \
     X(SERVE_OTHER_DIR, "I2", "the primary serves from another data directory than the record names") \
     X(NO_SELF_EXEMPTION, "I6", "primary and voters restarted together cannot re-propose") \

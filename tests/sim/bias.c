@@ -46,6 +46,7 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_PROMOTE_UNDECIDED, ONLY, .weight = {CUTS, CRASHES}, .when = 1},
     {.mutant = MUTANT_TIMELINE_COLLIDES, ONLY, .weight = {[FAULT_STRAY_TIMELINE] = 40, [FAULT_HOST_CRASH] = 60}},
     {.mutant = MUTANT_RELEASE_SKIPS_SEALING, ONLY, .weight = {[FAULT_PG_CRASH] = 60, [FAULT_CUT_REPLICATION] = 30, [FAULT_CUT_MEMBER] = 30}, SYNC, .databases = 3, .k = 1, .slow_wal = 1},
+    {.mutant = MUTANT_SERVE_BELOW_SEAL, ONLY, .weight = {CUTS, [FAULT_HOST_CRASH] = 40, [FAULT_PAUSE_AGENT] = 30, [FAULT_SLOW_NET] = 30}, SYNC, .databases = 4, .witnesses = 1, .k = 1, .when = 1},
     {.mutant = MUTANT_LSN_BEFORE_CUT, ONLY, .weight = {[FAULT_PAUSE_VM] = 20, [FAULT_CUT_OUT] = 40, [FAULT_CUT_SOME] = 40, [FAULT_PAUSE_AGENT] = 20}, SYNC, .databases = 3},
     {.mutant = MUTANT_SERVE_OTHER_DIR, SYNC, .directed = plan_restored_primary},
     {.mutant = MUTANT_NO_SELF_EXEMPTION, .databases = 3, .witnesses = 2, SYNC, .directed = plan_restart_in_init},

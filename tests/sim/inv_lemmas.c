@@ -18,7 +18,8 @@
  *   L9   a primary's change is on its disk before it leaves
  *   L10  a joint is left for its new set when the setting is in force and k of that set have flushed past that point
  *   L11  a voter grants nothing that was asked for after it said that it had accepted another term
- *   L12  no goal follows from a record that no quorum has accepted */
+ *   L12  no goal follows from a record that no quorum has accepted
+ *   L13  no lease is counted under a record below the ballot that the database itself has sealed for */
 #include <string.h>
 
 #include "policy/quorum.h"
@@ -369,6 +370,16 @@ void lemma_frame(struct world *w, int i, const struct frame *f)
         says_accepted(w, i, &a);
     else if (f->kind == FRAME_SEALED && wire_get_sealed(&s, f->body, f->body_len))
         raise(&w->m[i].book.sealed, s.ballot);
+}
+
+void lemma_lease(struct world *w, int i, instant until)
+{
+    const struct durable *d = disk_of(w, i);
+    if (instant_is_never(until) || excused(w, i) || !d)
+        return;
+    if (ballot_cmp(d->sealed_for, d->decided.proposal.ballot) > 0)
+        violate(w, "L13", "%s counts a lease under a record below the ballot that it sealed for",
+                world_name(w, i));
 }
 
 void lemma_goal(struct world *w, int i, const struct pg_goal *goal)

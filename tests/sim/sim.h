@@ -625,6 +625,7 @@ void lemma_heartbeat(struct world *w, int i, const struct heartbeat *h);
 void lemma_proposed(struct world *w, int i, struct decided *d);
 void lemma_decided(struct world *w, const struct decided *d);
 void lemma_setting(struct world *w, int i, const struct sync_set *set, lsn_t lsn);
+void lemma_lease(struct world *w, int i, instant until);
 void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
 
 /* scenario.c */

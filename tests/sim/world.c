@@ -193,7 +193,10 @@ static void perform(struct world *w, int i)
             m->busy_until = at;
             break;
         case EFFECT_SEND: effect_send(w, i, e, at); break;
-        case EFFECT_LEASE: guard_lease(w, i, e->until, e->term); break;
+        case EFFECT_LEASE:
+            lemma_lease(w, i, e->until);
+            guard_lease(w, i, e->until, e->term);
+            break;
         case EFFECT_GOAL:
             lemma_goal(w, i, &e->goal);
             hand_goal(w, i, &e->goal);
