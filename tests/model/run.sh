@@ -3,6 +3,8 @@
 #
 #   tests/model/run.sh [-k DIR] [NAME...]     all lines of cases.txt, or those of these names; -k: work there and keep it
 #
+# JOBS searches run at a time (default: one per processor).
+#
 # A case is a line of tests/model/cases.txt: kind, name, model, what is expected, flags. The kinds:
 #
 #   clean   the true model: the search must be complete, without an error and within its bounds
@@ -85,5 +87,5 @@ export -f one told found
 status=0
 grep -vE '^ *(#|$)' "$here/cases.txt" |
     awk -v names=" $* " 'names == "  " || index(names, " " $2 " ")' |
-    xargs -P "${JOBS:-1}" -I{} bash -c 'one {}' | tee "$work/result" || status=1
+    xargs -P "${JOBS:-$(getconf _NPROCESSORS_ONLN)}" -I{} bash -c 'one {}' | tee "$work/result" || status=1
 ! grep -q '^not ok' "$work/result" && [ -s "$work/result" ] && [ "$status" = 0 ]
