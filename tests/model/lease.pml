@@ -1,216 +1,27 @@
-/* lease.pml: record, ballots, grants, lease, restart and quarantine, RELEASE, and one voter more or less (I1, I3, I4, I6).
+/* lease.pml: record, ballots, grants, lease, restart, RELEASE, one voter more or less (I1, I3, I4, I6).
+ * What its members are and remember: lease_state.pml.
  *
- * docs/model.md tells the scope, what stands for what, and which line is which rule of docs/protocol.md and which function.
+ * docs/model.md tells the scope, what stands for what, and which line is which rule and which function.
  *
- * Each action is atomic, as one step of the core is.  Messages are what was ever said: whatever was sent may arrive late, in
- * any order, many times or never, so nothing needs a channel.  Time is a tick that lowers every timer; an action takes none.  Members 0 and 1 are databases, 2 is a witness; all three vote.  Ballots are 0 (the first
- * record: term 1, primary 0) to B, and are numbered as they compare, not as they are begun.
+ * Each action is atomic, as one step of the core is.  Messages are what was ever said: whatever was sent may
+ * arrive late, in any order, many times or never, so nothing needs a channel.  Time is a tick that lowers every
+ * timer; an action takes none.  Members 0 and 1 are databases, 2 is a witness; all three vote.  Ballots are 0 (the
+ * first record: term 1, primary 0) to B, and are numbered as they compare, not as they are begun.
  *
  *   -DB=n        ballots               -DCRASHES=n   agents that are restarted in all
  *   -DRELEASES=n terms given up        -DLONG=n      a longer lease may be asked for as well
  *   -DVOTERS=m   the primary may change the voters; they begin as the set of bits m
  *   -DLATE       answers to requests may be late            -DUNTIMED    ballots only: no grants, no clocks
  *   -DNO_CHANGES, -DNO_TAKEOVERS      the primary proposes nothing, nobody takes over
- *   -DLOSS       once, the witness is lost for good, when a takeover is undecided that only a new ballot can finish
+ *   -DLOSS       once, the witness is lost for good, when a takeover is undecided that only a new ballot can end
  *   -DRESTART_ALL                     once, all agents are restarted at one moment
  *   -DREACH=n    not a claim: the search must fail, and so show that n is reached (see lease_count)
  *   -DLEMMAS     the lemmas L1, L2 and L3 of the simulator (tests/sim/inv_lemmas.c) are asserted too
  *   -DNAME       leaves rule NAME out (the names of policy/mutant.h) */
 
-#ifndef B
-#define B 2
-#endif
-#ifndef CRASHES
-#define CRASHES 1
-#endif
-#ifndef RELEASES
-#define RELEASES 0
-#endif
-#ifndef VOTERS
-#define ALL 7
-#else
-#define ALL VOTERS
-#endif
-#ifndef REACH
-#define REACH 0
-#endif
+#include "lease_state.pml"
 
-#define N 3
-#define L 2 /* the usual lease, in ticks */
-#ifdef LONG
-#define LMAX LONG
-#else
-#define LMAX L
-#endif
-#define FENCE 1 /* ticks that PostgreSQL may outlive its deadline: the time to fence and the clocks' error of rate */
-#ifdef NO_MARGIN
-#define MARGIN 0
-#else
-#define MARGIN FENCE
-#endif
-#define NONE 3
-
-#define BALLOTS (B + 1)
-
-/* ---- what was proposed under each ballot (never changes once `sent`) ---------------------------------------------- */
-byte owner[BALLOTS] = NONE; /* NONE: not begun */
-bit takes[BALLOTS];  /* its PREPARE was for a takeover */
-bit sent[BALLOTS];   /* ACCEPT was sent */
-byte term[BALLOTS] = 1;
-byte prim[BALLOTS];
-byte voters[BALLOTS] = ALL; /* a set of bits */
-byte orig[BALLOTS];   /* the ballot that first proposed this record: its identity */
-byte parent[BALLOTS]; /* identity of the record it was built on */
-byte built[BALLOTS];  /* ballot of its promises (takeover) */
-byte former[BALLOTS]; /* the primary it replaces (takeover) */
-
-/* ---- statements ---------------------------------------------------------------------------------------------------- */
-byte ok[BALLOTS]; /* ACCEPTED: a set of voters, as bits */
-bit gone[4];      /* RELEASE of that term */
-
-/* ---- members: disk -------------------------------------------------------------------------------------------------- */
-byte promised[N], promised_takeover[N], accepted[N], decided[N];
-byte release_known[N];    /* highest term of which it has a RELEASE */
-byte released[2];         /* the databases' own: highest term given up */
-byte own[2];              /* own proposal written down and not yet decided; 0: none */
-byte round[2];            /* highest ballot used */
-#ifdef PROMISE_NOT_DURABLE
-byte d_promised[N], d_takeover[N];
-#endif
-#ifdef ACCEPT_NOT_DURABLE
-byte d_accepted[N];
-#endif
-
-/* ---- members: memory ------------------------------------------------------------------------------------------------ */
-byte quarantine[N];                         /* ticks */
-byte g_until[N];                            /* the grant: ticks that it still runs */
-byte g_term[N], g_holder[N];
-#ifdef LATE
-byte g_from[N], g_length[N];                /* sending of the request + length: ticks left; the length that it states */
-#endif
-byte hold[2 * N];                           /* ticks that the primary may count on that voter, FENCE included */
-bit confirmed[2] = 1;
-byte since[2];                              /* ballots up to this one are of a former start */
-byte asking[2];                             /* ballot that is collecting promises; 0: none */
-byte got[2], best[2];                       /* whose promises arrived; the highest accepted ballot that they told of */
-
-/* ---- the world ------------------------------------------------------------------------------------------------------ */
-#ifdef LEMMAS
-byte g_shadow[N], g_shadow_term[N], g_shadow_holder[N]; /* the grant, as one sees it who forgets nothing */
-#endif
-byte serves[2]; /* ticks that PostgreSQL may still answer as a primary: the guard's deadline, FENCE included */
-byte crashes, releases;
-#ifdef LOSS
-bit lost; /* the witness */
-#define LOST(v) (lost && (v) == 2)
-#else
-#define LOST(v) false
-#endif
-byte k, x, y, z, bal, top; /* scratch: 0 between steps */
-#ifdef RESTART_ALL
-bit restarted;
-#else
-#define restarted false
-#endif
-
-#define HAS(m, v) (((m) >> (v)) & 1)
-#define SIZE(m) (((m) & 1) + (((m) >> 1) & 1) + (((m) >> 2) & 1))
-#define QUORUM(vs, have) (2 * SIZE((vs) & (have)) > SIZE(vs))
-#define CHOSEN(b) ((b) == 0 || QUORUM(voters[b], ok[b]))
-#define MAX(a, b) ((a) > (b) -> (a) : (b))
-#define MIN(a, b) ((a) < (b) -> (a) : (b))
-
-/* What must hold; the replay of a trail tells which did not. */
-#define CLAIM(words, x) \
-    if \
-    :: (x) \
-    :: else -> printf(words); assert(false) \
-    fi
-
-/* The record a primary acts on (goals.c: acting). */
-#ifdef PROMOTE_UNDECIDED
-#define ACTS(p) accepted[p]
-#else
-#define ACTS(p) decided[p]
-#endif
-#define IS_PRIMARY(p) (prim[ACTS(p)] == (p))
-#define TERM_OF(p) term[ACTS(p)]
-#ifdef RELEASE_NOT_FINAL
-#define GAVE_UP(p) false
-#else
-#define GAVE_UP(p) (released[p] >= TERM_OF(p))
-#endif
-
-/* policy/quorum.c: the latest tick that a quorum of `vs` has granted to p; into k. */
-#define HELD(p, vs, v) (HAS(vs, v) * hold[(p) * N + (v)])
-inline quorum_until(p, vs)
-{
-    x = HELD(p, vs, 0);
-    y = HELD(p, vs, 1);
-    z = HELD(p, vs, 2);
-    if
-    :: x < y -> k = x; x = y; y = k
-    :: else
-    fi;
-    if
-    :: y < z -> k = y; y = z; z = k
-    :: else
-    fi;
-    if
-    :: x < y -> k = x; x = y; y = k
-    :: else
-    fi;
-#ifdef ONE_GRANT
-    k = x;
-#else
-    if
-    :: SIZE(vs) == 1 -> k = x
-    :: else -> k = y /* two of two, two of three */
-    fi;
-#endif
-    x = 0;
-    y = 0;
-    z = 0
-}
-
-inline one_lease() /* I1 */
-{
-    CLAIM("broken: I1\n", !(serves[0] && serves[1]));
-}
-
-/* primary.c: lease_count.  Told to the guard only while it lies ahead; there is no way to shorten it. */
-inline lease_count(p)
-{
-    quorum_until(p, voters[ACTS(p)]);
-    if
-    :: own[p] && voters[own[p]] != voters[ACTS(p)] -> bal = k; quorum_until(p, voters[own[p]]); k = MIN(k, bal); bal = 0
-    :: else
-    fi;
-    if
-    :: IS_PRIMARY(p) && confirmed[p] && !GAVE_UP(p) && k > FENCE && k > serves[p] ->
-        serves[p] = k;
-        printf("  db%d holds the lease of term %d: its PostgreSQL may serve for %d ticks\n", p, TERM_OF(p), k);
-        CLAIM("broken: I4\n", CHOSEN(ACTS(p)));
-        one_lease();
-#if REACH == 1 /* a failover completes */
-        CLAIM("broken: R\n", p == 0);
-#elif REACH == 2 /* a lease is held again after a restart, while voters are in quarantine */
-        CLAIM("broken: R\n", !(restarted && quarantine[0] && quarantine[1] && quarantine[2]));
-#elif REACH == 3 /* a lease in a term after two takeovers */
-        CLAIM("broken: R\n", TERM_OF(p) < 3);
-#elif REACH == 4 /* the former primary serves again, after having given its term up */
-        CLAIM("broken: R\n", !(p == 0 && TERM_OF(p) > 1 && released[0]));
-#elif REACH == 6 /* an undecided takeover is finished, though the witness is lost */
-        CLAIM("broken: R\n", !lost);
-#elif REACH == 5 /* a lease on changed voters, in a new term */
-        CLAIM("broken: R\n", !(TERM_OF(p) > 1 && voters[ACTS(p)] != ALL));
-#endif
-    :: else
-    fi;
-    k = 0
-}
-
-/* ---- proposers: proposer.c ------------------------------------------------------------------------------------------ */
+/* ---- proposers: proposer.c ------------------------------------------------------------------------ */
 
 inline drop(p)
 {
@@ -261,7 +72,8 @@ inline change(p, vs)
     bal = asking[p];
     top = BASE(p);
     if
-    :: top > decided[p] && (term[top] != term[decided[p]] || prim[top] != p) -> drop(p) /* a takeover is under way */
+    :: top > decided[p] && (term[top] != term[decided[p]] || prim[top] != p) ->
+        drop(p) /* a takeover is under way */
     :: top > decided[p] && !(term[top] != term[decided[p]] || prim[top] != p) ->
         again(bal, top);
         own[p] = bal;
@@ -279,7 +91,7 @@ inline change(p, vs)
     top = 0
 }
 
-/* proposer.c: takeover_build, on the highest record found; the database `to` is the best sealed one (left open here) */
+/* proposer.c: takeover_build, on the highest record found; which database is the best sealed one is left open */
 inline takeover(p, to)
 {
     bal = asking[p];
@@ -308,7 +120,7 @@ inline repropose(p)
     top = 0
 }
 
-/* ---- voters: acceptor.c ---------------------------------------------------------------------------------------------- */
+/* ---- voters: acceptor.c --------------------------------------------------------------------------- */
 
 #define RUNS(v) (g_until[v] > 0)
 #define ALIVE(v) (RUNS(v) && g_term[v] >= term[decided[v]])
@@ -377,10 +189,11 @@ inline promise(v, b, arrives) /* it arrives now or never: one that comes later i
     (sent[b] && HAS(voters[b], v) && VOTES(v) && b >= promised[v] && accepted[v] != b && !BOUND(v, b) && \
      (KEEPS(v, b) || !Q_ACCEPT(v)) && LEGAL(v, b))
 
-/* I3: what is decided at b descends from all that is decided below, and all decided above descends from it; one term has
- * one primary. */
-#define DESCENDS(x, y) (orig[x] == orig[y] || parent[orig[x]] == orig[y] || parent[parent[orig[x]]] == orig[y] || \
-                        parent[parent[parent[orig[x]]]] == orig[y])
+/* I3: what is decided at b descends from all that is decided below, and all decided above descends from it; one
+ * term has one primary. */
+#define DESCENDS(x, y) \
+    (orig[x] == orig[y] || parent[orig[x]] == orig[y] || parent[parent[orig[x]]] == orig[y] || \
+     parent[parent[parent[orig[x]]]] == orig[y])
 inline chain(b)
 {
     if
@@ -392,7 +205,8 @@ inline chain(b)
             :: else
             fi;
             if
-            :: (k == 0 || sent[k]) && CHOSEN(k) && term[k] == term[b] -> CLAIM("broken: I3\n", prim[k] == prim[b])
+            :: (k == 0 || sent[k]) && CHOSEN(k) && term[k] == term[b] ->
+                CLAIM("broken: I3\n", prim[k] == prim[b])
             :: else
             fi
         }
@@ -464,11 +278,12 @@ inline learn(v, b)
     top = 0
 }
 
-/* ---- grants ---------------------------------------------------------------------------------------------------------- */
+/* ---- grants --------------------------------------------------------------------------------------- */
 
 #ifdef GRANT_OLD_TERM
 #define OF_RECORD(v, p) \
-    ((term[accepted[v]] == TERM_OF(p) && prim[accepted[v]] == p) || (term[decided[v]] == TERM_OF(p) && prim[decided[v]] == p))
+    ((term[accepted[v]] == TERM_OF(p) && prim[accepted[v]] == p) || \
+     (term[decided[v]] == TERM_OF(p) && prim[decided[v]] == p))
 #define BELOW_PROMISE(v, p) 0
 #else
 #define OF_RECORD(v, p) (term[accepted[v]] == TERM_OF(p) && prim[accepted[v]] == p)
@@ -495,8 +310,8 @@ inline learn(v, b)
 #define NEWS(v, p, ticks) !(RENEWED(v, p) && g_until[v] >= ticks && hold[p * N + v] >= ticks - MARGIN + FENCE)
 #endif
 
-/* primary.c: hold_granted; policy/lease.c: lease_voter_until.  Counted at once, by the tick in which the request was sent:
- * an answer that is late or lost only makes for a shorter lease, and nothing waits for a lease to be there. */
+/* primary.c: hold_granted; policy/lease.c: lease_voter_until.  Counted at once, by the tick in which the request was
+ * sent: an answer late or lost only makes for a shorter lease, and nothing waits for a lease to be there. */
 inline hear(p, v, ticks)
 {
     hold[p * N + v] = MAX(hold[p * N + v], ticks - MARGIN + FENCE);
@@ -561,9 +376,10 @@ inline forget_grant(v)
     g_holder[v] = 0
 }
 
-/* ---- RELEASE: primary.c: release_term, acceptor.c: on_release -------------------------------------------------------- */
+/* ---- RELEASE: primary.c: release_term, acceptor.c: on_release ------------------------------------- */
 
-#define CAN_GIVE_UP(p) (releases < RELEASES && prim[decided[p]] == p && released[p] < term[decided[p]] && !gone[term[decided[p]]])
+#define CAN_GIVE_UP(p) \
+    (releases < RELEASES && prim[decided[p]] == p && released[p] < term[decided[p]] && !gone[term[decided[p]]])
 inline take_release(v, t)
 {
     printf("voter %d takes the RELEASE of term %d\n", v, t);
@@ -600,7 +416,7 @@ inline give_up(p) /* every process of PostgreSQL is dead; written down before it
 #define KNOWN(v, t) (t == term[decided[v]] || (t > term[decided[v]] && t == term[accepted[v]]))
 #define CAN_TAKE_RELEASE(v, t) (gone[t] && release_known[v] < t && KNOWN(v, t))
 
-/* ---- faults and time ------------------------------------------------------------------------------------------------- */
+/* ---- faults and time ------------------------------------------------------------------------------ */
 
 /* The agent is restarted: its memory goes, the guard and PostgreSQL stay. */
 inline crash(v)
@@ -641,8 +457,9 @@ inline crash(v)
 }
 
 #define DOWN(x) x = x - (x > 0)
-#define TIMED (RUNS(0) || RUNS(1) || RUNS(2) || serves[0] || serves[1] || quarantine[0] || quarantine[1] || quarantine[2] || \
-               hold[0] || hold[1] || hold[2] || hold[3] || hold[4] || hold[5])
+#define TIMED \
+    (RUNS(0) || RUNS(1) || RUNS(2) || serves[0] || serves[1] || quarantine[0] || quarantine[1] || quarantine[2] || \
+     hold[0] || hold[1] || hold[2] || hold[3] || hold[4] || hold[5])
 inline tick()
 {
     printf("-- tick\n");
@@ -668,7 +485,6 @@ inline tick()
     }
     k = 0
 }
-
 
 #define BALLOT_1(X) X(1)
 #if B > 1
@@ -733,7 +549,8 @@ active [N] proctype voter()
 #else
 #define ONE_STEP(p, vs) (SIZE(voters[decided[p]] ^ vs) == 1)
 #endif
-#define CHANGES_VOTERS(vs) :: d_step { PROMISED(P) && !takes[asking[P]] && best[P] <= decided[P] && ONE_STEP(P, vs) -> change(P, vs) }
+#define CHANGES_VOTERS(vs) \
+    :: d_step { PROMISED(P) && !takes[asking[P]] && best[P] <= decided[P] && ONE_STEP(P, vs) -> change(P, vs) }
 
 active [2] proctype database()
 {
@@ -771,7 +588,8 @@ active proctype time()
 #endif
 #ifdef LOSS
     :: d_step { !lost && !TIMED && accepted[1] > 0 && !CHOSEN(accepted[1]) && term[accepted[1]] > 1 && \
-                promised[0] > accepted[1] && !(got[0] & 4) && !(got[1] & 4) && !(B > 1 && sent[B] && B != accepted[1]) -> \
+                promised[0] > accepted[1] && !(got[0] & 4) && !(got[1] & 4) && \
+                !(B > 1 && sent[B] && B != accepted[1]) -> \
                 printf("the witness is lost\n"); lost = 1 }
 #endif
     od

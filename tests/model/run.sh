@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh: checks the models of the protocol exhaustively with spin, and that each rule left out is noticed.
 #
-#   tests/model/run.sh [-k DIR] [NAME...]     all lines of cases.txt, or those of these names; -k: work there and keep it
+#   tests/model/run.sh [-k DIR] [NAME...]     all cases, or those of these names; -k: work in DIR and keep it
 #
 # JOBS searches run at a time (default: one per processor).
 #
@@ -9,8 +9,8 @@
 #
 #   clean   the true model: the search must be complete, without an error and within its bounds
 #   reach   a state that must be reachable (its negation is asserted), or the clean cases would prove nothing
-#   mutant  the rule NAME is left out: a counterexample must be found, by the assertion that is marked as expected
-#   holds   the rule NAME is left out, and the search is complete and clean: another rule stands in for it in that scope
+#   mutant  the rule NAME is left out: a counterexample to what is expected must be found
+#   holds   the rule NAME is left out, and the search is complete and clean: another rule stands in for it
 #   wedge   the rule NAME is left out, and a state that a `reach` case has shown is reached no more
 #
 # The trail of an unexpected error is told in words. What the models hold and leave out: docs/model.md
@@ -22,7 +22,8 @@ work=${keep:-$(mktemp -d)} || exit 2
 mkdir -p "$work"
 [ -n "$keep" ] || trap 'rm -rf "$work"' EXIT
 
-command -v spin >/dev/null || { echo "not ok model: spin is not installed (packaging/install-deps.sh test)"; exit 1; }
+command -v spin >/dev/null ||
+    { echo "not ok model: spin is not installed (packaging/install-deps.sh test)"; exit 1; }
 
 told() { # model, flags: the trail in words
     # shellcheck disable=SC2086
@@ -43,9 +44,10 @@ one() { # kind, name, model, expected, flags...
     case $kind in clean | holds | wedge) search=; ;; *) optimise=-O0 ;; esac
     mkdir -p "$work/$kind-$name"
     cd "$work/$kind-$name" || return 1
-    cp "$here/$model" .
+    cp "$here"/*.pml .
     # shellcheck disable=SC2086
-    if ! spin $flags -a "$model" >log 2>&1 || ! gcc $optimise -w -DSAFETY -DNOREDUCE -DMEMLIM=1900 $search -o pan pan.c >>log 2>&1; then
+    if ! spin $flags -a "$model" >log 2>&1 ||
+        ! gcc $optimise -w -DSAFETY -DNOREDUCE -DMEMLIM=1900 $search -o pan pan.c >>log 2>&1; then
         echo "not ok $title: does not compile: $(grep -m 1 -i error log)"
         return
     fi
@@ -59,7 +61,7 @@ one() { # kind, name, model, expected, flags...
         case $kind in
             wedge) echo "ok $title (never again reached: $states states, complete, $took)" ;;
             clean | holds) echo "ok $title ($states states, complete, 0 errors, $took)" ;;
-            reach) echo "not ok $title: not reachable ($states states, complete): the clean cases prove less than they say" ;;
+            reach) echo "not ok $title: not reachable ($states states, complete): the clean cases prove little" ;;
             mutant) echo "not ok $title: missed ($states states, complete)" ;;
         esac
     else

@@ -2,12 +2,12 @@
  *
  * docs/model.md tells the scope, what stands for what, and which line is which rule and which function.
  *
- * A primary's PostgreSQL serves here until it is sealed, crashes, or its agent learns of a higher term: no lease, no guard
- * ever stops it.  What is decided is one chain of records (lease.pml is about that); everybody learns of it late.  A
- * record's `level` stands for its ballot: how many ballots of takeovers lie at or below it.
+ * A primary's PostgreSQL serves here until it is sealed, crashes, or its agent learns of a higher term: no lease,
+ * no guard ever stops it.  What is decided is one chain of records (lease.pml is about that); everybody learns of
+ * it late.  A record's `level` stands for its ballot: how many ballots of takeovers lie at or below it.
  *
- *   -DRECORDS=n  records after the first    -DATTEMPTS=n  takeovers asked for     -DWRITES=n  commits per term
- *   -DCRASHES=n, -DRELEASES=n, -DCOPIES=n   restarts of a server; terms given up; directories copied or restored
+ *   -DRECORDS=n  records after the first    -DATTEMPTS=n  takeovers asked for   -DWRITES=n  commits per term
+ *   -DCRASHES=n, -DRELEASES=n, -DCOPIES=n   servers restarted; terms given up; directories copied or restored
  *   -DCHANGES=n  changes of the sync set    -DSET=m       the first one, as bits
  *   -DRAISES     primaries propose their record again, above what somebody has sealed for
  *   -DI8         I8 is asserted too
@@ -44,24 +44,24 @@
 #define N 3
 #define TERMS (ATTEMPTS + 2)
 
-/* A set is one byte: bits 0-2 who, bits 3-5 with which directory (0: the first, 1: the copy).  k is 1, of an empty set 0. */
+/* A set is one byte: bits 0-2 who, bits 3-5 with which directory (0: the first, 1: the copy).  k is 1. */
 #define WHO(set) ((set) & 7)
 #define LISTED(set, d) (((set) >> (d)) & 1)
 #define DIR_IN(set, d) (((set) >> ((d) + 3)) & 1)
 #define K(set) (WHO(set) != 0)
 #define SIZE(m) (((m) & 1) + (((m) >> 1) & 1) + (((m) >> 2) & 1))
 
-/* ---- the decided records ------------------------------------------------------------------------------------------- */
+/* ---- the decided records -------------------------------------------------------------------------- */
 byte last; /* index of the newest */
 byte term[RECORDS + 1] = 1, prim[RECORDS + 1], prim_dir[RECORDS + 1], level[RECORDS + 1];
 byte old[RECORDS + 1] = SET, new[RECORDS + 1]; /* sync[0], sync[1] */
 bit joint[RECORDS + 1];
 
-/* ---- a change by the primary that is under way --------------------------------------------------------------------- */
+/* ---- a change by the primary that is under way ---------------------------------------------------- */
 byte ch_base, ch_old, ch_new; /* ch_base: 1 + index of the record that it is built on; 0: none */
 bit ch_joint;
 
-/* ---- takeovers ----------------------------------------------------------------------------------------------------- */
+/* ---- takeovers ------------------------------------------------------------------------------------ */
 byte attempts;
 byte at_term[ATTEMPTS + 1];                   /* the decided term that its SEAL names */
 byte seals[ATTEMPTS + 1];                     /* whose SEALED arrived */
@@ -69,7 +69,7 @@ byte s_dir[(ATTEMPTS + 1) * N], s_wal[(ATTEMPTS + 1) * N], s_lsn[(ATTEMPTS + 1) 
 bit gone[TERMS + 1];                          /* RELEASE of that term */
 #define AT(a, d) ((a) * N + (d))
 
-/* ---- databases ----------------------------------------------------------------------------------------------------- */
+/* ---- databases ------------------------------------------------------------------------------------ */
 byte decided[N];               /* index of the newest record it knows */
 byte sealed_for[N];            /* on disk */
 byte swore[N];                 /* what it ever signed: forgets nothing */
@@ -86,7 +86,7 @@ bit backwards[N], own[N];
 byte cutting[N];
 #endif
 
-/* ---- history -------------------------------------------------------------------------------------------------------- */
+/* ---- history -------------------------------------------------------------------------------------- */
 byte fork_wal[TERMS + 1], fork_lsn[TERMS + 1]; /* the end of WAL at which each term was promoted */
 byte acked[TERMS + 1];
 byte ready; /* the highest term that was ever ready */
@@ -116,7 +116,7 @@ inline all_there(d)
     k = 0
 }
 
-/* ---- PostgreSQL ------------------------------------------------------------------------------------------------------ */
+/* ---- PostgreSQL ----------------------------------------------------------------------------------- */
 
 #ifdef SERVE_OTHER_DIR
 #define OWN_DIR(d) true
@@ -128,7 +128,8 @@ inline all_there(d)
 #else
 #define ABOVE_SEAL(d) (level[decided[d]] >= sealed_for[d])
 #endif
-#define NAMED(d) (prim[decided[d]] == d && OWN_DIR(d) && !gone[term[decided[d]]] && !serving[d] && ABOVE_SEAL(d))
+#define NAMED(d) \
+    (prim[decided[d]] == d && OWN_DIR(d) && !gone[term[decided[d]]] && !serving[d] && ABOVE_SEAL(d))
 
 inline settle(d) /* a freshly started primary runs with the setting of the record */
 {
@@ -188,7 +189,8 @@ inline write(d)
 }
 
 /* A setting is satisfied for commit `at`: k of it have confirmed, each with the directory that is listed. */
-#define ROW(set, d, j, at) (LISTED(set, j) && (j) != (d) && row[(d) * N + (j)] >= (at) && row_dir[(d) * N + (j)] == DIR_IN(set, j))
+#define ROW(set, d, j, at) \
+    (LISTED(set, j) && (j) != (d) && row[(d) * N + (j)] >= (at) && row_dir[(d) * N + (j)] == DIR_IN(set, j))
 #define CONFIRMED(set, d, at) (ROW(set, d, 0, at) + ROW(set, d, 1, at) + ROW(set, d, 2, at) >= K(set))
 #define CAN_ACK(d) \
     (serving[d] && wal[d] == serves[d] && acked[serves[d]] < lsn[d] && \
@@ -203,14 +205,15 @@ inline ack(d)
     t = 0
 #if REACH == 3 /* an acknowledgement under a set that has been changed */
     CLAIM("broken: R\n", old[decided[d]] == SET || joint[decided[d]]);
-#elif REACH == 5 /* one under the old set, when nobody with the directory that the new one lists will ever come */
-    CLAIM("broken: R\n", !(joint[decided[d]] && new[decided[d]] == 4 && dir[2] && in_force[d] && backwards[d]));
+#elif REACH == 5 /* one under the old set, when nobody with the directory that the new one lists is left */
+    CLAIM("broken: R\n",
+          !(joint[decided[d]] && new[decided[d]] == 4 && dir[2] && in_force[d] && backwards[d]));
 #elif REACH == 4 /* one by a standby that was copied anew */
     CLAIM("broken: R\n", !(copies && row_dir[d * N + 1] && in_force[d] && WHO(in_pg[d]) == 2));
 #endif
 }
 
-/* ---- replication: goals.c (goal_standby, sealed_above), sealing.c ---------------------------------------------------- */
+/* ---- replication: goals.c (goal_standby, sealed_above), sealing.c --------------------------------- */
 
 #ifdef FOLLOW_UNDECIDED
 #define UNSEALED(s) true
@@ -238,7 +241,7 @@ inline receive(s, d)
 #endif
 }
 
-/* A copy of the primary, or a rewind: other contents, another directory.  Or a backup is brought back by hand. */
+/* A copy of the primary, or a rewind: other contents, another directory.  Or an old backup is brought back. */
 #ifdef RECLONED_COUNTS
 #define REDRAW(s) skip
 #else
@@ -263,7 +266,7 @@ inline restore(s)
     REDRAW(s)
 }
 
-/* ---- seals ------------------------------------------------------------------------------------------------------------ */
+/* ---- seals ---------------------------------------------------------------------------------------- */
 
 #define CAN_ASK(d) (attempts < ATTEMPTS && (prim[decided[d]] != d || gone[term[decided[d]]]))
 inline ask(d)
@@ -280,7 +283,7 @@ inline ask(d)
      (prim[decided[d]] != d || gone[term[decided[d]]]))
 inline seal(d, a, arrives)
 {
-    printf("db%d seals for takeover %d: %d commits of term %d (arrives: %d)\n", d, a, lsn[d], wal[d], arrives);
+    printf("db%d seals for takeover %d: %d commits, term %d (arrives: %d)\n", d, a, lsn[d], wal[d], arrives);
     serving[d] = 0;
     if
     :: arrives ->
@@ -298,7 +301,7 @@ inline seal(d, a, arrives)
 #endif
 }
 
-/* ---- takeover: proposer.c (seals_choose, takeover_build), certify.c (seals_justify), durability.c -------------------- */
+/* ---- takeover: proposer.c (seals_choose, takeover_build), certify.c (seals_justify), durability.c ---- */
 
 #define SEAL_OF(a, m, d) (((seals[a] & (m)) >> (d)) & 1)
 #ifdef RECLONED_COUNTS
@@ -318,7 +321,8 @@ inline seal(d, a, arrives)
 #define EMPTY_ENOUGH false
 #endif
 #define ENOUGH_OF(a, m, set) \
-    (WHO(set) == 0 -> EMPTY_ENOUGH : MEMBER(a, m, set, 0) + MEMBER(a, m, set, 1) + MEMBER(a, m, set, 2) >= WANTED(set))
+    (WHO(set) == 0 -> EMPTY_ENOUGH : \
+                      MEMBER(a, m, set, 0) + MEMBER(a, m, set, 1) + MEMBER(a, m, set, 2) >= WANTED(set))
 #define PRIMARY_SEALED(a, m) (SEAL_OF(a, m, prim[last]) && SAME_DIR(a, prim[last], prim_dir[last]))
 #ifdef JOINT_SECOND_IGNORED
 #define SECOND(a, m) true
@@ -328,14 +332,16 @@ inline seal(d, a, arrives)
 #if defined(NO_SEALING)
 #define ENOUGH(a, m) true
 #elif defined(RELEASE_SKIPS_SEALING)
-#define ENOUGH(a, m) (gone[term[last]] || PRIMARY_SEALED(a, m) || (ENOUGH_OF(a, m, old[last]) && SECOND(a, m)))
+#define ENOUGH(a, m) \
+    (gone[term[last]] || PRIMARY_SEALED(a, m) || (ENOUGH_OF(a, m, old[last]) && SECOND(a, m)))
 #else
 #define ENOUGH(a, m) (PRIMARY_SEALED(a, m) || (ENOUGH_OF(a, m, old[last]) && SECOND(a, m)))
 #endif
 
 /* sealed_cmp: none of those shown is ahead of c */
 #define NOT_AHEAD(a, d, c) \
-    (s_wal[AT(a, d)] < s_wal[AT(a, c)] || (s_wal[AT(a, d)] == s_wal[AT(a, c)] && s_lsn[AT(a, d)] <= s_lsn[AT(a, c)]))
+    (s_wal[AT(a, d)] < s_wal[AT(a, c)] || \
+     (s_wal[AT(a, d)] == s_wal[AT(a, c)] && s_lsn[AT(a, d)] <= s_lsn[AT(a, c)]))
 #ifdef NOT_BEST_SEALED
 #define BEST(a, m, c) true
 #else
@@ -368,13 +374,14 @@ inline take(a, m, c)
     ch_base = 0
 }
 
-/* ---- learning ---------------------------------------------------------------------------------------------------------- */
+/* ---- learning ------------------------------------------------------------------------------------- */
 
 #define CAN_LEARN(d) (decided[d] < last)
 inline learn(d) /* at once what is newest: what lies between is of no more use; or the next one */
 {
     decided[d] = decided[d] + 1;
-    printf("db%d learns record %d: term %d, primary db%d, sets %d %d\n", d, decided[d], term[decided[d]], prim[decided[d]], old[decided[d]], new[decided[d]]);
+    printf("db%d learns record %d: term %d, primary db%d, sets %d %d\n", d, decided[d], term[decided[d]],
+           prim[decided[d]], old[decided[d]], new[decided[d]]);
     own[d] = 0;
     if
     :: !joint[decided[d]] -> backwards[d] = 0
@@ -386,7 +393,7 @@ inline learn(d) /* at once what is newest: what lies between is of no more use; 
     fi
 }
 
-/* ---- the sync set: syncset.c -------------------------------------------------------------------------------------------- */
+/* ---- the sync set: syncset.c ---------------------------------------------------------------------- */
 
 /* Does this primary still think that it is one, with nothing of its own under way? */
 #define MINDS(d) (serving[d] && prim[decided[d]] == d && serves[d] == term[decided[d]] && !own[d])
@@ -427,7 +434,8 @@ inline turn(d)
 #define CAUGHT_UP(d) true
 #else
 #define CAUGHT_UP(d) \
-    (IN_FORCE(d) && (ROW(in_pg[d], d, 0, since[d]) + ROW(in_pg[d], d, 1, since[d]) + ROW(in_pg[d], d, 2, since[d]) + \
+    (IN_FORCE(d) && \
+                    (ROW(in_pg[d], d, 0, since[d]) + ROW(in_pg[d], d, 1, since[d]) + ROW(in_pg[d], d, 2, since[d]) + \
                      LISTED(in_pg[d], d) >= K(in_pg[d])))
 #endif
 #define STREAMS(d, j) (j != d && FOLLOWS(j, d) && JOINS(j, d))
@@ -454,7 +462,8 @@ inline propose(d, o, n, j)
 #else
 #define CAN_RAISE(d) \
     (prim[decided[d]] == d && !gone[term[decided[d]]] && !own[d] && \
-     (sealed_for[0] > level[decided[d]] || sealed_for[1] > level[decided[d]] || sealed_for[2] > level[decided[d]]))
+     (sealed_for[0] > level[decided[d]] || sealed_for[1] > level[decided[d]] || \
+      sealed_for[2] > level[decided[d]]))
 #endif
 inline raise(d)
 {
@@ -466,7 +475,7 @@ inline raise(d)
     own[d] = 1
 }
 
-/* Decided, while it is still built on the newest record; its ballot lies anywhere between that one's and the highest. */
+/* Decided, while it is still built on the newest record; its ballot lies anywhere from that one's upwards. */
 #define CAN_DECIDE(lv) (ch_base == last + 1 && last < RECORDS && lv >= level[last] && lv <= attempts)
 inline decide(lv)
 {
@@ -485,7 +494,7 @@ inline decide(lv)
     ch_joint = 0
 }
 
-/* ---- faults -------------------------------------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------------- */
 
 inline crash(d)
 {
@@ -569,7 +578,8 @@ active [N] proctype database()
     :: d_step { CAN_TAKE(a, m, 1) -> take(a, m, 1) } \
     :: d_step { CAN_TAKE(a, m, 2) -> take(a, m, 2) }
 #define TAKES(a) \
-    TAKES_WITH(a, 1) TAKES_WITH(a, 2) TAKES_WITH(a, 3) TAKES_WITH(a, 4) TAKES_WITH(a, 5) TAKES_WITH(a, 6) TAKES_WITH(a, 7)
+    TAKES_WITH(a, 1) TAKES_WITH(a, 2) TAKES_WITH(a, 3) TAKES_WITH(a, 4) \
+    TAKES_WITH(a, 5) TAKES_WITH(a, 6) TAKES_WITH(a, 7)
 
 active proctype agreement()
 {
