@@ -265,6 +265,26 @@ START_TEST(a_hanging_program_is_no_link)
 }
 END_TEST
 
+/* A program that hangs for a moment while a peer sends and goes must not be ended by libzmq: with its queue full it stops
+ * reading the connection, and 4.3.4 asserts when a ZMTP heartbeat falls due on one that failed in that state. */
+START_TEST(a_hanging_program_outlives_its_peers)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    for (int i = 0; i < 300; i++) {
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        poll(NULL, 0, 1);
+    }
+    transport_close(&ends[B].transport);
+    poll(NULL, 0, 2000); /* time is what it is about */
+    ends[A].got = 0;
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    ck_assert_uint_gt(ends[A].got, 0);
+}
+END_TEST
+
 START_TEST(an_address_in_use_is_told)
 {
     struct transport_options o = {.key = &ends[B].key, .n_listen = 1, .silence = span_ms(200)};
@@ -291,6 +311,7 @@ int main(void)
     tcase_add_test(tcase, a_giant_ends_the_connection_not_the_program);
     tcase_add_test(tcase, a_link_comes_back);
     tcase_add_test(tcase, a_hanging_program_is_no_link);
+    tcase_add_test(tcase, a_hanging_program_outlives_its_peers);
     tcase_add_test(tcase, an_address_in_use_is_told);
     return suite_run(suite);
 }
