@@ -307,11 +307,12 @@ static bool overtaken(const struct core *c)
 }
 
 /* Reads the record through a quorum after a restart; finishes a change of ours that is still undecided; raises the
- * record above a ballot that keeps others away. */
+ * record above a ballot that keeps others away.  One that is giving up stands in nobody's way: its PostgreSQL may hang in
+ * a state in which it cannot be killed, and the takeover that it prevents is all that helps. */
 static void repropose(struct core *c)
 {
     bool unfinished = c->hold.confirmed && c->disk.has_own;
-    if (!c->vouched)
+    if (!c->vouched || c->hold.failing)
         return;
     if (c->proposer.phase != PROPOSER_IDLE || (c->hold.confirmed && !unfinished && !overtaken(c)))
         return;

@@ -278,6 +278,22 @@ START_TEST(a_long_recovery)
 }
 END_TEST
 
+/* Its disk hangs, so its processes cannot die: the others take over, and it must not raise the record above their ballot. */
+START_TEST(a_failing_primary_lets_them_take_over)
+{
+    for (int failing = 0; failing <= 1; failing++) {
+        struct rig *r = rig_running(DB1);
+        if (failing)
+            hangs(r);
+        ck_assert_int_eq(r->core->hold.failing != NULL, failing);
+        rig_clear(r);
+        r->beat[DB2].promised = r->beat[DB2].sealed_for = rig_ballot(99, DB2);
+        wait(r, 500);
+        ck_assert_int_eq(rig_count(r, FRAME_PREPARE) > 0, !failing);
+    }
+}
+END_TEST
+
 /* A release says how far its WAL goes, and its signature holds. */
 START_TEST(a_release_is_whole)
 {
@@ -325,6 +341,7 @@ int main(void)
     tcase = suite_case(suite, "giving up");
     tcase_add_loop_test(tcase, outcomes, 0, ROWS(outcome_rows));
     tcase_add_loop_test(tcase, a_long_recovery, 0, ROWS(recovery_rows));
+    tcase_add_test(tcase, a_failing_primary_lets_them_take_over);
     tcase_add_test(tcase, a_release_is_whole);
     return suite_run(suite);
 }
