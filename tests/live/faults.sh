@@ -289,34 +289,41 @@ begin_startup_kill() { signal_pg KILL "$2" startup; }
 end_startup_kill() { :; }
 begin_startup_stop_crash() { signal_pg STOP "$2" startup; crash_now "$1"; }
 end_startup_stop_crash() { signal_host CONT "$2"; start_again "$1"; }
-stop_promotion() { # the first database whose log tells of a promotion after the lines that were there
+# Waits for the first database whose log tells of a promotion after the lines that were there; prints it.
+promoting() { # name...
     local name until=$((SECONDS + 8))
     while [ "$SECONDS" -lt "$until" ]; do
-        for name in "${@:3}"; do
-            if tail -n +"$((${SEEN[$name]} + 1))" "$work/log/$name.log" | grep -q 'goal: promote\|PostgreSQL: promote'; then
-                "$1" "$name"
-                return
-            fi
+        for name in "$@"; do
+            if tail -n +"$((${SEEN[$name]} + 1))" "$work/log/$name.log" | grep -q 'goal: promote'; then echo "$name"; return; fi
         done
     done
     return 1
 }
 declare -A SEEN=()
 remember_logs() { local name; for name in "$@"; do SEEN[$name]=$(wc -l <"$work/log/$name.log"); done; }
-stop_startup() { stuck=$1; signal_pg STOP "$1" startup; }
+# Whoever is promoted first hangs in the last step of its recovery, for longer than promote_timeout.
 begin_promotion_stuck() {
-    remember_logs "$2" "$3"
-    stuck=
+    local name
+    rm -rf "$work/once"
+    mkdir -m 777 "$work/once"
+    for name in "$2" "$3"; do
+        sql "$name" "ALTER SYSTEM SET recovery_end_command = 'mkdir $work/once/here 2>/dev/null && sleep 40'"
+        sql "$name" 'SELECT pg_reload_conf()' >/dev/null
+    done
     crash_now "$1"
-    stop_promotion stop_startup - "$2" "$3" || say 'the promotion was over before it could be stopped'
 }
-end_promotion_stuck() { [ -z "$stuck" ] || signal_host CONT "$stuck"; start_again "$1"; }
-crash_candidate() { stuck=$1; crash_now "$1"; }
+end_promotion_stuck() {
+    local name
+    start_again "$1"
+    for name in "$2" "$3"; do
+        await 30 sql "$name" 'ALTER SYSTEM RESET recovery_end_command' 2>/dev/null && sql "$name" 'SELECT pg_reload_conf()' >/dev/null
+    done
+}
 begin_second_failure() {
     remember_logs "$2" "$3"
     stuck=$2
     crash_now "$1"
-    stop_promotion crash_candidate - "$2" "$3"
+    stuck=$(promoting "$2" "$3") && crash_now "$stuck"
 }
 end_second_failure() { start_again "$1" "$stuck"; }
 pg_ctl_by_hand() { # name, arguments
@@ -342,7 +349,7 @@ end_started_by_hand() { pg_ctl_by_hand "$1" stop -m immediate >/dev/null 2>&1 ||
 
 data_of() { echo "$work/$1"; }
 state_of() { echo "$work/mesh/$1/state"; }
-fill() { own_disk "$1" || return 1; fallocate -l "$(($(stat -f -c '%a * %S' "$1") - 4096))" "$1/filler" 2>/dev/null || dd if=/dev/zero of="$1/filler" bs=64k 2>/dev/null || :; }
+fill() { own_disk "$1" || return 1; fallocate -l "$(($(stat -f -c "%a * %S" "$1")))" "$1/filler" 2>/dev/null || dd if=/dev/zero of="$1/filler" bs=64k 2>/dev/null || :; }
 unfill() { rm -f "$1/filler"; }
 own_disk() { case $(findmnt -n -o SOURCE --mountpoint "$1") in /dev/loop*) return 0 ;; *) return 1 ;; esac; } # never the machine's
 stall() { own_disk "$1" && fsfreeze -f "$1"; }
@@ -362,6 +369,13 @@ repair() { # name, mount point: as an operator does after such an error
 }
 begin_data_full() { fill "$(data_of "$1")"; }
 end_data_full() { unfill "$(data_of "$1")"; }
+# WAL needs a new segment, and there is no room for one.
+begin_wal_full() {
+    fill "$(data_of "$1")" || return 1
+    for _ in $(seq 60); do sql "$1" "SELECT pg_logical_emit_message(false, 'test', ''), pg_switch_wal()" >/dev/null 2>&1 || return 0; done
+    return 1
+}
+end_wal_full() { unfill "$(data_of "$1")"; }
 begin_data_stall_short() { stall "$(data_of "$1")"; sleep 1.5; unstall "$(data_of "$1")"; }
 end_data_stall_short() { :; }
 begin_data_stall() { stall "$(data_of "$1")"; }
@@ -379,11 +393,13 @@ begin_standby_stall_crash() {
     unstall "$(data_of "$2")"
 }
 end_standby_stall_crash() { start_again "$1"; }
-begin_state_full() { fill "$(state_of "$1")"; }
+# A member that starts writes its store, and whoever hears of it keeps that.
+something_to_store() { crash wit2 && start wit2; }
+begin_state_full() { fill "$(state_of "$1")" && something_to_store; }
 end_state_full() { unfill "$(state_of "$1")"; }
-begin_state_stall() { stall "$(state_of "$1")"; }
+begin_state_stall() { stall "$(state_of "$1")" && something_to_store; }
 end_state_stall() { unstall "$(state_of "$1")"; }
-begin_state_read_only() { turn_read_only "$(state_of "$1")"; }
+begin_state_read_only() { turn_read_only "$(state_of "$1")" && something_to_store; }
 end_state_read_only() { repair "$1" "$(state_of "$1")" "$1.state"; }
 begin_witness_state_stall_crash() { stall "$(state_of wit1)"; crash_now "$1"; }
 end_witness_state_stall_crash() { unstall "$(state_of wit1)"; start_again "$1"; }
