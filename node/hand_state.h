@@ -58,6 +58,7 @@ struct hand {
     instant receiver_heard; /* when its last message was seen to change */
     bool receiver_known;
     bool writer_ok, fresh_ok;
+    bool blind; /* PostgreSQL refuses our sessions */
     instant writer_since, fresh_since;
 };
 

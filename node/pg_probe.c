@@ -48,27 +48,66 @@ static bool answers(enum pg_phase p)
 
 /* ---- writes and flushes, and new connections ------------------------------------------------------------------------ */
 
+/* Being refused is an answer, and no word on health: without a login, or a free connection, we are blind.  Told once. */
+static void blind_tell(struct hand *h, bool blind, const char *why)
+{
+    hand_edit(h);
+    bool news = blind != h->blind;
+    h->blind = blind;
+    pthread_mutex_unlock(&h->lock);
+    if (news && blind)
+        log_event(LOG_LEVEL_WARNING, "postgres_refuses",
+                  "PostgreSQL lets the agent not in, so its health is not known: %s", why);
+}
+
 /* Records one outcome of the writer or of the fresh connection.  `epoch` is the guard's count of freezes when the
  * question was put: an answer that was late because of a freeze says nothing. */
 static void outcome(struct hand *h, bool *ok, enum pg_conn_trouble trouble, uint32_t epoch,
                     enum pg_phase asked, const char *what, const char *why)
 {
     struct fence_page *page = h->setup.page;
-    if (trouble == PG_CONN_REFUSED || atomic_load(&page->frozen) || atomic_load(&page->freezes) != epoch)
+    if (atomic_load(&page->frozen) || atomic_load(&page->freezes) != epoch)
         return;
+    if (ok == &h->fresh_ok)
+        blind_tell(h, trouble == PG_CONN_REFUSED, why);
+    if (trouble == PG_CONN_REFUSED && ok == &h->writer_ok)
+        return; /* one that hangs runs out of connections, too */
+    bool good = trouble == PG_CONN_OK || trouble == PG_CONN_REFUSED;
     hand_edit(h);
-    bool changed = h->sample.phase == asked && *ok != (trouble == PG_CONN_OK);
+    bool changed = h->sample.phase == asked && *ok != good;
     if (h->sample.phase == asked)
-        *ok = trouble == PG_CONN_OK;
+        *ok = good;
     if (!changed) {
         pthread_mutex_unlock(&h->lock);
         return;
     }
     hand_post(h);
-    if (trouble == PG_CONN_OK)
+    if (good)
         log_event(LOG_LEVEL_INFO, "postgres_answers", "PostgreSQL answers again (%s)", what);
     else
         log_event(LOG_LEVEL_WARNING, "postgres_silent", "PostgreSQL does not answer (%s): %s", what, why);
+}
+
+/* Asks once; false when there was no good answer, and then a session that broke is gone (NULL). */
+static bool ask_once(struct hand *h, PGconn **c, const char *sql, char *why, size_t why_size)
+{
+    instant before = fence_now();
+    PGresult *r = pg_conn_query(h, *c, sql, deadline_ms(h), false);
+    bool good = PQresultStatus(r) == PGRES_TUPLES_OK;
+    if (good) {
+        hand_edit(h);
+        h->sample.flush_us = (uint32_t)span_to_us(instant_elapsed_most(fence_now(), before));
+        pthread_mutex_unlock(&h->lock);
+    } else {
+        if (r)
+            snprintf(why, why_size, "%s", PQresultErrorMessage(r));
+        if (PQstatus(*c) != CONNECTION_OK) {
+            PQfinish(*c);
+            *c = NULL;
+        }
+    }
+    PQclear(r);
+    return good;
 }
 
 static PGconn *probe_once(struct hand *h, PGconn *c, enum pg_phase phase)
@@ -78,23 +117,16 @@ static PGconn *probe_once(struct hand *h, PGconn *c, enum pg_phase phase)
     uint32_t epoch = atomic_load(&h->setup.page->freezes);
     enum pg_conn_trouble trouble = PG_CONN_OK;
     char why[160] = "no answer in time";
-    if (!c)
+    bool good = c && ask_once(h, &c, sql, why, sizeof why);
+    if (!c) { /* none yet; or one that was ended, which is no silence: a new one tells */
         c = pg_conn_open(h, PG_CONN_LOCAL, NULL, deadline_ms(h), false, &trouble, why, sizeof why);
-    if (c) {
-        instant before = fence_now();
-        PGresult *r = pg_conn_query(h, c, sql, deadline_ms(h), false);
-        if (PQresultStatus(r) == PGRES_TUPLES_OK) {
-            hand_edit(h);
-            h->sample.flush_us = (uint32_t)span_to_us(instant_elapsed_most(fence_now(), before));
-            pthread_mutex_unlock(&h->lock);
-        } else {
-            trouble = PG_CONN_FAILED;
-            if (r)
-                snprintf(why, sizeof why, "%s", PQresultErrorMessage(r));
-            PQfinish(c);
-            c = NULL;
-        }
-        PQclear(r);
+        good = c && ask_once(h, &c, sql, why, sizeof why);
+    }
+    if (!good && trouble == PG_CONN_OK)
+        trouble = PG_CONN_FAILED;
+    if (!good && c) { /* late: its answer is not waited for */
+        PQfinish(c);
+        c = NULL;
     }
     outcome(h, &h->writer_ok, trouble, epoch, phase, "write and flush", why);
     return c;

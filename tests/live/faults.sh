@@ -530,7 +530,7 @@ end_foreign_cluster() { until_over foreign; }
 begin_slot_dead() { # more WAL than a slot may keep (max_slot_wal_keep_size in chaos.sh)
     crash "$2" || return 1
     sql "$1" 'CREATE TABLE IF NOT EXISTS bulk (t text)' app
-    local lost="SELECT count(*) > 0 FROM pg_replication_slots WHERE wal_status = 'lost'" turn
+    local lost="SELECT count(*) > 0 FROM pg_replication_slots WHERE wal_status = 'lost' OR restart_lsn IS NULL" turn # made anew when lost
     for turn in $(seq 30); do
         sql "$1" "INSERT INTO bulk SELECT repeat('$turn', 500) FROM generate_series(1, 10000)" app || :
         sql "$1" 'SELECT pg_switch_wal(); TRUNCATE bulk; CHECKPOINT' app >/dev/null || :

@@ -3,19 +3,21 @@
 #
 #     tests/live/run.sh [PATTERN]        those whose name matches, e.g. switchover
 #
-# LIVE_TIMEOUT (seconds, 150) bounds each. Logs of a test that failed are kept in build/default/live-logs/.
+# LIVE_TIMEOUT (seconds, 150, or what a line `# LIMIT: N` of the test says) bounds each. Logs of a test that failed are kept in build/default/live-logs/.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 export PGMESH_BUILD=${PGMESH_BUILD:-build/default}
 failed=0
 
 run() { # file
-    local name status=0
+    local name limit status=0
     name=$(basename "$1" .sh)
-    timeout -k 30 "${LIVE_TIMEOUT:-150}" "$1" || status=$?
+    limit=$(sed -n 's/^# LIMIT: //p' "$1")
+    limit=${LIVE_TIMEOUT:-${limit:-150}}
+    timeout -k 30 "$limit" "$1" || status=$?
     case $status in
         0) ;;
-        124 | 137) printf 'not ok %s: not finished within %s s\n' "${name#test_}" "${LIVE_TIMEOUT:-150}"; failed=1 ;;
+        124 | 137) printf 'not ok %s: not finished within %s s\n' "${name#test_}" "$limit"; failed=1 ;;
         *) failed=1 ;;
     esac
 }
