@@ -5,7 +5,7 @@
  *
  *   switchover:  NONE -> RECORD (the record says so: poolers pause) -> STOP (CHECKPOINT, clean stop) -> HANDOVER (the
  *                target has all WAL) -> RELEASE -> RELEASED (the target is ready) -> NONE
- *                a deadline missed before the RELEASE: UNDO (start again, clear the record) -> NONE */
+ *                a deadline missed, or the target silent, before the RELEASE: UNDO (start again, clear the record) -> NONE */
 #include "mesh/core_state.h"
 
 #include <stdio.h>
@@ -202,6 +202,12 @@ static void drive_switchover(struct core *c)
     if (!is_primary(c) || !lease_held(c) || late) {
         undo(c, "the switchover did not finish in time",
              "It was undone before the primary gave its term up.");
+        return;
+    }
+    int target = member_index(c, o->command.target);
+    if (target < 0 || !peer_fresh(c, target, span_ms(c->set.lease_ms))) {
+        undo(c, "the target is not heard any more",
+             "The switchover was undone before the primary gave its term up.");
         return;
     }
     bool down = c->sample.phase == PG_DOWN &&
@@ -405,8 +411,9 @@ void operate_drive(struct core *c)
     case OPERATION_STOP:
     case OPERATION_HANDOVER:
     case OPERATION_RELEASED: drive_switchover(c); break;
-    case OPERATION_UNDO:
-        if (!is_primary(c) || c->sample.phase == PG_PRIMARY)
+    case OPERATION_UNDO: /* over once the hand runs it by the new goal: a stop may have been asked for a moment before */
+        if (!is_primary(c) || (c->sample.phase == PG_PRIMARY && c->goal.kind == GOAL_PRIMARY &&
+                               c->sample.goal_seq == c->goal.seq))
             memset(&c->operation, 0, sizeof c->operation);
         break;
     case OPERATION_WAIT_RECORD:

@@ -23,6 +23,7 @@
 #define REWIND  STEP_REWIND
 #define CLONE   STEP_CLONE
 #define STOP    STEP_SHUTDOWN
+/* A primary that is stopping when it shall serve: a switchover was undone, and its stop may wait for a standby that died. */
 static const enum pg_step TABLE[GOAL_COUNT][STATE_COUNT] = {
     /*                  absent  down     starting starting recovery promot-  primary  stop-  busy  broken
                                          standby  primary           ing               ping               */
@@ -30,7 +31,7 @@ static const enum pg_step TABLE[GOAL_COUNT][STATE_COUNT] = {
     [GOAL_KEEP]     = { REST,   REST,    WAIT,    WAIT,    REST,    WAIT,    REST,    WAIT,  REST, REST  },
     [GOAL_DOWN]     = { DONE,   DONE,    KILL,    KILL,    KILL,    KILL,    KILL,    KILL,  KILL, FAIL  },
     [GOAL_INIT]     = { INITDB, ADOPT,   KILL,    WAIT,    FAIL,    WAIT,    PRIMARY, WAIT,  WAIT, ADOPT },
-    [GOAL_PRIMARY]  = { FAIL,   START_P, FAIL,    WAIT,    FAIL,    WAIT,    PRIMARY, WAIT,  WAIT, FAIL  },
+    [GOAL_PRIMARY]  = { FAIL,   START_P, FAIL,    WAIT,    FAIL,    WAIT,    PRIMARY, KILL,  WAIT, FAIL  },
     [GOAL_PROMOTE]  = { FAIL,   START_X, WAIT,    KILL,    PROMOTE, PROMOTE, IS_ONE,  KILL,  WAIT, FAIL  },
     [GOAL_FOLLOW]   = { FAIL,   START_S, FOLLOW,  KILL,    FOLLOW,  KILL,    KILL,    KILL,  WAIT, FAIL  },
     [GOAL_REWIND]   = { CLONE,  REWIND,  KILL,    KILL,    KILL,    KILL,    KILL,    KILL,  WAIT, CLONE },

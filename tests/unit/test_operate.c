@@ -365,7 +365,7 @@ static void target_never_catches_up(struct rig *r)
 }
 static void target_dies(struct rig *r)
 {
-    r->alive &= ~2u, rig_run(r, 700), stopped(r, true, RIG_LSN), wait(r, 10500);
+    r->alive &= ~2u, wait(r, 800);
 }
 
 static const struct undo_row {

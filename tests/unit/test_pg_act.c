@@ -97,6 +97,7 @@ static const struct never_row {
     {"down kills a server that stops slowly", GOAL_DOWN, STATE_STOPPING, STEP_KILL},
     {"a running server is not rewound", GOAL_REWIND, STATE_RECOVERY, STEP_KILL},
     {"nothing to rewind: clone", GOAL_REWIND, STATE_ABSENT, STEP_CLONE},
+    {"a stop that is undone is not waited for", GOAL_PRIMARY, STATE_STOPPING, STEP_KILL},
     {"a clean stop is waited for", GOAL_SHUTDOWN, STATE_STOPPING, STEP_SHUTDOWN},
 };
 
