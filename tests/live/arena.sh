@@ -90,7 +90,7 @@ arena_begin() { # name
     live_network
     disks_make
     live_init --durability "$durability" --set promote_timeout=8s --set pg.max_wal_size=256MB --set pg.min_wal_size=32MB \
-        --set pg.max_slot_wal_keep_size=64MB
+        --set pg.max_slot_wal_keep_size=64MB --set pg.wal_keep_size=32MB
     state_disks_make
     start_all
     must 'a cluster comes up from nothing' await 90 whole 2

@@ -66,7 +66,7 @@ judge() { # expectation, hold, begun (us)
         same)
             [ "$within" -gt 0 ] || within=2
             sleep "$2"
-            await "$within" writes_flow || seen='writes do not flow'
+            await "$within" writes_flow 1500 || seen='writes do not flow'
             [ "$(term)" = "$before" ] || seen="$seen the term rose from $before to $(term)"
             ;;
         failover)

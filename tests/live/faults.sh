@@ -174,9 +174,9 @@ good_cable() { # name
     until_over "wire-$1"
     net link del "j-$1" 2>/dev/null || :
 }
-begin_slow_50() { bad_cable "$1" --delay-ms 50 --jitter-ms 20; }
+begin_slow_50() { bad_cable "$1" --delay-ms 25 --jitter-ms 20; }
 end_slow_50() { good_cable "$1"; }
-begin_slow_200() { bad_cable "$1" --delay-ms 200 --jitter-ms 100; }
+begin_slow_200() { bad_cable "$1" --delay-ms 100 --jitter-ms 50; }
 end_slow_200() { good_cable "$1"; }
 begin_slow_lease() { bad_cable "$1" --delay-ms 800; }
 end_slow_lease() { good_cable "$1"; }

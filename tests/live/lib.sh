@@ -404,7 +404,7 @@ acks_in() { grep -q '^ack' "$1" 2>/dev/null; }
 acks_after() { # log, microseconds: has a row that was sent later been acknowledged?
     awk -v t="$2" '$1 == "ack" && $5 > t { found = 1; exit } $1 == "sent" && $4 < t { exit } END { exit !found }' < <(tac "$1")
 }
-writes_flow() { acks_after "${WRITER_LOGS[0]}" "$(($(clock) - 200000))"; }
+writes_flow() { acks_after "${WRITER_LOGS[0]}" "$(($(clock) - ${1:-200} * 1000))"; } # [within so many milliseconds]
 writers_stop() {
     local pid
     for pid in "${WRITER_PIDS[@]}"; do
