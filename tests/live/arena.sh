@@ -123,7 +123,7 @@ disk() { # name of the image, megabytes, mount point
 # Loop devices and ext4 are not to be had everywhere (containers): then the faults of disks are left out.
 disks_possible() {
     mkdir "$work/disk/probe"
-    (disk probe.image 8 "$work/disk/probe" && umount "$work/disk/probe") >/dev/null 2>&1 || disks=0
+    (disk probe.image 32 "$work/disk/probe" && umount "$work/disk/probe") >/dev/null 2>&1 || disks=0
     rm -f "$work/disk/probe.image"
 }
 disks_make() {

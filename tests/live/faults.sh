@@ -71,6 +71,8 @@ begin_standby_crash() { crash_now "$2"; }
 end_standby_crash() { start_again "$2"; }
 begin_standbys_crash() { crash_now "$2" "$3"; }
 end_standbys_crash() { start_again "$2" "$3"; }
+begin_standbys_vanish() { unplug "$2"; unplug "$3"; }
+end_standbys_vanish() { heal "$2" "$3"; }
 begin_primary_and_standby() { crash_now "$1" "$2"; }
 end_primary_and_standby() { start_again "$1" "$2"; }
 begin_all_kill() {
