@@ -40,6 +40,8 @@ struct hand {
     void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
     instant retry_at, phase_since, crashed_at, upkeep_at;
     int failures;
+    bool ended;    /* a server that we ran */
+    bool barred;   /* ... and its directory is marked as a standby's since */
     int stillborn; /* servers in a row that ended before they answered */
     bool reached;  /* the goal, in this state: */
     int reached_state;

@@ -383,9 +383,24 @@ static void failed(struct hand *h)
     h->retry_at = commands_primary(h->goal.kind) ? instant_never() : instant_add(fence_now(), span_ms(pause));
 }
 
+/* A server of ours that ended and is not to be a primary now: whoever starts it by hand, or by the distribution's unit,
+ * which know nothing of leases, gets a standby that takes no writes.  An orderly stop of the member leaves the directory
+ * as it is: that may be the end of pgmesh here. */
+static void bar_by_hand(struct hand *h)
+{
+    struct problem why;
+    if (!h->ended || h->barred || commands_primary(h->goal.kind) || h->goal.kind == GOAL_SHUTDOWN)
+        return;
+    h->barred = true;
+    if (!pg_process_signal_file(h, true, &why))
+        log_event(LOG_LEVEL_WARNING, "not_barred", "%s", why.fact);
+}
+
 static void turn(struct hand *h)
 {
     enum pg_state state = state_now(h);
+    if (state == STATE_DOWN)
+        bar_by_hand(h);
     bool given_up = h->sample.progress == PG_GOAL_FAILED;
     bool died = h->reached && state == STATE_DOWN &&
                 commands_primary(h->goal.kind); /* what follows is decided (pg.h) */

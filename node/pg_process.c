@@ -458,6 +458,8 @@ static void buried(struct hand *h)
     if (h->postmaster_fd >= 0)
         close(h->postmaster_fd);
     h->postmaster_fd = -1;
+    h->ended = h->ended || h->postmaster;
+    h->barred = false;
     h->postmaster = 0;
     h->started_primary = false;
     h->promote_asked = 0;

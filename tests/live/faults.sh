@@ -342,7 +342,10 @@ begin_started_by_hand() {
         exec nsenter --net="/run/netns/$prefix-$1" -- setpriv --reuid=postgres --regid=postgres --init-groups \
             "$PG_BIN/pg_ctl" -D "$work/$1/data" -l "$work/$1/by-hand.log" -t 15 -w start >/dev/null 2>&1
     ) || say 'started by hand, it does not come up'
+    in_hand=$(cd / && setpriv --reuid=postgres --regid=postgres --init-groups \
+        psql -XAtq -h /var/run/postgresql -U postgres -c 'SELECT pg_is_in_recovery()' 2>&1) || :
     heal "$1"
+    [ "$in_hand" != f ] # it must not take writes
 }
 end_started_by_hand() { pg_ctl_by_hand "$1" stop -m immediate >/dev/null 2>&1 || :; }
 

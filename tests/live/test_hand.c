@@ -67,6 +67,16 @@ static bool is_clean(const struct one *o)
 {
     return is_down(o) && o->sample.clean;
 }
+static bool has_signal(const struct one *o)
+{
+    char path[FILE_PATH_SIZE + 16];
+    snprintf(path, sizeof path, "%s/standby.signal", o->config.data_dir);
+    return access(path, F_OK) == 0;
+}
+static bool is_barred(const struct one *o)
+{
+    return is_down(o) && has_signal(o);
+}
 static bool in_force(const struct one *o)
 {
     return o->sample.sync_seq == o->sync_seq && o->sample.sync_progress == PG_GOAL_REACHED;
@@ -307,6 +317,7 @@ int main(int argc, char **argv)
 
     goal(A, GOAL_DOWN, 2, 5, -1, a1);
     check("kill-primary", A, is_down);
+    check("who-starts-it-by-hand-gets-a-standby", A, is_barred);
     expect("the guard is disarmed", one[A].page->armed_term == 0);
 
     goal(B, GOAL_PROMOTE, 2, 1, -1, b1);
@@ -345,6 +356,7 @@ int main(int argc, char **argv)
 
     goal(B, GOAL_SHUTDOWN, 2, 5, -1, b1);
     check("shutdown-primary", B, is_clean);
+    expect("an orderly stop leaves the directory as it is", !has_signal(&one[B]));
     one[A].goal.sync = third;
     lease(A, 3);
     goal(A, GOAL_SEAL, 2, 5, B, a2);
