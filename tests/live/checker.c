@@ -8,7 +8,7 @@
  * `check` complains, a line each, about: an acknowledged row that is missing or not as it was written; a row that
  * nobody sent; a row that is there twice; an id used twice; two servers that acknowledged at once; a read that goes
  * backwards; a log that does not end in order. Exit status 0: nothing to complain of, 1: something, 2: it could not be checked.
- * --allow-loss (durability async): missing rows are counted and are no failure.
+ * --allow-loss (durability async): missing rows, and reads that do not show them, are counted and are no failure.
  * --running: the writers still write; the logs are read before the table and once more after it.
  * --excuse: what SERVER answered to reads between these two times (microseconds, as the logs count) is not judged.
  * --rows reads the table from a file (`ID SERVER TIMELINE` in a line) in place of a server, for its own test. */
@@ -163,7 +163,7 @@ static int check(const struct ack_log *log, const struct ack_log *later, size_t 
     check_table(later, t, &f);
     size_t doubles = ack_double_primaries(log, stdout),
            backwards = ack_backwards(log, options.excuses, options.n_excuses, stdout),
-           bad = f.changed + f.strangers + f.twice + doubles + backwards + ids_twice;
+           bad = f.changed + f.strangers + f.twice + doubles + ids_twice + (allow_loss ? 0 : backwards);
     if (ids_twice > 0)
         printf("log: %zu ids were used twice\n", ids_twice);
     if (!options.running && (log->end_us == 0 || log->unreadable > 0)) {
