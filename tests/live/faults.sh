@@ -162,7 +162,7 @@ bad_cable() { # name, options of live/wire
     local bridge=s-${SITE[$1]}
     [ "${SITE[$1]}" != - ] || bridge=backbone
     in_background "wire-$1" nsenter --net="/run/netns/$prefix-net" -- "$LIVE_BIN/live/wire" "a-$1" "b-$1" "${@:2}"
-    await 5 grep -q ready "$work/log/fault-wire-$1.txt" || return 1
+    await 5 grep -qs ready "$work/log/fault-wire-$1.txt" || return 1
     net link add "j-$1" type bridge
     net link set "j-$1" up
     net link set "a-$1" master "j-$1" up
