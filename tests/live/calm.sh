@@ -2,7 +2,7 @@
 # calm.sh: trouble that is none. Everything here lies within what a healthy primary must bear, so a change of the primary,
 # or of the term, is a failure.
 #
-#     tests/live/calm.sh [--minutes N] [--seed S]      60 minutes unless told otherwise
+#     tests/live/calm.sh [--minutes N] [--seed S] [--only data,state,kill,reload,witness]      60 minutes unless told otherwise
 #
 # All of it at once, for the whole time: two CPU hogs for each core; a hog that fills and frees memory, and one that writes
 # and flushes on the primary's disk; 5 % of every database's packets lost, and 20 ms of jitter
@@ -16,11 +16,12 @@
 . "$LIVE_ROOT/tests/live/faults.sh"
 . "$LIVE_ROOT/tests/live/arena.sh"
 
-minutes=60 seed=$(date +%s) record=$LIVE_BIN/footprint-calm.tsv
+minutes=60 seed=$(date +%s) all=(data state kill reload witness) record=$LIVE_BIN/footprint-calm.tsv
 while [ $# -gt 0 ]; do
     case $1 in
         --minutes) minutes=$2; shift ;;
         --seed) seed=$2; shift ;;
+        --only) read -ra all <<<"${2//,/ }"; shift ;;
         *) sed -n '2,/^\. /{/^\. /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
     esac
     shift
@@ -53,7 +54,7 @@ began=$(clock)
 
 declare -A came=()
 pinprick() {
-    local all=(data state kill reload witness) what name
+    local what name
     what=${all[RANDOM % ${#all[@]}]}
     name=db$((1 + RANDOM % 3))
     came[$what]=$((${came[$what]:-0} + 1))
