@@ -349,15 +349,17 @@ static int seals_mutant(struct core *c, struct sealed_statement *use, int *best,
     return n + 1;
 }
 
-/* The successor that a planned switchover named has all the WAL: worth a longer wait than any other. */
+/* The successor that a planned switchover named has all the WAL: worth a longer wait than any other, and so it waits for
+ * its own seal, too, when it is the one that asks. */
 static bool successor_awaited(const struct core *c)
 {
     const struct release *r = &c->disk.release;
     if (!c->disk.has_release || r->term != decided(c)->term || r->successor == MEMBER_NONE)
         return false;
     int i = member_index(c, r->successor);
-    return i >= 0 && i != c->self_index && database_eligible(c, i) &&
-           !sealed_by(&c->proposer, r->successor) &&
+    bool there = i == c->self_index ? c->set.candidate && !(c->sample.preflight & PREFLIGHT_BARS)
+                                    : i >= 0 && database_eligible(c, i);
+    return there && !sealed_by(&c->proposer, r->successor) &&
            !instant_due_any(c->now, instant_add(c->proposer.enough,
                                                 span_ms(SUCCESSOR_WAITS * (int64_t)c->set.seal_wait_ms)));
 }

@@ -464,6 +464,36 @@ START_TEST(a_switchover_ends_with_the_takeover)
 }
 END_TEST
 
+/* The one that a switchover named asks itself, and another database is sealed sooner. */
+START_TEST(a_successor_waits_for_its_own_seal)
+{
+    struct rig *r = asking_with(only_db3, named);
+    rig_clear(r);
+    promise(r, W1, base(r));
+    promise(r, W2, base(r));
+    say_seals(r, DB3_SEALS);
+    rig_run(r, 300);
+    ck_assert(proposed(r) == NULL);
+    own_seal(r);
+    rig_run(r, 60);
+    ck_assert(proposed(r) != NULL);
+    ck_assert_int_eq(proposed(r)->proposal.record.primary, DB2);
+}
+END_TEST
+
+START_TEST(a_successor_that_cannot_be_sealed_is_not_waited_for_for_ever)
+{
+    struct rig *r = asking_with(only_db3, named);
+    rig_clear(r);
+    promise(r, W1, base(r));
+    promise(r, W2, base(r));
+    say_seals(r, DB3_SEALS);
+    rig_run(r, 1200);
+    ck_assert(proposed(r) != NULL);
+    ck_assert_int_eq(proposed(r)->proposal.record.primary, DB3);
+}
+END_TEST
+
 /* Ids of timelines that anybody has seen are not used again. */
 static void in_own_archive(struct rig *r)
 {
@@ -797,6 +827,8 @@ int main(void)
     tcase_add_loop_test(tcase, seals, 0, ROWS(seal_rows));
     tcase_add_test(tcase, two_promises_of_five_are_no_quorum);
     tcase_add_test(tcase, a_switchover_ends_with_the_takeover);
+    tcase_add_test(tcase, a_successor_waits_for_its_own_seal);
+    tcase_add_test(tcase, a_successor_that_cannot_be_sealed_is_not_waited_for_for_ever);
     tcase_add_loop_test(tcase, timelines, 0, ROWS(timeline_rows));
     tcase_add_test(tcase, a_change_found_undecided_is_built_on);
     tcase_add_test(tcase, the_highest_found_counts);
