@@ -111,11 +111,11 @@ static int check_typed(struct order *o, const struct failover *f)
 {
     char *end;
     if (f->cluster != NULL && strcmp(f->cluster, o->cluster.name) != 0)
-        return output_fail(&o->x->out, EXIT_REFUSED,
+        return output_fail(&o->x->out, EXIT_OTHER_CLUSTER,
                            text("this is cluster %s, not %s", o->cluster.name, f->cluster),
                            "Nothing was done.", "Look at \"pgmesh status\" and at --config.");
     if (f->term != NULL && (strtoull(f->term, &end, 10) != o->view.term || *end != '\0'))
-        return output_fail(&o->x->out, EXIT_REFUSED, text("the term is %llu, not %s", o->view.term, f->term),
+        return output_fail(&o->x->out, EXIT_STALE, text("the term is %llu, not %s", o->view.term, f->term),
                            "The primary has changed since, or the number is mistyped. Nothing was done.",
                            "Look at \"pgmesh status\" again before you decide.");
     return EXIT_OK;

@@ -21,7 +21,7 @@ const struct option_row options_drill[] = {
     {NULL, NULL, NULL},
 };
 
-enum { LOOK_MS = 100, OBSERVERS_MS = 3000, SETTLE_S = 60 };
+enum { LOOK_MS = 100, OBSERVERS_MS = 3000, SETTLE_S = 60, CALM_MS = 1000 };
 
 struct drill {
     struct inspect *x;
@@ -46,15 +46,9 @@ static long long now_ms(void)
 /* How ready the member asked says that the mesh is; READY_NOT without an answer. */
 static enum readiness look(struct drill *d, struct view *v, struct view_estimate *e, json_t **answer)
 {
-    FILE *errors = d->x->out.errors;
-    bool json = d->x->out.json;
-    d->x->out.json = false; /* an answer that fails to come is no end yet */
-    d->x->out.errors = fopen("/dev/null", "we");
+    d->x->out.quiet = true; /* an answer that fails to come is no end yet */
     int code = view_ask(d->x, v, answer);
-    if (d->x->out.errors != NULL)
-        fclose(d->x->out.errors);
-    d->x->out.errors = errors;
-    d->x->out.json = json;
+    d->x->out.quiet = false;
     json_decref(d->findings);
     d->findings = NULL;
     if (code != EXIT_OK)
@@ -126,23 +120,69 @@ static json_t *outages(struct drill *d, const char *primary)
     return list;
 }
 
-/* Waits until `primary` serves and the mesh is as ready as the drill wants it. */
+/* Waits until `primary` serves and the mesh is as ready as the drill wants it, for a second without a break. */
 static bool settle(struct drill *d, const char *primary, long long *took_ms)
 {
     static struct view v;
     struct view_estimate e;
-    long long since = now_ms();
-    for (;;) {
+    long long since = now_ms(), calm = -1;
+    for (;; poll(NULL, 0, LOOK_MS)) {
         json_t *answer;
         enum readiness r = look(d, &v, &e, &answer);
         bool good = answer != NULL && strcmp(v.primary, primary) == 0 &&
                     (r == READY || (r == READY_DEGRADED && d->even_degraded));
         json_decref(answer);
-        *took_ms = now_ms() - since;
-        if (good)
+        calm = !good ? -1 : calm < 0 ? now_ms() : calm;
+        *took_ms = (good ? calm : now_ms()) - since;
+        if (good && now_ms() - calm >= CALM_MS)
             return true;
-        if (*took_ms > d->settle_ms)
+        if (!good && *took_ms > d->settle_ms)
             return false;
+    }
+}
+
+/* One order; its complaint is for the caller. */
+static int order_once(struct drill *d, const char *to, bool *given)
+{
+    int code = order_open(&order, d->x);
+    *given = false;
+    if (code != EXIT_OK)
+        return code;
+    const struct cluster_member *m = order_target(&order, to, true, &code);
+    if (m == NULL)
+        return code;
+    order.quiet = true;
+    order.command.kind = COMMAND_SWITCHOVER;
+    order.command.target = m->member.id;
+    snprintf(order.deed, sizeof order.deed, "switch over to %s", to);
+    *given = true;
+    d->x->out.quiet = true;
+    code = order_give(&order);
+    d->x->out.quiet = false;
+    return code;
+}
+
+/* The primary may be changing the sync set at that very moment: that is no reason to end a drill (operate.c). */
+static int switch_over(struct drill *d, const char *to, unsigned long long *term)
+{
+    long long until = now_ms() + d->settle_ms;
+    for (;;) {
+        bool given;
+        int code = order_once(d, to, &given);
+        bool busy = strstr(json_text(order.final, "text"), "busy") != NULL;
+        char fact[300], detail[200], hint[200];
+        *term = order.view.term;
+        snprintf(fact, sizeof fact, "cannot switch over to %s: %s", to, json_text(order.final, "text"));
+        snprintf(detail, sizeof detail, "%s", json_text(order.final, "detail"));
+        snprintf(hint, sizeof hint, "%s", json_text(order.final, "hint"));
+        if (given && order.final == NULL)
+            snprintf(fact, sizeof fact, "cannot switch over to %s: the member does not answer", to);
+        order_close(&order);
+        if (code == EXIT_OK || !given)
+            return code;
+        if (!busy || now_ms() > until)
+            return output_fail(&d->x->out, code, fact, *detail == '\0' ? NULL : detail,
+                               *hint == '\0' ? NULL : hint);
         poll(NULL, 0, LOOK_MS);
     }
 }
@@ -150,19 +190,8 @@ static bool settle(struct drill *d, const char *primary, long long *took_ms)
 static int leg(struct drill *d, const char *from, const char *to)
 {
     long long since = now_ms(), settled_ms;
-    int code = order_open(&order, d->x);
-    if (code != EXIT_OK)
-        return code;
-    const struct cluster_member *m = order_target(&order, to, true, &code);
-    if (m != NULL) {
-        order.quiet = true;
-        order.command.kind = COMMAND_SWITCHOVER;
-        order.command.target = m->member.id;
-        snprintf(order.deed, sizeof order.deed, "switch over to %s", to);
-        code = order_give(&order);
-    }
-    unsigned long long term = order.view.term;
-    order_close(&order);
+    unsigned long long term;
+    int code = switch_over(d, to, &term);
     if (code != EXIT_OK)
         return code;
     long long ordered_ms = now_ms() - since;

@@ -57,6 +57,7 @@ int command_ready(struct inspect *x);
 int command_simulate(struct inspect *x);
 int command_watch(struct inspect *x);
 int command_drill(struct inspect *x);
+int command_doctor(struct inspect *x);
 int command_completion(struct inspect *x);
 int command_where(struct inspect *x);
 int command_why(struct inspect *x);

@@ -44,6 +44,15 @@ const struct command_row commands[] = {
      "    pgmesh watch\n"
      "    pgmesh watch --interval 5 --count 12 > minute.txt",
      options_watch, command_watch},
+    {"doctor", "", "checks network, clock, disks, files, PostgreSQL's settings and the layout, with a hint each",
+     "What any member tells is checked from anywhere. On a member's host, as root and with its own node.conf, its disks\n"
+     "(a write and a flush in a file that has no name), the modes of its secrets, and PostgreSQL's settings (through\n"
+     "psql) are checked as well. Nothing is changed. Exit code 1 when there is a warning or worse.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh doctor --config /etc/pgmesh/db1/node.conf\n"
+     "    pgmesh doctor --output json | jq -r '.checks[] | select(.level == \"bad\") | .fact, .hint'",
+     options_none, command_doctor},
     {"simulate", "cut SITE... | lose MEMBER...", "what each side would do if a site were cut off or members were lost",
      "Counts quorums, sync sets and candidates by the very rules that the members follow, from what one of them sees\n"
      "now. Nothing is changed. \"cut\" takes members as well: their hosts go on without the network.\n"
@@ -168,12 +177,15 @@ const struct command_row commands[] = {
      "        --member db1,database,fra,10.0.1.1:7400 --member db2,database,ams,10.0.2.1:7400 \\\n"
      "        --member wit1,witness,lux,10.0.3.1:7400",
      options_init, command_init},
-    {"config", "check FILE... | sample", "check configuration files, or print one with every option explained",
+    {"config", "check FILE... | show FILE | sample", "check configuration files, show what is in force, print a sample",
      "\"check\" reads node.conf files as the daemons would (with cluster file and keys) and complains with file and\n"
-     "line. \"sample\" prints every option with its default.\n"
+     "line. It explains settings of other programs and of older PostgreSQL, and finds them in a postgresql.conf,\n"
+     "recovery.conf, repmgr.conf or patroni.yml as well. \"show\" prints every option as it is in force, \"sample\" each with\n"
+     "its default.\n"
      "\n"
      "Example:\n"
-     "    pgmesh config check orders/*/node.conf\n"
+     "    pgmesh config check orders/*/node.conf /etc/patroni/patroni.yml\n"
+     "    pgmesh config show /etc/pgmesh/node.conf\n"
      "    pgmesh config sample > node.conf",
      options_none, command_config},
     {"completion", "bash | zsh", "completion of commands, options and members for the shell",
@@ -206,7 +218,8 @@ static int help(struct inspect *x)
         "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
     output_text(o, 0,
                 "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
-                "4 no primary or no quorum, 5 no permission. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
+                "4 no primary or no quorum, 5 no permission, 6 unknown or ambiguous name, 7 another cluster, "
+                "8 what it rested on has changed. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
     return EXIT_OK;
 }
 

@@ -54,7 +54,7 @@ static int look(struct order *o)
     hex_put(id, o->cluster.id.b, sizeof o->cluster.id.b);
     if (strcmp(id, json_text(o->status, "cluster_id")) == 0)
         return EXIT_OK;
-    return output_fail(&o->x->out, EXIT_REFUSED, "the member belongs to another cluster than the key",
+    return output_fail(&o->x->out, EXIT_OTHER_CLUSTER, "the member belongs to another cluster than the key",
                        text("It is of \"%s\" (%s), the key of \"%s\" (%s).", o->view.cluster,
                             json_text(o->status, "cluster_id"), o->cluster.name, id),
                        "Two clusters may have one name; their ids differ.");
@@ -95,13 +95,11 @@ const struct cluster_member *order_target(struct order *o, const char *name, boo
             names[n++] = o->cluster.members[i].member.name;
     if (m != NULL && m->member.role != ROLE_OPERATOR && (!database || m->member.role == ROLE_DATABASE))
         return m;
-    const char *near = text_nearest(name, names, n);
-    *code = output_fail(&o->x->out, EXIT_REFUSED,
+    *code = output_fail(&o->x->out, EXIT_UNKNOWN,
                         m == NULL
                             ? text("cluster %s has no member \"%s\"", o->cluster.name, name)
                             : text("\"%s\" is no %s", name, database ? "database" : "member with a process"),
-                        near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near),
-                        "\"pgmesh status\" lists the members.");
+                        text_meant(name, names, n), "\"pgmesh status\" lists the members.");
     return NULL;
 }
 
@@ -137,6 +135,14 @@ static int send_once(struct order *o)
     return client_stream(&o->client, request, ORDER_TIMEOUT_MS, take_answer, o);
 }
 
+/* The members' own words (operate.c): of one that hears no primary, and of an order that came too late, again and again. */
+static enum exit_code code_of(const struct order *o, const char *sentence)
+{
+    if (strstr(sentence, "no member can execute") != NULL)
+        return EXIT_NO_PRIMARY;
+    return command_sign_again(o->final) != COMMAND_FINAL ? EXIT_STALE : EXIT_REFUSED;
+}
+
 static int tell(struct order *o)
 {
     const char *sentence = json_text(o->final, "text"), *detail = json_text(o->final, "detail"),
@@ -145,8 +151,7 @@ static int tell(struct order *o)
     if (code != EXIT_OK)
         return code;
     if (!json_flag(o->final, "done")) /* the word of a member that hears no primary: operate.c */
-        return output_fail(&o->x->out,
-                           strstr(sentence, "no member can execute") == NULL ? EXIT_REFUSED : EXIT_NO_PRIMARY,
+        return output_fail(&o->x->out, code_of(o, sentence),
                            text("cannot %s: %s", o->deed, *sentence == '\0' ? "refused" : sentence),
                            *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
     if (o->quiet)

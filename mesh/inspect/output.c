@@ -250,6 +250,9 @@ static const char *exit_code_name(enum exit_code code)
     case EXIT_NO_CONTACT: return "no_contact";
     case EXIT_NO_PRIMARY: return "no_primary";
     case EXIT_PERMISSION: return "permission";
+    case EXIT_UNKNOWN: return "unknown_name";
+    case EXIT_OTHER_CLUSTER: return "other_cluster";
+    case EXIT_STALE: return "stale";
     }
     return "?";
 }
@@ -268,6 +271,8 @@ static void put_complaint(struct output *o, const char *label, const char *s)
 
 int output_fail(struct output *o, enum exit_code code, const char *fact, const char *detail, const char *hint)
 {
+    if (o->quiet)
+        return code;
     fflush(o->to);
     put_complaint(o, "pgmesh: ", fact);
     put_complaint(o, "DETAIL: ", detail);
@@ -449,4 +454,25 @@ const char *text_nearest(const char *word, const char *const *words, size_t n)
         }
     }
     return best;
+}
+
+const char *text_meant(const char *word, const char *const *words, size_t n)
+{
+    char list[512] = "";
+    size_t used = 0, matches = 0, shown = 0;
+    for (size_t i = 0; i < n; i++)
+        matches += *word != '\0' && strncmp(words[i], word, strlen(word)) == 0;
+    for (size_t i = 0; i < n && matches > 1 && used < sizeof list; i++)
+        if (strncmp(words[i], word, strlen(word)) == 0) {
+            shown++;
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s",
+                                     shown == 1         ? ""
+                                     : shown == matches ? " or "
+                                                        : ", ",
+                                     words[i]);
+        }
+    if (matches > 1)
+        return text("It is ambiguous: it could be %s.", list);
+    const char *near = text_nearest(word, words, n);
+    return near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near);
 }

@@ -22,7 +22,10 @@ enum exit_code {
     EXIT_USAGE = 2,
     EXIT_NO_CONTACT = 3,
     EXIT_NO_PRIMARY = 4,
-    EXIT_PERMISSION = 5
+    EXIT_PERMISSION = 5,
+    EXIT_UNKNOWN = 6,       /* no member or site of that name, or several that could be meant */
+    EXIT_OTHER_CLUSTER = 7, /* the member, the key or the word belongs to another cluster */
+    EXIT_STALE = 8          /* what the order rested on has changed since it was looked at */
 };
 
 enum tone { TONE_PLAIN, TONE_STRONG, TONE_FAINT, TONE_GOOD, TONE_WARN, TONE_BAD };
@@ -31,6 +34,7 @@ struct output {
     FILE *to;     /* stdout, or a test's file */
     FILE *errors; /* stderr */
     bool json, colour, utf8;
+    bool quiet; /* complaints are not told: the caller has another way to go */
     int width;
 };
 /* Looks at `to` and the environment. */
@@ -94,5 +98,8 @@ const char *text_lsn(unsigned long long lsn);
 const char *text_duration(unsigned long long ms);
 /* The nearest of the words, when near enough to have been meant; else NULL. */
 const char *text_nearest(const char *word, const char *const *words, size_t n);
+/* What to say of a word that is none of them: "It could be db1 or db2." when it begins several, "Perhaps \"db1\" was
+ * meant." when one is near, else NULL. */
+const char *text_meant(const char *word, const char *const *words, size_t n);
 
 #endif

@@ -90,6 +90,8 @@ enum readiness readiness_judge(const struct view *v, const struct view_estimate 
     }
     if (strcmp(v->durability, "async") != 0 && v->sync_k < wanted)
         find(list, text("only %lld of %lld standbys confirm commits", v->sync_k, wanted));
+    if (v->joint)
+        find(list, "the sync set is changing");
     judge_best(e, list);
     json_t *troubles = links_troubles(v);
     json_array_extend(list, troubles);

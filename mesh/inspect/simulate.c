@@ -231,7 +231,11 @@ static int mean(struct simulation *m, const char *word)
     for (int i = 0; i < m->view.n; i++) {
         const struct view_member *one = &m->view.members[i];
         const char *name = m->cut ? one->site : one->name;
-        known[n++] = name;
+        bool again = false;
+        for (size_t k = 0; k < n; k++)
+            again = again || strcmp(known[k], name) == 0;
+        if (!again)
+            known[n++] = name;
         if (strcmp(name, word) == 0)
             found |= 1u << i;
     }
@@ -242,11 +246,9 @@ static int mean(struct simulation *m, const char *word)
     json_array_append_new(m->targets, json_string(word));
     if (found != 0)
         return EXIT_OK;
-    const char *near = text_nearest(word, known, n);
-    return output_fail(&m->x->out, EXIT_REFUSED,
+    return output_fail(&m->x->out, EXIT_UNKNOWN,
                        text("cluster %s has no %s \"%s\"", m->view.cluster, m->cut ? "site" : "member", word),
-                       near == NULL ? NULL : text("Perhaps \"%s\" was meant.", near),
-                       "\"pgmesh status\" lists members and sites.");
+                       text_meant(word, known, n), "\"pgmesh status\" lists members and sites.");
 }
 
 int command_simulate(struct inspect *x)

@@ -41,6 +41,9 @@ static const char *lease_text(const struct view *v)
 {
     if (v->lease_left_ms >= 0 && v->lease_ms > 0)
         return text(" · lease %lld ms of %lld", v->lease_left_ms, v->lease_ms);
+    long long granted = json_number(v->json, "grant_left_ms", -1); /* we are a voter: what we promised */
+    if (granted >= 0 && v->lease_ms > 0)
+        return text(" · our grant %lld ms of %lld", granted, v->lease_ms);
     return v->lease_ms > 0 ? text(" · lease of %lld ms", v->lease_ms) : "";
 }
 

@@ -1,63 +1,42 @@
-/* why.c: pgmesh why [TERM], pgmesh history. */
+/* why.c: pgmesh why [TERM]: a term's dossier, for people. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/inspect/why.h"
+
 #include "mesh/inspect/client.h"
-#include "mesh/inspect/dossier.h"
 #include "mesh/inspect/problems.h"
 #include "mesh/io/file.h"
 #include "mesh/io/view.h"
 
-enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE };
+enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE, WHY_REPORT };
 const struct option_row options_why[] = {
     [WHY_CERTIFICATE] = {"certificate", "FILE",
                          "a certificate in hex (as --output json shows it) instead of a member's journal"},
     [WHY_CLUSTER_FILE] = {"cluster-file", "FILE",
                           "whose keys it is verified with (beside the configuration)"},
+    [WHY_REPORT] = {"report", NULL, "an incident report in Markdown, with what was measured"},
     {NULL, NULL, NULL},
 };
 
-struct why {
-    struct inspect *x;
-    const char *term, *certificate, *cluster_file;
-    struct cluster cluster;
-    struct dossier dossier;
-    json_t *answer; /* NULL when the certificate came from a file */
-};
-
-/* A sentence that grows. */
-struct line {
-    char s[1200];
-    size_t n;
-};
-static void add(struct line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct line *l, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(l->s + l->n, sizeof l->s - l->n, format, args);
-    va_end(args);
-    if (n > 0 && l->n + (size_t)n < sizeof l->s)
-        l->n += (size_t)n;
-}
-
-static const char *name_of(const struct why *w, member_id id)
+const char *why_name(const struct why *w, member_id id)
 {
     return id == MEMBER_NONE ? "nobody" : cluster_member_name(&w->cluster, id);
 }
 
 /* ---- for people --------------------------------------------------------------------------------------------------- */
 
-static const char *kind_text(const struct why *w)
+const char *why_kind(const struct why *w)
 {
     const struct proposal *p = &w->dossier.certificate.proposal;
     switch (w->dossier.kind) {
     case DOSSIER_FIRST: return "the first record";
     case DOSSIER_CHANGE: return "a change by the primary";
     case DOSSIER_FAILOVER: return p->why.has_command ? "ordered failover" : "failover";
-    case DOSSIER_HANDOVER: return "handover";
+    case DOSSIER_HANDOVER:
+        return strcmp(json_text(w->answer, "kind"), "switchover") == 0 ? "planned switchover" : "handover";
     case DOSSIER_RETURN: return "return of the same primary";
     }
     return "";
@@ -69,10 +48,10 @@ static void print_head(const struct why *w)
     const struct record *r = &d->certificate.proposal.record;
     const char *at = w->answer == NULL ? "" : json_text(w->answer, "at");
     bool takeover = d->certificate.proposal.why.takeover;
-    output_tone(&w->x->out, TONE_STRONG, 2, "%s · term %s%llu%s%s · %s%s%s", kind_text(w),
+    output_tone(&w->x->out, TONE_STRONG, 2, "%s · term %s%llu%s%s · %s%s%s", why_kind(w),
                 takeover ? text("%llu → ", (unsigned long long)r->term - 1) : "", (unsigned long long)r->term,
-                *at == '\0' ? "" : " · ", at, takeover ? name_of(w, d->certificate.proposal.why.former) : "",
-                takeover ? " → " : "primary ", name_of(w, r->primary));
+                *at == '\0' ? "" : " · ", at, takeover ? why_name(w, d->certificate.proposal.why.former) : "",
+                takeover ? " → " : "primary ", why_name(w, r->primary));
     output_blank(&w->x->out);
 }
 
@@ -86,17 +65,17 @@ static void print_why(const struct why *w)
     }
     if (released > 0)
         output_field(&w->x->out, "why", "%s gave the term up itself (RELEASE), as %u of the voters had seen",
-                     name_of(w, j->former), released);
+                     why_name(w, j->former), released);
     else
         output_field(&w->x->out, "why",
                      "the lease of %s ended unrenewed at those who promised; the longest silence was %s",
-                     name_of(w, j->former), text_duration(longest));
+                     why_name(w, j->former), text_duration(longest));
     if (j->has_command)
-        output_field(&w->x->out, "order", "by %s: %s%s%s%s · signature %s", name_of(w, j->command.who),
+        output_field(&w->x->out, "order", "by %s: %s%s%s%s · signature %s", why_name(w, j->command.who),
                      j->command.kind == COMMAND_FAILOVER     ? "failover"
                      : j->command.kind == COMMAND_SWITCHOVER ? "switchover"
                                                              : "resume",
-                     j->command.target == MEMBER_NONE ? "" : text(" to %s", name_of(w, j->command.target)),
+                     j->command.target == MEMBER_NONE ? "" : text(" to %s", why_name(w, j->command.target)),
                      j->command.allow_data_loss ? ", loss of data allowed" : "",
                      *j->command.why == '\0' ? "" : text(" (%s)", j->command.why),
                      w->dossier.command_holds ? "valid" : "NOT VALID");
@@ -114,14 +93,14 @@ static void print_who(const struct why *w)
         for (const char *v = verdict_name(p->verdict); *v != '\0' && strlen(verdict) + 1 < sizeof verdict;
              v++)
             verdict[strlen(verdict)] = (char)toupper((unsigned char)*v);
-        add(&l, "%s%s %s%s", i == 0 ? "" : ", ", name_of(w, p->who), verdict,
-            !d->promise_holds[i]             ? " (NOT VALID)"
-            : p->verdict == VERDICT_RELEASED ? ""
-                                             : text(" (silent for %s)", text_duration(p->silent_ms)));
+        line_add(&l, "%s%s %s%s", i == 0 ? "" : ", ", why_name(w, p->who), verdict,
+                 !d->promise_holds[i]             ? " (NOT VALID)"
+                 : p->verdict == VERDICT_RELEASED ? ""
+                                                  : text(" (silent for %s)", text_duration(p->silent_ms)));
     }
     for (int i = 0; i < voters->n; i++)
         if ((d->promised & 1u << i) == 0)
-            add(&silent, "%s%s", silent.n == 0 ? "" : ", ", name_of(w, voters->v[i].id));
+            line_add(&silent, "%s%s", silent.n == 0 ? "" : ", ", why_name(w, voters->v[i].id));
     output_field(&w->x->out, "who", "promised: %s%s%s", l.s,
                  silent.n == 0 ? "" : " · not heard or not asked: ", silent.s);
 }
@@ -132,19 +111,20 @@ static void print_data(const struct why *w)
     const struct proposal *p = &d->certificate.proposal;
     struct line l = {0};
     for (int i = 0; i < p->why.n_seals; i++)
-        add(&l, "%s%s %s on timeline %u%s", i == 0 ? "" : ", ", name_of(w, p->why.seals[i].sealed.id),
-            text_lsn(p->why.seals[i].sealed.lsn), p->why.seals[i].sealed.timeline,
-            d->seal_holds[i] ? "" : " (SIGNATURE NOT VALID)");
+        line_add(&l, "%s%s %s on timeline %u%s", i == 0 ? "" : ", ", why_name(w, p->why.seals[i].sealed.id),
+                 text_lsn(p->why.seals[i].sealed.lsn), p->why.seals[i].sealed.timeline,
+                 d->seal_holds[i] ? "" : " (SIGNATURE NOT VALID)");
     if (p->record.durability == DURABILITY_ASYNC)
-        add(&l, " · async: what had not arrived there is lost");
+        line_add(&l, " · async: what had not arrived there is lost");
     else if (d->former_sealed)
-        add(&l, " · %s itself is among them: nothing can be missing", name_of(w, p->why.former));
+        line_add(&l, " · %s itself is among them: nothing can be missing", why_name(w, p->why.former));
     else if (d->seals_enough)
-        add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0],
-            p->record.sync[0].n,
-            d->seals_needed[1] > 0 ? text(", and %u of %u", d->seals_needed[1], p->record.sync[1].n) : "");
+        line_add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0],
+                 p->record.sync[0].n,
+                 d->seals_needed[1] > 0 ? text(", and %u of %u", d->seals_needed[1], p->record.sync[1].n)
+                                        : "");
     else
-        add(&l, " · NOT ENOUGH of them to prove that no acknowledged commit is missing");
+        line_add(&l, " · NOT ENOUGH of them to prove that no acknowledged commit is missing");
     output_field(&w->x->out, "data", "sealed: %s", l.s);
 }
 
@@ -153,7 +133,7 @@ static const char *because_text(const struct why *w, int i)
     const struct dossier *d = &w->dossier;
     const struct sealed_statement *seals = d->certificate.proposal.why.seals;
     const char *step = dossier_because(d, i, &w->cluster);
-    const char *chosen = name_of(w, d->certificate.proposal.record.primary);
+    const char *chosen = why_name(w, d->certificate.proposal.record.primary);
     lsn_t ahead = seals[d->chosen].sealed.lsn, behind = seals[i].sealed.lsn;
     if (strcmp(step, "wal") == 0 && seals[i].sealed.wal_term == seals[d->chosen].sealed.wal_term &&
         ahead >= behind)
@@ -176,10 +156,10 @@ static void print_not(const struct why *w)
     const struct dossier *d = &w->dossier;
     const struct justification *j = &d->certificate.proposal.why;
     if (d->chosen >= 0 && j->n_seals == 1)
-        output_field(&w->x->out, "chosen", "%s was the only one sealed", name_of(w, j->seals[0].sealed.id));
+        output_field(&w->x->out, "chosen", "%s was the only one sealed", why_name(w, j->seals[0].sealed.id));
     for (int i = 0; i < j->n_seals && d->chosen >= 0; i++)
         if (i != d->chosen)
-            output_field(&w->x->out, "not", "%s: %s", name_of(w, j->seals[i].sealed.id), because_text(w, i));
+            output_field(&w->x->out, "not", "%s: %s", why_name(w, j->seals[i].sealed.id), because_text(w, i));
 }
 
 static void print_proof(const struct why *w)
@@ -192,66 +172,29 @@ static void print_proof(const struct why *w)
         return;
     }
     for (int i = 0; i < d->certificate.n_accepted; i++)
-        add(&l, "%s%s", i == 0 ? "" : ", ", name_of(w, d->certificate.accepted[i].who));
+        line_add(&l, "%s%s", i == 0 ? "" : ", ", why_name(w, d->certificate.accepted[i].who));
     output_field(&w->x->out, "proof", "certificate %s: accepted by %s (%d of %d voters, rule %s)%s%s",
                  d->valid ? "valid" : "NOT VALID", l.s, __builtin_popcount(d->accepted), r->voters.n,
                  r->voters.rule == RULE_SITES ? "sites" : "majority", d->valid ? "" : " · ", d->wrong);
 }
 
-/* ---- the times ---- */
-
-enum { STORY_BEFORE_US = 2000000, STORY_AFTER_US = 30000000 };
-
-/* Events from shortly before the silence until the new primary serves: the journal holds many more. */
-static bool of_story(const struct why *w, const json_t *event)
-{
-    const struct justification *j = &w->dossier.certificate.proposal.why;
-    long long decided = json_number(w->answer, "at_us", -1), at = json_number(event, "at_us", -1),
-              silence_us = 0;
-    for (int i = 0; i < j->n_promises; i++)
-        if (j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms * 1000ll > silence_us)
-            silence_us = j->promises[i].silent_ms * 1000ll;
-    return at >= decided - silence_us - STORY_BEFORE_US && at <= decided + STORY_AFTER_US;
-}
-
-/* When the event of that name came last before the decision, or first after it; -1 never. */
-static long long event_at(const struct why *w, const char *name, bool before)
-{
-    const json_t *events = json_object_get(w->answer, "events");
-    long long decided = json_number(w->answer, "at_us", -1), found = -1;
-    size_t i;
-    json_t *one;
-    json_array_foreach((json_t *)events, i, one)
-    {
-        long long at = json_number(one, "at_us", -1);
-        if (strcmp(json_text(one, "name"), name) != 0 || !of_story(w, one) || (at <= decided) != before)
-            continue;
-        if (before || found < 0)
-            found = at;
-    }
-    return found;
-}
-
-/* The phases, as far as the member asked has seen them: each knows its own part best, the new primary most. */
+/* What it cost, and how long each step took. */
 static void print_times(const struct why *w)
 {
-    const struct justification *j = &w->dossier.certificate.proposal.why;
-    long long decided = json_number(w->answer, "at_us", -1), began = event_at(w, "+takeover", true),
-              ready = event_at(w, "+ready", false);
-    uint32_t silence = 0;
-    struct line l = {0};
-    for (int i = 0; i < j->n_promises; i++)
-        silence = j->promises[i].verdict != VERDICT_RELEASED && j->promises[i].silent_ms > silence
-                      ? j->promises[i].silent_ms
-                      : silence;
-    if (silence > 0)
-        add(&l, "waited %.3f s after the last grant's end", (double)silence / 1000);
-    if (began >= 0)
-        add(&l, "%sdecide and seal %.3f", l.n == 0 ? "" : " | ", (double)(decided - began) / 1e6);
-    if (ready >= 0)
-        add(&l, "%sready %.3f", l.n == 0 ? "" : " | ", (double)(ready - decided) / 1e6);
+    struct why_measured m;
+    struct line l;
+    why_measure(w, &m);
+    if (m.outage_ms >= 0)
+        output_field(&w->x->out, "cost", "no primary for %.2f s, as %s saw it · %s",
+                     (double)m.outage_ms / 1000, m.observer, why_lost(w, &m));
+    else
+        output_field(&w->x->out, "cost", "no observer told how long · %s", why_lost(w, &m));
+    why_phases(&m, &l);
     if (l.n > 0)
         output_field(&w->x->out, "time", "%s", l.s);
+    if (m.follower_us >= 0)
+        output_field(&w->x->out, "after", "%s was the first to stream from %s", m.follower,
+                     why_name(w, w->dossier.certificate.proposal.record.primary));
 }
 
 /* Each event by its seconds before and after the decision. */
@@ -266,7 +209,7 @@ static void print_events(const struct why *w)
     table_open(&t, columns, 3);
     json_array_foreach((json_t *)events, i, one)
     {
-        if (!of_story(w, one) || decided < 0)
+        if (!why_story(w, one))
             continue;
         table_cell(&t, TONE_PLAIN, "%+.3f", (double)(json_number(one, "at_us", -1) - decided) / 1e6);
         table_cell(&t, TONE_STRONG, "%s", json_text(one, "name"));
@@ -294,87 +237,6 @@ static void print_text(const struct why *w)
     print_events(w);
 }
 
-/* ---- for programs ------------------------------------------------------------------------------------------------- */
-
-static json_t *promises_json(const struct why *w)
-{
-    const struct justification *j = &w->dossier.certificate.proposal.why;
-    json_t *list = json_array();
-    for (int i = 0; i < j->n_promises; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:b}", "member", name_of(w, j->promises[i].who),
-                                              "verdict", verdict_name(j->promises[i].verdict), "silent_ms",
-                                              (json_int_t)j->promises[i].silent_ms, "valid",
-                                              w->dossier.promise_holds[i]));
-    return list;
-}
-
-static json_t *seals_json(const struct why *w)
-{
-    const struct dossier *d = &w->dossier;
-    const struct justification *j = &d->certificate.proposal.why;
-    json_t *list = json_array();
-    for (int i = 0; i < j->n_seals; i++) {
-        const struct sealed_statement *s = &j->seals[i];
-        const char *because = dossier_because(d, i, &w->cluster);
-        json_array_append_new(
-            list, json_pack("{s:s,s:s,s:i,s:I,s:I,s:b,s:b,s:s?}", "member", name_of(w, s->sealed.id), "lsn",
-                            text_lsn(s->sealed.lsn), "timeline", (int)s->sealed.timeline, "wal_term",
-                            (json_int_t)s->sealed.wal_term, "backlog_bytes", (json_int_t)s->backlog_bytes,
-                            "valid", d->seal_holds[i], "chosen", i == d->chosen, "not_chosen_because",
-                            *because == '\0' ? NULL : because));
-    }
-    return list;
-}
-
-static json_t *accepted_json(const struct why *w)
-{
-    const struct dossier *d = &w->dossier;
-    json_t *list = json_array();
-    for (int i = 0; i < d->certificate.n_accepted; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:b}", "member", name_of(w, d->certificate.accepted[i].who),
-                                        "valid", d->accepted_holds[i]));
-    return list;
-}
-
-static json_t *command_json(const struct why *w)
-{
-    const struct justification *j = &w->dossier.certificate.proposal.why;
-    if (!j->has_command)
-        return json_null();
-    return json_pack("{s:s,s:s?,s:b,s:s,s:b}", "operator", name_of(w, j->command.who), "target",
-                     j->command.target == MEMBER_NONE ? NULL : name_of(w, j->command.target),
-                     "allow_data_loss", j->command.allow_data_loss, "why", j->command.why, "valid",
-                     w->dossier.command_holds);
-}
-
-static void print_json(const struct why *w)
-{
-    const struct dossier *d = &w->dossier;
-    const struct proposal *p = &d->certificate.proposal;
-    const json_t *events = json_object_get(w->answer, "events");
-    const char *at = json_text(w->answer, "at");
-    json_t *j = json_pack("{s:s,s:s,s:I,s:I,s:i,s:s?,s:s?,s:s?}", "cluster", w->cluster.name, "kind",
-                          dossier_kind_name(d->kind), "term", (json_int_t)p->record.term, "version",
-                          (json_int_t)p->record.version, "timeline", (int)p->record.timeline, "primary",
-                          p->record.primary == MEMBER_NONE ? NULL : name_of(w, p->record.primary), "from",
-                          !p->why.takeover || p->why.former == MEMBER_NONE ? NULL : name_of(w, p->why.former),
-                          "at", *at == '\0' ? NULL : at);
-    json_object_set_new(j, "valid", json_boolean(d->valid));
-    json_object_set_new(j, "wrong", d->wrong[0] == '\0' ? json_null() : json_string(d->wrong));
-    json_object_set_new(j, "rule", json_string(p->record.voters.rule == RULE_SITES ? "sites" : "majority"));
-    json_object_set_new(j, "voters", json_integer(p->record.voters.n));
-    json_object_set_new(j, "promises", promises_json(w));
-    json_object_set_new(j, "seals", seals_json(w));
-    json_object_set_new(j, "seals_needed", json_integer(d->seals_needed[0] + d->seals_needed[1]));
-    json_object_set_new(j, "seals_enough", json_boolean(d->seals_enough));
-    json_object_set_new(j, "accepted", accepted_json(w));
-    json_object_set_new(j, "order", command_json(w));
-    json_object_set_new(j, "events", events == NULL ? json_array() : json_deep_copy(events));
-    json_object_set_new(j, "certificate", json_string(json_text(w->answer, "certificate")));
-    output_json(&w->x->out, j);
-}
-
 /* ---- where it comes from ------------------------------------------------------------------------------------------ */
 
 static int not_a_certificate(struct why *w)
@@ -398,6 +260,9 @@ static int read_hex(struct why *w, const char *hex)
 static int load_cluster(struct why *w, const char *path)
 {
     struct problem problem = {0};
+    if (*path == '\0')
+        return usage(w->x, "no cluster file is named",
+                     "A certificate is verified with --cluster-file FILE, or --config FILE beside one.");
     keys_begin();
     return cluster_load(path, &w->cluster, &problem) ? EXIT_OK
                                                      : output_problem(&w->x->out, EXIT_REFUSED, &problem);
@@ -469,6 +334,8 @@ int command_why(struct inspect *x)
             w.certificate = value;
         else if (option == WHY_CLUSTER_FILE)
             w.cluster_file = value;
+        else if (option == WHY_REPORT)
+            w.report = true;
         else if (w.term == NULL)
             w.term = value;
         else
@@ -480,51 +347,12 @@ int command_why(struct inspect *x)
     if (code == EXIT_OK) {
         code = w.dossier.valid ? EXIT_OK : EXIT_REFUSED;
         if (x->out.json)
-            print_json(&w);
+            why_json(&w);
+        else if (w.report)
+            why_report(&w);
         else
             print_text(&w);
     }
     json_decref(w.answer);
     return code;
-}
-
-/* ---- history ------------------------------------------------------------------------------------------------------ */
-
-static void history_row(struct table *t, const json_t *one)
-{
-    long long ready = json_number(one, "ready_ms", -1);
-    const char *from = json_text(one, "from"), *to = json_text(one, "primary");
-    table_cell(t, TONE_STRONG, "%lld", json_number(one, "term", 0));
-    table_cell(t, TONE_PLAIN, "%s", json_text(one, "at"));
-    table_cell(t, TONE_PLAIN, "%s", json_text(one, "kind"));
-    table_cell(t, TONE_PLAIN, "%s%s%s", from, *from == '\0' ? "" : " → ", *to == '\0' ? "nobody" : to);
-    table_cell(t, TONE_PLAIN, "%lld", json_number(one, "timeline", 0));
-    table_cell(t, TONE_PLAIN, "%s", ready < 0 ? "–" : text_duration((unsigned long long)ready));
-}
-
-int command_history(struct inspect *x)
-{
-    static struct client client;
-    static const struct column columns[] = {{"TERM", 0, true},  {"AT", 1, false},
-                                            {"KIND", 2, false}, {"PRIMARY", 0, false},
-                                            {"TL", 4, true},    {"READY AFTER", 3, true}};
-    json_t *answer, *list, *one;
-    struct table t;
-    size_t i;
-    int code = EXIT_OK;
-    if (!args_none(x, &code) || (code = client_open(&client, x)) != EXIT_OK)
-        return code;
-    if ((code = client_ask(&client, json_pack("{s:s}", "command", "history"), &answer)) != EXIT_OK)
-        return code;
-    if (x->out.json) {
-        output_json(&x->out, answer);
-        return EXIT_OK;
-    }
-    list = json_object_get(answer, "history");
-    table_open(&t, columns, 6);
-    json_array_foreach(list, i, one) history_row(&t, one);
-    table_print(&x->out, &t);
-    table_close(&t);
-    json_decref(answer);
-    return EXIT_OK;
 }

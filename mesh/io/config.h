@@ -134,6 +134,11 @@ struct config_value {
     const char *name, *value;
 };
 void config_print_sample(FILE *out, const struct config_value *set, size_t n);
+/* The value of an option as one would write it: the time with its unit, paths complete; "" where it is not set.  Not for
+ * HBA and PARAMETERS, which have many. */
+enum { CONFIG_SHOWN_SIZE = FILE_PATH_SIZE + ADDRESSES_MAX * 64 };
+const char *config_show(const struct config *c, const struct config_option *o,
+                        char out[static CONFIG_SHOWN_SIZE]);
 /* The nearest known option, or NULL; for did-you-mean. */
 const char *config_nearest(const char *name);
 

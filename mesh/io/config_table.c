@@ -174,6 +174,62 @@ void config_print_sample(FILE *out, const struct config_value *set, size_t n)
     }
 }
 
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static int64_t get_integer(const void *field, size_t size)
+{
+    switch (size) {
+    case 1: return *(const uint8_t *)field;
+    case 2: return *(const uint16_t *)field;
+    case 4: return *(const uint32_t *)field;
+    }
+    return 0;
+}
+
+static void show_choice(const struct config_option *o, const void *field, char out[static CONFIG_SHOWN_SIZE])
+{
+    int choice;
+    const char *p = o->choices;
+    memcpy(&choice, field, sizeof choice);
+    for (; choice > 0 && strchr(p, '|'); choice--)
+        p = strchr(p, '|') + 1;
+    snprintf(out, CONFIG_SHOWN_SIZE, "%.*s", (int)strcspn(p, "|"), p);
+}
+
+static void show_addresses(const struct config *c, const struct address *list,
+                           char out[static CONFIG_SHOWN_SIZE])
+{
+    char one[ADDRESS_TEXT_SIZE];
+    size_t used = 0;
+    int n = list == c->listen ? c->n_listen : c->n_http_listen;
+    out[0] = '\0';
+    for (int i = 0; i < n && used < CONFIG_SHOWN_SIZE; i++)
+        used += (size_t)snprintf(out + used, CONFIG_SHOWN_SIZE - used, "%s%s", i ? "," : "",
+                                 address_print(one, &list[i]));
+}
+
+const char *config_show(const struct config *c, const struct config_option *o,
+                        char out[static CONFIG_SHOWN_SIZE])
+{
+    const void *field = (const char *)c + o->offset;
+    out[0] = '\0';
+    switch (o->type) {
+    case CONFIG_NAME:
+    case CONFIG_TEXT:
+    case CONFIG_PATH: snprintf(out, CONFIG_SHOWN_SIZE, "%s", (const char *)field); break;
+    case CONFIG_BOOL: strcpy(out, *(const bool *)field ? "on" : "off"); break;
+    case CONFIG_CHOICE: show_choice(o, field, out); break;
+    case CONFIG_INTEGER:
+        snprintf(out, CONFIG_SHOWN_SIZE, "%lld", (long long)get_integer(field, o->size));
+        break;
+    case CONFIG_TIME: config_print_time(out, get_integer(field, o->size)); break;
+    case CONFIG_ADDRESSES: show_addresses(c, field, out); break;
+    case CONFIG_HBA:
+    case CONFIG_PARAMETERS: break;
+    }
+    return out;
+}
+
 /* Levenshtein's distance, on names of bounded length. */
 static unsigned distance(const char *a, const char *b)
 {

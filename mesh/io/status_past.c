@@ -110,7 +110,8 @@ static bool read_certificate(struct certificate *cert, uint8_t *bytes, const str
            wire_get_decided(cert, bytes, n);
 }
 
-static const char *kind_of(const struct proposal *p)
+/* `planned`: the RELEASE of the term before said so; the record that was decided does not any more. */
+static const char *kind_of(const struct proposal *p, bool planned)
 {
     int released = 0;
     if (!p->why.takeover)
@@ -119,9 +120,38 @@ static const char *kind_of(const struct proposal *p)
         return "return";
     for (int i = 0; i < p->why.n_promises; i++)
         released += p->why.promises[i].verdict == VERDICT_RELEASED;
-    if (released == 0)
-        return "failover";
-    return p->record.switchover_to != MEMBER_NONE ? "switchover" : "handover";
+    return released == 0 ? "failover" : planned ? "switchover" : "handover";
+}
+
+/* Do the seals prove that no acknowledged commit is missing? */
+static bool proven(const struct proposal *p)
+{
+    struct sealed seals[DATABASES_MAX];
+    struct record base = p->record;
+    base.primary = p->why.former;
+    base.primary_dir = p->why.former_dir;
+    for (int i = 0; i < p->why.n_seals; i++)
+        seals[i] = p->why.seals[i].sealed;
+    return p->record.durability != DURABILITY_ASYNC && seals_suffice(&base, seals, p->why.n_seals);
+}
+
+/* Why a term was given up, from the sentence of "+released": "NAME gave up term N: REASON". */
+struct released {
+    uint64_t term;
+    bool planned;
+    char reason[TEXT_SIZE];
+};
+
+static void see_released(struct released *r, const struct journal_line *line)
+{
+    char text[TEXT_SIZE * 2], *colon;
+    if (line->kind != JOURNAL_EVENT || strcmp(line->name, "+released") != 0)
+        return;
+    snprintf(text, sizeof text, "%.*s", (int)line->text_len, line->text);
+    colon = strstr(text, ": ");
+    r->term = line->term;
+    snprintf(r->reason, sizeof r->reason, "%s", colon ? colon + 2 : "");
+    r->planned = strcmp(r->reason, "planned switchover") == 0;
 }
 
 struct telling {
@@ -129,14 +159,17 @@ struct telling {
     json_t *list, *last; /* last: the newest row */
     uint64_t term;
     int64_t decided_us;
+    struct released released;
     struct certificate cert;
     uint8_t bytes[CERTIFICATE_MAX];
 };
 
 static void tell_certificate(struct telling *t, const struct journal_line *line)
 {
-    const struct record *r = &t->cert.proposal.record;
-    member_id former = t->cert.proposal.why.takeover ? t->cert.proposal.why.former : MEMBER_NONE;
+    const struct proposal *p = &t->cert.proposal;
+    const struct record *r = &p->record;
+    member_id former = p->why.takeover ? p->why.former : MEMBER_NONE;
+    bool released = t->released.term + 1 == r->term;
     t->term = line->term;
     t->decided_us = line->at_us;
     t->last =
@@ -144,18 +177,46 @@ static void tell_certificate(struct telling *t, const struct journal_line *line)
                   status_text(cluster_member_name(t->v->cluster, r->primary)), "timeline", (int)r->timeline,
                   "from", former ? status_text(cluster_member_name(t->v->cluster, former)) : json_null(),
                   "at", when_json(line->at_us), "at_us", (json_int_t)line->at_us, "kind",
-                  kind_of(&t->cert.proposal), "voters_agreed", (int)t->cert.n_accepted);
+                  kind_of(p, released && t->released.planned), "voters_agreed", (int)t->cert.n_accepted);
+    if (p->why.takeover) {
+        json_object_set_new(t->last, "nothing_lost_proven", json_boolean(proven(p)));
+        json_object_set_new(t->last, "reason",
+                            status_text(p->why.has_command ? p->why.command.why
+                                        : released         ? t->released.reason
+                                                           : "the lease ended unrenewed"));
+    }
     json_array_append_new(t->list, t->last);
+}
+
+/* The sentences of mesh/notice.c begin with their numbers. */
+static void tell_event(struct telling *t, const struct journal_line *line)
+{
+    char text[TEXT_SIZE * 2], who[NAME_SIZE];
+    unsigned long long term, bytes;
+    unsigned ms;
+    snprintf(text, sizeof text, "%.*s", (int)line->text_len, line->text);
+    if (strcmp(line->name, "+ready") == 0 && json_object_get(t->last, "ready_ms") == NULL)
+        json_object_set_new(t->last, "ready_ms", json_integer((line->at_us - t->decided_us) / 1000));
+    if (strcmp(line->name, "+gap") == 0 && sscanf(text, "%llu bytes", &bytes) == 1)
+        json_object_set_new(t->last, "gap_bytes", json_integer((json_int_t)bytes));
+    if (strcmp(line->name, "+outage") != 0 ||
+        sscanf(text, "%u ms without a primary before term %llu, as %31s saw", &ms, &term, who) != 3 ||
+        term != t->term)
+        return;
+    if (json_integer_value(json_object_get(t->last, "outage_ms")) > (json_int_t)ms)
+        return; /* of several observers the one that waited longest */
+    json_object_set_new(t->last, "outage_ms", json_integer(ms));
+    json_object_set_new(t->last, "observer", json_string(who));
 }
 
 static bool tell(void *arg, const struct journal_line *line)
 {
     struct telling *t = arg;
+    see_released(&t->released, line);
     if (line->kind == JOURNAL_DECIDED && line->term > t->term && read_certificate(&t->cert, t->bytes, line))
         tell_certificate(t, line);
-    if (line->kind == JOURNAL_EVENT && line->term == t->term && t->last &&
-        strcmp(line->name, "+ready") == 0 && json_object_get(t->last, "ready_ms") == NULL)
-        json_object_set_new(t->last, "ready_ms", json_integer((line->at_us - t->decided_us) / 1000));
+    if (line->kind == JOURNAL_EVENT && line->term == t->term && t->last)
+        tell_event(t, line);
     return true;
 }
 
@@ -172,13 +233,16 @@ json_t *status_history(const struct status_view *v)
                                           "timeline", (int)first->timeline, "from", "at", "kind", "first"));
     journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, tell, t);
     free(t);
-    return json_pack("{s:o}", "history", list);
+    return json_pack("{s:s, s:s, s:o}", "cluster", v->cluster->name, "self",
+                     cluster_member_name(v->cluster, v->core->self), "history", list);
 }
 
 /* ---- why -------------------------------------------------------------------------------------------------------------- */
 
 struct search {
     uint64_t term, last_term; /* wanted (0: the newest takeover); seen before */
+    struct released released; /* the newest seen, and that of the term before the one found */
+    bool planned;
     bool found;
     int64_t at_us;
     struct certificate cert, candidate;
@@ -190,6 +254,9 @@ struct search {
 static bool look(void *arg, const struct journal_line *line)
 {
     struct search *s = arg;
+    see_released(&s->released, line);
+    if (line->kind != JOURNAL_DECIDED)
+        return true;
     bool opens = line->term > s->last_term;
     if (opens)
         s->last_term = line->term;
@@ -198,6 +265,7 @@ static bool look(void *arg, const struct journal_line *line)
     if (!s->term && !s->candidate.proposal.why.takeover)
         return true;
     s->found = true;
+    s->planned = s->released.planned && s->released.term + 1 == line->term;
     s->at_us = line->at_us;
     s->cert = s->candidate;
     memcpy(s->hex, line->hex, line->hex_len);
@@ -242,11 +310,14 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
 {
     const struct proposal *p = &s->cert.proposal;
     member_id former = p->why.takeover ? p->why.former : MEMBER_NONE;
-    json_t *out = json_pack(
-        "{s:I, s:s, s:i, s:o, s:o, s:I, s:s, s:s}", "term", (json_int_t)p->record.term, "primary",
-        cluster_member_name(v->cluster, p->record.primary), "timeline", (int)p->record.timeline, "from",
-        former ? status_text(cluster_member_name(v->cluster, former)) : json_null(), "at",
-        when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p), "certificate", s->hex);
+    json_t *out =
+        json_pack("{s:I, s:s, s:i, s:o, s:o, s:I, s:s, s:s}", "term", (json_int_t)p->record.term, "primary",
+                  cluster_member_name(v->cluster, p->record.primary), "timeline", (int)p->record.timeline,
+                  "from", former ? status_text(cluster_member_name(v->cluster, former)) : json_null(), "at",
+                  when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p, s->planned),
+                  "certificate", s->hex);
+    json_object_set_new(out, "cluster", json_string(v->cluster->name));
+    json_object_set_new(out, "self", json_string(cluster_member_name(v->cluster, v->core->self)));
     json_object_set_new(out, "promises", promises_json(v->cluster, &p->why));
     json_object_set_new(out, "seals", seals_json(v->cluster, &p->why));
     json_object_set_new(out, "accepted", accepted_json(v->cluster, &s->cert));
@@ -266,7 +337,7 @@ json_t *status_why(const struct status_view *v, uint64_t term)
     json_t *out = NULL;
     if (s) {
         s->term = term;
-        journal_read(v->state_dir, JOURNAL_DECIDED, look, s);
+        journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, look, s);
         if (s->found)
             out = found_json(v, s);
     }

@@ -28,3 +28,33 @@ sed -i 's/^member 1 db1 database fra/member 1 db1 database lux/' orders/wit1/clu
 expect 'a cluster file that was altered' 1 'cluster' config check orders/wit1/node.conf
 run config check orders/wit1/node.conf orders/db2/node.conf --output json
 holds 'failures as JSON' '(.ok | not) and (.files | map(select(.ok | not)) | length == 2) and (.files[0].message | length > 0)'
+
+# ---- settings of other programs, and of older PostgreSQL
+explains() { # what, exit code, piece, line for a good node.conf
+    "$pgmesh" init --cluster other --out other --member db1,database,fra,10.0.0.1:7400 >/dev/null 2>&1
+    echo "$4" >>other/db1/node.conf
+    expect "$1" "$2" "$3" config check other/db1/node.conf
+    rm -r other
+}
+explains 'wal_keep_segments has another name' 1 'it is wal_keep_size' 'pg.wal_keep_segments = 32'
+explains 'pgaf.* does nothing' 0 'does nothing' 'pg.pgaf.failover_timeout = 5'
+explains "Patroni's ttl is the lease" 1 'It is a setting of Patroni' 'ttl = 30'
+explains 'what pgmesh writes itself' 1 'pgmesh owns it' "pg.primary_conninfo = 'host=db1'"
+printf 'standby_mode = on\nprimary_conninfo = '\''host=db1'\''\ntrigger_file = '\''/tmp/t'\''\n' >recovery.conf
+expect 'a recovery.conf' 1 'refuses to start beside a recovery.conf' config check recovery.conf
+verdict 'line by line' grep -q 'recovery.conf:3: "trigger_file"' <<<"$err"
+printf 'shared_buffers = 1GB\n#wal_keep_segments = 3\nwal_keep_segments = 3\n' >postgresql.conf
+expect 'a postgresql.conf' 1 'postgresql.conf:3: "wal_keep_segments"' config check postgresql.conf
+printf 'bootstrap:\n  dcs:\n    ttl: 30\n    maximum_lag_on_failover: 1048576\n' >patroni.yml
+expect 'a patroni.yml as JSON' 1 'lag alone deposes nobody' config check patroni.yml --output json
+holds 'with lines' '(.ok | not) and ([.files[0].notices[].name] == ["ttl", "maximum_lag_on_failover"]) and .files[0].notices[0].line == 3'
+printf 'shared_buffers = 1GB\n' >postgresql.conf
+expect 'nothing to object to' 0 '' config check postgresql.conf
+
+# ---- show
+sed -i 's/^#lease = .*/lease = 1500ms/' orders/db1/node.conf
+echo 'pg.work_mem = 64MB' >>orders/db1/node.conf
+expect 'config show' 0 '' config show orders/db1/node.conf --output json
+holds 'what is set and what is a default' '[.options[] | {(.name): [.value, .set]}] | add | .lease == ["1500ms", true] and .fence == ["100ms", false] and .["pg.work_mem"] == ["64MB", true] and (.cluster_file[0] | endswith("orders/db1/cluster")) and .cluster_file[1] == false'
+expect 'config show of nothing' 2 'no file is named' config show
+expect 'config show of a broken file' 1 'unknown option' config show recovery.conf

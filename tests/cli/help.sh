@@ -20,7 +20,7 @@ expect 'data loss needs the name and the term' 2 'must be typed' failover --to d
 expect 'no term at all' 2 '"x" is no term' why x
 expect 'config sample' 0 '' config sample
 verdict 'the sample names every option once' [ -z "$(grep -oE '^#?[a-z_]+ = ' <<<"$out" | tr -d '#' | sort | uniq -d)" ]
-expect 'config of nothing' 2 'check or sample?' config
+expect 'config of nothing' 2 'check, show or sample?' config
 
 for width in 40 60 80; do
     longest=$(COLUMNS=$width "$pgmesh" init --help | grep -v '^    ' | wc -L)

@@ -45,14 +45,15 @@ holds 'begins with the first term' '.history[0].term == 1'
 
 expect 'pause needs a primary' 4 'cannot pause' pause "${operator[@]}"
 expect 'a command needs a key' 5 "no operator's key" pause "${conf[@]}"
-expect 'an unknown target' 1 'has no member "db9"' switchover --to db9 "${operator[@]}"
-expect 'a witness is no target' 1 '"wit1" is no database' switchover --to wit1 "${operator[@]}"
-expect 'another cluster is not meant' 1 'this is cluster orders, not shop' failover --to db1 --allow-data-loss --cluster shop --term 1 "${operator[@]}"
-expect 'another term is not meant' 1 'the term is 1, not 7' failover --to db1 --allow-data-loss --cluster orders --term 7 "${operator[@]}"
+expect 'an unknown target' 6 'has no member "db9"' switchover --to db9 "${operator[@]}"
+expect 'an ambiguous name' 6 'it could be wit1 or wit2' readmit wit "${operator[@]}"
+expect 'a witness is no target' 6 '"wit1" is no database' switchover --to wit1 "${operator[@]}"
+expect 'another cluster is not meant' 7 'this is cluster orders, not shop' failover --to db1 --allow-data-loss --cluster shop --term 1 "${operator[@]}"
+expect 'another term is not meant' 8 'the term is 1, not 7' failover --to db1 --allow-data-loss --cluster orders --term 7 "${operator[@]}"
 
 printf 'control = %s\nkey = %s\ncluster_file = %s\n' "$PWD/orders/wit1/state/control.sock" "$PWD/other/operator/operator.key" "$PWD/other/cluster" >foreign.conf
 sed -i "s,^cluster_file.*,cluster_file = $PWD/other/operator/cluster," foreign.conf
-expect "a namesake's key" 1 'belongs to another cluster' pause --config foreign.conf
+expect "a namesake's key" 7 'belongs to another cluster' pause --config foreign.conf
 sed -i "s,^cluster_file.*,cluster_file = $PWD/orders/operator/cluster," foreign.conf
 expect 'a key that is no operator of it' 5 'is the key of no operator' pause --config foreign.conf
 

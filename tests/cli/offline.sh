@@ -77,8 +77,9 @@ from healthy . simulate cut fra --output json
 holds 'simulate as JSON' '.writes == "interrupted" and .interruption_ms > 0 and (.sides | length == 2) and (.sides[0].quorum | not) and .sides[1].takes_over != null'
 expect 'simulate what?' 2 'cut or lose?' simulate --from "$saved/healthy.json"
 expect 'simulate cut what?' 2 'nothing is named' simulate cut --from "$saved/healthy.json"
-expect 'an unknown site' 1 'Perhaps "fra" was meant' simulate cut fri --from "$saved/healthy.json"
-expect 'an unknown member' 1 'has no member "db9"' simulate lose db9 --from "$saved/healthy.json"
+expect 'an unknown site' 6 'Perhaps "fra" was meant' simulate cut fri --from "$saved/healthy.json"
+expect 'an ambiguous member' 6 'it could be db1, db2 or db3' simulate lose db --from "$saved/healthy.json"
+expect 'an unknown member' 6 'has no member "db9"' simulate lose db9 --from "$saved/healthy.json"
 
 # ---- why-not
 from events . why-not
@@ -126,3 +127,32 @@ run completion members --from "$saved/healthy.json"
 verdict 'names of members' [ "$(tr '\n' ' ' <<<"$out")" = 'db1 db2 db3 wit1 wit2 app ' ]
 expect 'completion for zsh' 0 '' completion zsh
 expect 'another shell' 2 'no completion for "fish"' completion fish
+
+# ---- doctor, as far as it needs no host
+settings='{"wal_log_hints": "on", "data_checksums": "off", "wal_keep_size": "0", "max_wal_senders": "16", "max_replication_slots": "16", "synchronous_commit": "on", "restore_command": "", "max_slot_wal_keep_size": "4096", "fsync": "on", "full_page_writes": "on", "wal_level": "replica", "hot_standby": "on", "archive_mode": "on", "recovery_min_apply_delay": "0"}'
+doctor() { # what, exit code, pattern, change of {status, postgres}
+    jq --argjson settings "$settings" "{status: ., postgres: {settings: \$settings, overrides: []}} | $4" "$saved/healthy.json" >doctor.json
+    run doctor --from doctor.json
+    if [ "$code" = "$2" ] && grep -Eq -- "$3" <<<"$out"; then ok "doctor: $1"; else not_ok "doctor: $1" "exit code $code: ${out//$'\n'/ / }"; fi
+}
+doctor 'all is well' 0 '0 warnings, 0 bad' .
+doctor 'settings without fault' 0 'nothing in its settings stands against' .
+doctor 'a primary that could not be rewound' 1 'neither wal_log_hints nor data checksums' '.postgres.settings.wal_log_hints = "off"'
+doctor 'too few senders' 1 'max_wal_senders is 2 for 3 databases' '.postgres.settings.max_wal_senders = "2"'
+doctor 'synchronous_commit off for a role' 1 'synchronous_commit is off for role batch' '.postgres.overrides = [{"role": "batch", "database": "", "setting": "synchronous_commit=off"}]'
+doctor 'remote_write for a role is its own choice' 0 '0 warnings' '.postgres.overrides = [{"role": "batch", "database": "", "setting": "synchronous_commit=remote_write"}]'
+doctor 'fsync off' 1 'fsync is off' '.postgres.settings.fsync = "off"'
+doctor 'slots without a limit' 0 'max_slot_wal_keep_size is -1' '.postgres.settings.max_slot_wal_keep_size = "-1"'
+doctor 'little WAL is kept' 1 'at most 64 MB of WAL are kept' '.postgres.settings.max_slot_wal_keep_size = "64"'
+doctor 'a restore command' 0 'restore_command is set' '.postgres.settings.restore_command = "cp /a/%f %p"'
+doctor 'no archive' 0 'archive_mode is off' '.postgres.settings.archive_mode = "off"'
+doctor 'a slow vote' 1 'writing a vote took db1 400 ms' '.status.counters.store_us = 400000'
+doctor 'a late agent' 1 'db1 was late by 300 ms' '.status.counters.loop_late_us = 300000'
+doctor 'foreign keys at the port' 1 '3 connections came with a key' '.status.counters.refused_key = 3'
+doctor 'two sites, one with most of the voters' 1 'without site fra there is no quorum' '(.status.members[] | select(.role == "witness")).site = "fra"'
+doctor 'databases without their witnesses' 0 'without any witness the databases are a quorum' .
+doctor 'two voters' 1 'without db1 alone there is no quorum' '.status.voters = ["db1", "db2"]'
+doctor 'one database' 1 'nobody can take over' 'del(.status.members[] | select(.name == "db2" or .name == "db3"))'
+doctor 'nobody measures' 0 'no observer' 'del(.status.members[] | select(.role == "observer"))'
+run doctor --from doctor.json --output json
+holds 'doctor as JSON' '.ok and .bad == 0 and (.checks | all(has("area") and has("level") and has("fact") and has("hint")))'
