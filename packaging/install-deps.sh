@@ -20,6 +20,9 @@ format=(clang-format)
 # What the bench compares with.
 peers=(patroni python3-psycopg2 etcd-server)
 
+# A terminal in which pgmesh watch is looked at.
+check+=(tmux)
+
 # Packages whose installation would start a service of the distribution's own: we want the program, not the service.
 services=(patroni etcd-server pgbouncer haproxy)
 
