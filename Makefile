@@ -344,13 +344,19 @@ $(B)/man/made: $(PROGRAMS:%=$(B)/%) $(wildcard packaging/man/*) packaging/deb/ch
 
 # ---- packages -------------------------------------------------------------------------------------------------
 
-.PHONY: deb packages-check
+.PHONY: deb rpm packages-check packages-test
 deb: ## Debian packages, in build/deb/
 	$(Q)packaging/install-deps.sh package
 	$(Q)packaging/deb/build.sh $(BUILDDIR)/deb
+rpm: ## rpm packages for EL 9 and Fedora, and a source rpm, in build/rpm/
+	$(Q)packaging/install-deps.sh package
+	$(Q)packaging/rpm/build.sh $(BUILDDIR)/rpm
 packages-check: ## builds the packages, reads and installs them in a clean root
 	$(Q)packaging/install-deps.sh package
 	$(Q)packaging/test-packages.sh
+packages-test: ## the rpm packages, as far as Debian can
+	$(Q)packaging/install-deps.sh package
+	$(Q)packaging/test-rpm.sh
 
 clean: ## removes what was built
 	rm -rf $(BUILDDIR)

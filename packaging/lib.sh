@@ -46,7 +46,7 @@ root() {
     local file=$work/root-$1.tar sources
     if [ ! -s "$file" ]; then
         mapfile -t sources < <(apt_sources)
-        mmdebstrap --mode=root --variant=minbase --include="$2" \
+        mmdebstrap --mode=root --format=tar --variant=minbase --include="$2" \
             --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
             --setup-hook='mkdir -p "$1/etc/postgresql-common"; echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"' \
             bookworm "$file.new" "${sources[@]}" >"$file.log" 2>&1 || { tail -n 5 "$file.log" >&2; rm -f "$file.new"; return 1; }
