@@ -6,6 +6,7 @@
 # around it. In them, a line
 #
 #     @help PROGRAM [COMMAND]      becomes that program's help: its options, its examples, its paragraphs
+#     @options PROGRAM             becomes what follows from the first option on
 #     @commands PROGRAM            becomes a section for each command of a program, from its help
 #     @settings PROGRAM            becomes the list of node.conf's options
 #
@@ -86,6 +87,7 @@ page() { # file.in
         read -ra words <<<"$line"
         case ${words[0]:-} in
             @help) help_of "${words[@]:1}" | sed -e '/^Options of node.conf/,$d' -e '/^usage:/d' -e '/^Usage:/,/^$/d' | to_groff ;;
+            @options) help_of "${words[1]}" | sed -n '/^  *-/,$p' | to_groff ;;
             @commands) commands_of "${words[1]}" ;;
             @settings) settings_of "${words[1]}" ;;
             *) sed -e "s/@VERSION@/$version/g" -e "s/@DATE@/$date/g" <<<"$line" ;;
