@@ -23,6 +23,8 @@ PREFIX       ?= /usr/local
 BINDIR       ?= $(PREFIX)/bin
 DOCDIR       ?= $(PREFIX)/share/doc/pgmesh
 MANDIR       ?= $(PREFIX)/share/man
+BASHDIR      ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR       ?= $(PREFIX)/share/zsh/site-functions
 UNITDIR      ?=
 SYSUSERSDIR  ?=
 TMPFILESDIR  ?=
@@ -332,6 +334,9 @@ install: all man ## into DESTDIR, below PREFIX
 	install -m 755 $(PROGRAMS:%=$(B)/%) packaging/pgmesh-member $(DESTDIR)$(BINDIR)
 	install -m 644 LICENSE $(DESTDIR)$(DOCDIR)
 	for page in $(B)/man/*.[1-8]; do install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
+	$(B)/pgmesh completion bash >$(DESTDIR)$(BASHDIR)/pgmesh
+	$(B)/pgmesh completion zsh >$(DESTDIR)$(ZSHDIR)/_pgmesh
 	$(if $(UNITDIR),packaging/systemd/install.sh '$(DESTDIR)$(UNITDIR)' '$(BINDIR)')
 	$(if $(SYSUSERSDIR),install -D -m 644 packaging/systemd/pgmesh.sysusers $(DESTDIR)$(SYSUSERSDIR)/pgmesh.conf)
 	$(if $(TMPFILESDIR),install -D -m 644 packaging/systemd/pgmesh.tmpfiles $(DESTDIR)$(TMPFILESDIR)/pgmesh.conf)

@@ -24,7 +24,10 @@ contents() {
     expect 'debug symbols go with each program' debug_symbols
     expect 'no program knows where it was built' \
         not grep -qrF "$work" "$unpacked/usr/bin"
-    for program in pgmesh-node pgmesh-witness pgmesh-http; do
+    # shellcheck disable=SC2016
+    expect 'the shell can read the completion' bash -c '. "$1" && complete -p pgmesh >/dev/null' sh "$unpacked/usr/share/bash-completion/completions/pgmesh"
+    expect 'and zsh has one' grep -q '^#compdef pgmesh' "$unpacked/usr/share/zsh/vendor-completions/_pgmesh"
+    for program in pgmesh-node pgmesh-guard pgmesh-witness pgmesh-http; do
         expect "$program knows its version" [ "$("$unpacked/usr/bin/$program" --version)" = "$program (pgmesh) $version" ]
     done
     expect 'the changelog knows the version' [ "$(dpkg-parsechangelog -l packaging/deb/changelog -S Version)" = "$version" ]
@@ -44,7 +47,7 @@ manual_pages() {
     local man=$unpacked/usr/share/man page program word option section missing
     gunzip "$man"/man*/*.gz
     sed -i 's/\\-/-/g' "$man"/man*/*
-    for program in 'pgmesh-node 8' 'pgmesh-witness 8' 'pgmesh-http 8' 'pgmesh-member 8'; do
+    for program in 'pgmesh-node 8' 'pgmesh-guard 8' 'pgmesh-witness 8' 'pgmesh-http 8' 'pgmesh-member 8'; do
         read -r program section <<<"$program"
         missing=
         for word in $("$unpacked/usr/bin/$program" --help | sed -n '/^Options of node.conf/q;p' | grep -oE -- '--[a-z-]+' | sort -u); do
