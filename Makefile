@@ -359,8 +359,10 @@ rpm: ## rpm packages for EL 9 and Fedora, and a source rpm, in build/rpm/
 packages-check: ## builds the packages, reads and installs them in a clean root
 	$(Q)packaging/install-deps.sh package
 	$(Q)packaging/test-packages.sh
-packages-test: ## the rpm packages, as far as Debian can
+packages-test: ## boots three hosts with systemd: install, upgrade under writes, purge; and the rpm as far as Debian can
 	$(Q)packaging/install-deps.sh package
+	+$(Q)$(MAKE) --no-print-directory live-build
+	$(Q)packaging/test-booted.sh
 	$(Q)packaging/test-rpm.sh
 
 clean: ## removes what was built
