@@ -14,6 +14,7 @@ next=$version.1
 prefix=pgmp$$
 hosts=(db1 db2 wit1)
 declare -A ADDRESS=([db1]=10.78.1.1 [db2]=10.78.2.1 [wit1]=10.78.3.1) PACKAGE=([db1]=pgmesh-node [db2]=pgmesh-node [wit1]=pgmesh-witness)
+declare -A MORE=([db1]=pgmesh-http [db2]='' [wit1]=pgmesh-node) # an observer shares the host of the witness
 declare -A INIT=()
 writer=''
 
@@ -125,7 +126,8 @@ keep_logs() {
 
 install() { # name, folder: with the packages of that host
     local name=$1
-    on "$name" sh -c "apt-get -qq install -y --no-install-recommends $2/pgmesh-common_* $2/${PACKAGE[$name]}_* $2/pgmesh_* >/var/log/install.log 2>&1" ||
+    on "$name" sh -c "apt-get -qq install -y --no-install-recommends $2/pgmesh-common_* $2/${PACKAGE[$name]}_* $2/pgmesh_* \
+        ${MORE[$name]:+$2/${MORE[$name]}_*} >/var/log/install.log 2>&1" ||
         { on "$name" cat /var/log/install.log; return 1; }
 }
 unit_of() { printf '%s@%s' "${PACKAGE[$1]}" "$1"; }
@@ -179,7 +181,7 @@ started() {
     local name refusals='fenced by signals|could not|cannot|not permitted|denied|no real-time|not locked|OOM killer' limits='^$'
     grants_limits || limits='no real-time|not locked|OOM killer'
     on db1 sh -c 'cd /root && umask 077 && pgmesh init --cluster orders --out orders \
-        --member db1,database,fra,10.78.1.1:7400 --member db2,database,ams,10.78.2.1:7400 --member wit1,witness,lux,10.78.3.1:7400 \
+        --member db1,database,fra,10.78.1.1:7400 --member db2,database,ams,10.78.2.1:7400 --member wit1,witness,lux,10.78.3.1:7400 --member app1,observer,lux,10.78.3.1:7401 \
         --set "pg_hba=host all app 10.78.0.0/16 trust"' >/dev/null
     for name in "${hosts[@]}"; do
         [ "$name" = db1 ] || cp -R "$scratch/db1/root/root/orders/$name" "$scratch/$name/root/root/$name"
@@ -187,6 +189,9 @@ started() {
     must 'db1 is enabled and started' quietly on db1 pgmesh-member add /root/orders/db1 --start
     must 'db2 too' quietly on db2 pgmesh-member add /root/db2 --start
     must 'wit1 too' quietly on wit1 pgmesh-member add /root/wit1 --start
+    cp -R "$scratch/db1/root/root/orders/app1" "$scratch/wit1/root/root/app1"
+    must 'app1 too' quietly on wit1 pgmesh-member add /root/app1 --start
+    must 'HTTP too' quietly on db1 systemctl enable --now pgmesh-http@db1
     must 'the cluster is whole' await 90 whole
     for name in "${hosts[@]}"; do
         expect "$name has not been restarted" [ "$(shows "$name" NRestarts)" = 0 ]
@@ -201,7 +206,12 @@ started() {
     else
         skip 'the agent has real-time priority' 'this machine lets nobody raise limits (CAP_SYS_RESOURCE)'
     fi
+    expect 'the observer knows where the primary is' on wit1 grep -q 'host=10.78.1.1' /etc/pgmesh/app1/state/primary.conninfo
+    expect 'HTTP says who is primary' await 10 answers db1 /primary 200
     must 'the application makes its table' make_ledger
+}
+answers() { # name, path, code
+    on "$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8008 && printf "GET %s HTTP/1.0\r\n\r\n" "$1" >&3 && head -n 1 <&3' sh "$2" 2>/dev/null | grep -q " $3 "
 }
 make_ledger() {
     sql db1 'CREATE ROLE app LOGIN' && sql db1 'CREATE DATABASE app OWNER app' &&
@@ -209,18 +219,21 @@ make_ledger() {
 }
 
 upgraded() {
-    local name before agents count
+    local name program before agents count
     must 'writes flow' writer_start
     before=$(term) db1=$(postmaster db1) db2=$(postmaster db2)
     for name in "${hosts[@]}"; do
         agents=$(agent "$name" || :)
         must "$name is upgraded" install "$name" /next
         [ "$name" = wit1 ] || expect "$name has a new agent" await 20 has_other_agent "$name" "$agents"
-        expect "$name runs what is installed" await 20 runs_installed "$name" "${PACKAGE[$name]}"
+        for program in "${PACKAGE[$name]}" ${MORE[$name]}; do
+            expect "$name runs the $program that is installed" await 20 runs_installed "$name" "$program"
+        done
         must 'the cluster is whole again' await 30 whole
     done
     count=$(acks)
     expect 'writes still flow' await 20 more_acks "$count"
+    expect 'HTTP still says who is primary' await 10 answers db1 /primary 200
     expect 'no failover: the term is the same' [ "$(term)" = "$before" ]
     expect 'PostgreSQL was not restarted' [ "$(postmaster db1) $(postmaster db2)" = "$db1 $db2" ]
     expect 'the version is the next one' [ "$(on db1 pgmesh-node --version)" = "pgmesh-node (pgmesh) $next" ]

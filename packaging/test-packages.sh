@@ -120,16 +120,17 @@ installation() {
 
 # pgmesh-member, where its result is seen: owners, modes, and what it refuses.
 members() {
-    local mode
+    local row path mode
     inside pgmesh init --cluster orders --out /orders --member db1,database,fra,10.0.1.1:7400 \
         --member db2,database,ams,10.0.2.1:7400 --member wit1,witness,lux,10.0.3.1:7400 --member app1,observer,fra,10.0.1.9:7400 >/dev/null
     expect 'a member is installed' quietly inside pgmesh-member add /orders/wit1
     expect 'an observer too' quietly inside pgmesh-member add /orders/app1/
     expect 'its service can use it' quietly inside setpriv --reuid=pgmesh --regid=pgmesh --clear-groups \
         pgmesh-witness --config /etc/pgmesh/wit1/node.conf --check
-    for mode in 'etc/pgmesh/wit1/member.key 600' 'var/lib/pgmesh/wit1 700' 'etc/pgmesh/wit1 750' 'etc/pgmesh/app1/pg.pass 600'; do
-        read -r path mode <<<"$mode"
-        expect "$path has mode $mode" [ "$(stat -c %a:%U "$clean/$path")" = "$mode:$(stat -c %U "$clean/etc/pgmesh/wit1")" ]
+    for row in 'etc/pgmesh/wit1 750:root' 'etc/pgmesh/wit1/node.conf 640:root' 'etc/pgmesh/wit1/member.key 600:pgmesh' \
+        'var/lib/pgmesh/wit1 700:pgmesh' 'etc/pgmesh/app1 755:root' 'etc/pgmesh/app1/pg.pass 600:pgmesh'; do
+        read -r path mode <<<"$row"
+        expect "$path has mode $mode" [ "$(inside stat -c %a:%U "/$path")" = "$mode" ]
     done
     expect 'they are listed' [ "$(inside pgmesh-member list | tr -s ' ')" = 'app1 observer pgmesh-observer@app1.service
 wit1 witness pgmesh-witness@wit1.service' ]
