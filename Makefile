@@ -365,6 +365,15 @@ packages-test: ## boots three hosts with systemd: install, upgrade under writes,
 	$(Q)packaging/test-booted.sh
 	$(Q)packaging/test-rpm.sh
 
+.PHONY: appliance appliance-test
+appliance: ## the witness as a bootable image and an OCI image, in build/appliance/
+	$(Q)packaging/install-deps.sh appliance
+	+$(Q)$(MAKE) --no-print-directory $(B)/pgmesh-witness $(B)/pgmesh
+	$(Q)packaging/appliance/build.sh $(BUILDDIR)/appliance
+appliance-test: appliance ## boots it (software emulation) as a voter of a real mesh, and cuts its power
+	+$(Q)$(MAKE) --no-print-directory all live-build
+	$(Q)tests/appliance.sh
+
 clean: ## removes what was built
 	rm -rf $(BUILDDIR)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian 12's own packages, and nothing else.
 #
-#   packaging/install-deps.sh [build|demo|test|package|peers|fuzz|format|all]      (default: build)
+#   packaging/install-deps.sh [build|demo|test|package|appliance|peers|fuzz|format|all]      (default: build)
 #
 # Each group holds the one before it where that makes sense: build < demo < test. When every package is
 # there already, nothing is asked of apt and no privilege is needed, so it may stand before every target.
@@ -15,6 +15,9 @@ check=(check spin)
 # What applications are routed by; arping announces a virtual address.
 routes=(pgbouncer haproxy iputils-arping)
 packaging=(debhelper fakeroot lintian dpkg-dev file rpm rpmlint cpio mmdebstrap man-db)
+# The image, and the machine that boots it.
+appliance=(busybox-static grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools zstd cpio kmod e2fsprogs
+           qemu-system-x86 ovmf skopeo)
 fuzz=(clang-14 libclang-rt-14-dev)
 format=(clang-format)
 # What the bench compares with.
@@ -39,12 +42,13 @@ case $group in
     demo)   wanted=("${build[@]}" "${demo[@]}") ;;
     test)   wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}") ;;
     package) wanted=("${build[@]}" "${demo[@]}" "${packaging[@]}") ;;
+    appliance) wanted=("${build[@]}" "${demo[@]}" "${appliance[@]}") ;;
     peers)  wanted=("${build[@]}" "${demo[@]}" "${peers[@]}") ;;
     fuzz)   wanted=("${build[@]}" "${fuzz[@]}") ;;
     format) wanted=("${format[@]}") ;;
-    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}" "${packaging[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
+    all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}" "${packaging[@]}" "${appliance[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) fail "unknown group \"$group\"" "The groups are build, demo, test, package, peers, fuzz, format and all." \
+    *) fail "unknown group \"$group\"" "The groups are build, demo, test, package, appliance, peers, fuzz, format and all." \
             "Try: packaging/install-deps.sh test" ;;
 esac
 
