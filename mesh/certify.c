@@ -16,7 +16,7 @@ bool command_holds(const struct core *c, const struct command *m)
 {
     uint8_t bytes[STATEMENT_MAX];
     const struct member *who = member_of(c, m->who);
-    return who && who->role == ROLE_OPERATOR &&
+    return who && who->role == ROLE_OPERATOR && !who->revoked &&
            statement_holds(c, m->who, bytes, command_bytes(bytes, &c->cluster, m), m->signature);
 }
 

@@ -66,7 +66,7 @@ uint32_t mask_core(const struct core *c)
 {
     uint32_t mask = 0;
     for (int i = 0; i < c->n_members; i++)
-        if (i != c->self_index && c->members[i].role != ROLE_OPERATOR)
+        if (i != c->self_index && c->members[i].role != ROLE_OPERATOR && !c->members[i].revoked)
             mask |= 1u << i;
     return mask;
 }
@@ -192,7 +192,7 @@ void send_all(struct core *c, enum frame_kind kind, uint32_t to, size_t body_len
 void send_to(struct core *c, enum frame_kind kind, member_id to, size_t body_len)
 {
     int i = member_index(c, to);
-    if (i < 0 || i == c->self_index)
+    if (i < 0 || i == c->self_index || c->members[i].revoked)
         return;
     uint32_t mask = 1u << i;
     if (link_bad(c, i)) {
@@ -279,6 +279,7 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
     }
     c->votes_from = instant_add(s->now, span_ms(c->disk.lease_ms_max));
     members_recall(c);
+    roster_set(c, &s->roster);
     c->sample.phase = PG_NONE;
     c->sample.upstream_age_ms = c->sample.sql_age_ms = EVIDENCE_NEVER;
     store(c);
@@ -355,6 +356,7 @@ static enum reject dispatch(struct core *c, const struct frame *f, const struct 
     case FRAME_ANSWER: {
         READ(answer, struct answer) return on_answer(c, &x);
     }
+    case FRAME_ROSTER: return on_roster(c, f);
     case FRAME_KIND_END: break;
     }
     return REJECT_KIND;
@@ -370,6 +372,8 @@ static enum reject packet(struct core *c, const struct event *e)
     const struct member *origin = member_of(c, f.origin);
     if (!origin)
         return REJECT_ORIGIN;
+    if (origin->revoked)
+        return REJECT_REVOKED;
     if (f.addressee != MEMBER_NONE && f.addressee != c->self)
         return pass_on(c, &f, e);
     if ((origin->role == ROLE_OPERATOR) != (f.kind == FRAME_COMMAND))
@@ -417,6 +421,7 @@ void core_step(struct core *c, const struct event *e, struct effects *out)
     case EVENT_TICK: break;
     case EVENT_PACKET: reject(c, packet(c, e)); break;
     case EVENT_SAMPLE: on_sample(c, e->sample); break;
+    case EVENT_ROSTER: roster_set(c, e->roster); break;
     }
     react(c);
     core_check(c);

@@ -21,6 +21,17 @@ struct member {
     enum role role; /* operators have keys and no process */
     char site[NAME_SIZE];
     uint8_t key[KEY_SIZE];
+    bool revoked; /* its statements of old still hold; nothing new of it is taken */
+};
+
+/* The members and the text that proves them, as the edge has verified it (mesh/io/roster.h); the text in the sender's memory. */
+enum { ROSTER_MAX = 20 * 1024 };
+struct roster_news {
+    uint8_t n;
+    struct member members[MEMBERS_MAX];
+    uint64_t digest; /* of the text, whatever the order of its lines; 0: there is none */
+    const uint8_t *text;
+    size_t len;
 };
 
 enum on_crash { ON_CRASH_AUTO, ON_CRASH_FAILOVER, ON_CRASH_RESTART };
@@ -54,6 +65,7 @@ struct core_setup {
     struct secret_key secret;
     uint8_t n_members;
     struct member members[MEMBERS_MAX]; /* all, self included */
+    struct roster_news roster;          /* its members are not looked at: they are among those above */
     struct core_settings settings;
     struct record first;   /* the cluster's first record (root signature verified by the edge) */
     const uint8_t *stored; /* bytes of the last STORE; NULL: lost, or failed its checksum */
@@ -62,7 +74,7 @@ struct core_setup {
     instant now;
 };
 
-enum event_kind { EVENT_TICK, EVENT_PACKET, EVENT_SAMPLE };
+enum event_kind { EVENT_TICK, EVENT_PACKET, EVENT_SAMPLE, EVENT_ROSTER };
 struct event {
     enum event_kind kind;
     instant now;
@@ -71,7 +83,8 @@ struct event {
     member_id from;
     const uint8_t *bytes;
     size_t len;
-    const struct pg_sample *sample; /* SAMPLE */
+    const struct pg_sample *sample;   /* SAMPLE */
+    const struct roster_news *roster; /* ROSTER: members were added or revoked */
 };
 
 enum effect_kind {
@@ -84,6 +97,7 @@ enum effect_kind {
     EFFECT_DECIDED, /* `bytes`: a certificate (wire "decided") for the journal; `term` its term */
     EFFECT_EVENT,   /* `name`: stable event name, `text`: a sentence; for logs and the history */
     EFFECT_ANSWER,  /* `answer` to the local caller of a command */
+    EFFECT_ROSTER,  /* `bytes`: another's roster, unverified, in the event's own packet */
     EFFECT_FATAL,   /* the member must not go on (a twin); `text` says why */
 };
 

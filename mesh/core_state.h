@@ -6,6 +6,7 @@
  *   core.c       the door: start, step, deadline, check; dispatch of packets; effects
  *   members.c    who is heard, in which incarnation; heartbeats in and out; forwarding
  *   pace.c       how often we speak to whom                                              (beat_at, beat_all_at)
+ *   roster.c     who is a member                                                         (members, roster)
  *   acceptor.c   promises and accepts; grants; releases heard; records decided          (disk.promised .. disk.decided)
  *   proposer.c   ballots of our own: changes by the primary, takeovers                   (proposer)
  *   takeover.c   when a database starts a takeover                                       (quorum_since)
@@ -41,6 +42,7 @@ struct peer {
     struct heartbeat beat;   /* that heartbeat */
     instant pushed;          /* when we last sent it a certificate that it lacked */
     struct ballot pushed_at; /* and which record it knew then */
+    instant roster_told;     /* when we last sent it our roster */
     uint32_t rtt_us;         /* over our own link, smoothed; 0: not measured */
     uint64_t outage_term;    /* of the newest outage that it told of */
 };
@@ -156,8 +158,11 @@ struct core {
     int self_index;
     enum role role;
     struct secret_key secret;
-    int n_members;
+    int n_members; /* grows, and no member changes its place */
     struct member members[MEMBERS_MAX];
+    uint64_t roster; /* digest of: */
+    size_t roster_len;
+    uint8_t roster_text[ROSTER_MAX];
     struct core_settings set;
     uint64_t nonce;
     instant started;
@@ -277,6 +282,11 @@ bool pace_take(struct core *c, uint32_t *to);
 /* For how much longer than a beat the member at index `to` may be without a heartbeat of the one at `from`, with nothing
  * wrong.  Either may be ourselves. */
 span pace_slack(const struct core *c, int from, int to);
+
+/* ---- roster.c -------------------------------------------------------------------------------------------------- */
+void roster_set(struct core *c, const struct roster_news *news);
+void roster_heard(struct core *c, int index, uint64_t digest);
+enum reject on_roster(struct core *c, const struct frame *f);
 
 /* ---- acceptor.c ------------------------------------------------------------------------------------------------ */
 void grant_consider(struct core *c, const struct frame *f, const struct heartbeat *h);

@@ -170,7 +170,7 @@ static void epoch_find(struct core *c)
 bool peer_fresh(const struct core *c, int i, span within)
 {
     const struct peer *p = &c->peers[i];
-    return p->heard && instant_elapsed_most(c->now, p->at).ns <= within.ns;
+    return p->heard && !c->members[i].revoked && instant_elapsed_most(c->now, p->at).ns <= within.ns;
 }
 
 span heard_age(const struct heartbeat *h, member_id who)
@@ -287,6 +287,7 @@ enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *b
         heard_of_self(c, self);
     epoch_find(c);
     vouch(c);
+    roster_heard(c, member_index(c, f->origin), h.roster);
     round_see(c, h.promised);
     round_see(c, h.accepted);
     round_see(c, h.sealed_for);
@@ -347,6 +348,7 @@ void heartbeat_fill(struct core *c, struct heartbeat *h)
     h->promised = c->disk.promised_takeover;
     h->sealed_for = c->disk.sealed_for;
     h->votes = may_vote(c);
+    h->roster = c->roster;
     h->lost = c->disk.lost;
     h->verdict = in_quarantine(c) && verdict_promises(c->verdict, decided(c)->durability) ? VERDICT_UNKNOWN
                                                                                           : c->verdict;

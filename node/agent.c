@@ -282,7 +282,7 @@ static unsigned fill_members(const struct cluster *c, struct hand_member *out)
     unsigned n = 0;
     for (unsigned i = 0; i < c->n; i++) {
         const struct cluster_member *m = &c->members[i];
-        if (m->member.role != ROLE_DATABASE || !m->has_pg)
+        if (m->member.role != ROLE_DATABASE || !m->has_pg || m->member.revoked)
             continue;
         out[n] = (struct hand_member){.id = m->member.id, .pg = m->pg, .n_mesh = m->n_mesh};
         memcpy(out[n].mesh, m->mesh, sizeof out[n].mesh);
@@ -290,6 +290,17 @@ static unsigned fill_members(const struct cluster *c, struct hand_member *out)
         n++;
     }
     return n;
+}
+
+static void on_roster(void *arg)
+{
+    struct agent *a = arg;
+    struct hand_member members[MEMBERS_MAX];
+    unsigned n = fill_members(&a->folder->cluster, members);
+    if (a->hand)
+        hand_members(a->hand, members, n);
+    if (a->observer)
+        observer_members(a->observer, members, n);
 }
 
 static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *err)
@@ -309,8 +320,12 @@ static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *
     setup.fence = a->fence;
     setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);
     a->hand = hand_open(&setup, err);
-    *calls =
-        (struct loop_hand){.arg = a, .lease = on_lease, .goal = on_goal, .sync = on_sync, .route = on_route};
+    *calls = (struct loop_hand){.arg = a,
+                                .lease = on_lease,
+                                .goal = on_goal,
+                                .sync = on_sync,
+                                .roster = on_roster,
+                                .route = on_route};
     if (a->hand && !hand_runs(a->hand))
         route_hook_self(a->hook, HOOK_START, 0);
     return a->hand != NULL;
@@ -321,7 +336,7 @@ static bool open_observer(struct agent *a, struct loop_hand *calls, struct probl
     struct observer_setup setup = {.config = &a->folder->config, .post = on_post, .post_arg = a};
     setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);
     a->observer = observer_open(&setup, err);
-    *calls = (struct loop_hand){.arg = a, .route = on_route};
+    *calls = (struct loop_hand){.arg = a, .roster = on_roster, .route = on_route};
     return a->observer != NULL;
 }
 

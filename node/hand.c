@@ -32,6 +32,19 @@ const struct hand_member *hand_member(const struct hand *h, member_id id)
     return NULL;
 }
 
+/* The other threads read the list as they go: an entry stands before it is counted, and is never changed. */
+void hand_members(struct hand *h, const struct hand_member *members, unsigned n)
+{
+    unsigned have = h->setup.n_members;
+    for (unsigned i = 0; i < n && have < MEMBERS_MAX; i++) {
+        if (hand_member(h, members[i].id))
+            continue;
+        h->setup.members[have] = members[i];
+        __atomic_store_n(&h->setup.n_members, (uint8_t)++have, __ATOMIC_RELEASE);
+        atomic_store(&h->members_news, true);
+    }
+}
+
 bool hand_path(char out[static FILE_PATH_SIZE], const char *dir, const char *fmt, ...)
 {
     int n = snprintf(out, FILE_PATH_SIZE, "%s/", dir);
@@ -296,6 +309,8 @@ struct hand *hand_open(const struct hand_setup *setup, struct problem *err)
         return NULL;
     }
     h->setup = *setup;
+    atomic_store(&h->members_news,
+                 true); /* a PostgreSQL that runs already may have been started before they came */
     h->config = setup->config;
     h->postmaster_fd = -1;
     pthread_mutex_init(&h->lock, NULL);

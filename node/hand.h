@@ -40,6 +40,9 @@ struct hand;
  * agent started is taken over as it runs.  NULL and a problem otherwise. */
 struct hand *hand_open(const struct hand_setup *setup, struct problem *err);
 
+/* Databases that came to the cluster since: those that are known already stay as they are. */
+void hand_members(struct hand *h, const struct hand_member *members, unsigned n);
+
 void hand_goal(struct hand *h, const struct pg_goal *goal);
 void hand_sync(struct hand *h, const struct pg_sync_order *order);
 void hand_lease(struct hand *h, instant until, uint64_t term);

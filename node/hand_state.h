@@ -26,6 +26,7 @@ struct hand {
     int nudge[HAND_NUDGES]; /* eventfds: look again now */
     _Atomic bool interrupt; /* the goal under way is no longer wanted */
     _Atomic bool closing;
+    _Atomic bool members_news; /* pg_hba lacks the newest members */
     pthread_t threads[HAND_THREADS];
     int n_threads;
 

@@ -139,6 +139,20 @@ struct observer *observer_open(const struct observer_setup *setup, struct proble
     return o;
 }
 
+void observer_members(struct observer *o, const struct hand_member *members, unsigned n)
+{
+    unsigned have = o->setup.n_members;
+    for (unsigned i = 0; i < n && have < MEMBERS_MAX; i++) {
+        bool known = false;
+        for (unsigned k = 0; k < have; k++)
+            known = known || o->setup.members[k].id == members[i].id;
+        if (known)
+            continue;
+        o->setup.members[have] = members[i]; /* stands before it is counted: the thread reads as it goes */
+        __atomic_store_n(&o->setup.n_members, (uint8_t)++have, __ATOMIC_RELEASE);
+    }
+}
+
 void observer_route(struct observer *o, const struct routing *route)
 {
     pthread_mutex_lock(&o->lock);

@@ -18,6 +18,8 @@ struct observer_setup {
 
 struct observer;
 struct observer *observer_open(const struct observer_setup *setup, struct problem *err);
+/* Databases that came to the cluster since. */
+void observer_members(struct observer *o, const struct hand_member *members, unsigned n);
 /* Where applications should go; from the loop, does not block.  A term below one routed to before is not believed. */
 void observer_route(struct observer *o, const struct routing *route);
 void observer_close(struct observer **o);

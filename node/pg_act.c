@@ -352,6 +352,16 @@ static enum pg_goal_kind meaning(const struct hand *h)
     return copied ? GOAL_FOLLOW : h->goal.kind;
 }
 
+/* A new database copies from the primary, so it must be let in. */
+static void admit_members(struct hand *h)
+{
+    struct problem why = {0};
+    if (pg_config_write_hba(h, &why))
+        pg_process_reload(h);
+    else
+        log_problem(LOG_LEVEL_ERROR, "pg_hba-failed", &why);
+}
+
 static void idle(struct hand *h, enum pg_state state)
 {
     if (state == STATE_PRIMARY && commands_primary(h->goal.kind)) {
@@ -360,6 +370,8 @@ static void idle(struct hand *h, enum pg_state state)
     }
     bool serves = (state == STATE_PRIMARY && commands_primary(h->goal.kind)) ||
                   (state == STATE_RECOVERY && h->reached && h->goal.kind != GOAL_SEAL);
+    if (serves && atomic_exchange(&h->members_news, false))
+        admit_members(h);
     if (serves && instant_due_any(fence_now(), h->upkeep_at)) {
         h->upkeep_at = instant_add(fence_now(), span_ms(UPKEEP_MS));
         pg_switch_slots(h);

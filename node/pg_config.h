@@ -73,5 +73,7 @@ struct hand;
 /* Writes all files for the next start, or pgmesh.conf alone for a running server (which then wants SIGHUP). */
 bool pg_config_write_all(struct hand *h, const struct pg_config_state *s, struct problem *err);
 bool pg_config_write(struct hand *h, const struct pg_config_state *s, struct problem *err);
+/* pgmesh_hba.conf alone: the members are others than at the start. */
+bool pg_config_write_hba(struct hand *h, struct problem *err);
 
 #endif

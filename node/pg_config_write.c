@@ -107,6 +107,14 @@ static bool strip_auto(struct hand *h, char *room, struct problem *err)
     return removed == 0 || write_file(h, "postgresql.auto.conf", room, n, 0600, err);
 }
 
+bool pg_config_write_hba(struct hand *h, struct problem *err)
+{
+    char *room = malloc(PG_CONFIG_TEXT);
+    bool ok = room ? write_hba(h, room, err) : problem_fact(err, "out of memory");
+    free(room);
+    return ok;
+}
+
 bool pg_config_write_all(struct hand *h, const struct pg_config_state *s, struct problem *err)
 {
     char *room = malloc(PG_CONFIG_TEXT);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 16, RECORD_PREFIX = 18, RECORD_BYTES_MAX = FRAME_BODY_MAX };
+enum { LINE_SIZE = 1024, WORDS_MAX = 16, RECORD_PREFIX = 18, RECORD_BYTES_MAX = FRAME_BODY_MAX };
 
 static const char record_prefix[RECORD_PREFIX] = "pgmesh record v1";
 static const char certificate_prefix[23] = "pgmesh certificate v1";
@@ -280,6 +280,13 @@ static bool read_line(struct reading *r, char *line)
     return read_words(r);
 }
 
+bool cluster_take_member(struct cluster *c, char *line, const char *path, int number, struct problem *err)
+{
+    struct reading r = {
+        .c = c, .path = path, .line = number, .name = true, .root = true, .record = true, .err = err};
+    return strncmp(line, "member ", 7) == 0 ? read_line(&r, line) : bad(&r, "not the line of a member", NULL);
+}
+
 /* The voters and databases of the first record are members, with these keys, sites and roles. */
 static bool check_record(const struct reading *r)
 {
@@ -351,19 +358,26 @@ bool cluster_load(const char *path, struct cluster *c, struct problem *err)
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-static void print_member(FILE *f, const struct cluster_member *m)
+void cluster_member_line(char *out, size_t size, const struct cluster_member *m)
 {
     char key[2 * KEY_SIZE + 1], signature[2 * SIGNATURE_SIZE + 1], address[ADDRESS_TEXT_SIZE];
     hex_put(key, m->member.key, KEY_SIZE);
     hex_put(signature, m->signature, SIGNATURE_SIZE);
-    fprintf(f, "member %u %s %s %s %s %lld %lld %s", (unsigned)m->member.id, m->member.name,
-            cluster_role_name(m->member.role), m->member.site, key, (long long)m->from, (long long)m->until,
-            signature);
-    for (int i = 0; i < m->n_mesh; i++)
-        fprintf(f, "%s%s", i == 0 ? " mesh=" : ",", address_print(address, &m->mesh[i]));
-    if (m->has_pg)
-        fprintf(f, " pg=%s", address_print(address, &m->pg));
-    fputc('\n', f);
+    size_t n = (size_t)snprintf(out, size, "member %u %s %s %s %s %lld %lld %s", (unsigned)m->member.id,
+                                m->member.name, cluster_role_name(m->member.role), m->member.site, key,
+                                (long long)m->from, (long long)m->until, signature);
+    for (int i = 0; i < m->n_mesh && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i == 0 ? " mesh=" : ",",
+                              address_print(address, &m->mesh[i]));
+    if (m->has_pg && n < size)
+        snprintf(out + n, size - n, " pg=%s", address_print(address, &m->pg));
+}
+
+static void print_member(FILE *f, const struct cluster_member *m)
+{
+    char line[LINE_SIZE];
+    cluster_member_line(line, sizeof line, m);
+    fprintf(f, "%s\n", line);
 }
 
 bool cluster_write(const char *path, const struct cluster *c, struct problem *err)

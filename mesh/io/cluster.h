@@ -46,6 +46,11 @@ bool cluster_parse(const char *text, size_t n, const char *path, struct cluster 
 /* Writes the file (init); the caller has called cluster_sign_record() and cluster_certify() for every member. */
 bool cluster_write(const char *path, const struct cluster *c, struct problem *err);
 
+/* One more member, by its line ("member ID NAME ..."; the text is cut into words): verified as one of the file. */
+bool cluster_take_member(struct cluster *c, char *line, const char *path, int number, struct problem *err);
+/* Its line, without the end. */
+void cluster_member_line(char *out, size_t size, const struct cluster_member *m);
+
 /* Fills id, root and record_signature from `first`. */
 void cluster_sign_record(struct cluster *c, const struct key *root);
 /* Fills the member's signature; the cluster's id must stand already. */

@@ -24,6 +24,11 @@ static bool check_certificate(const struct folder *f, struct problem *err)
     char when[CLOCK_TEXT_SIZE];
     int64_t now = clock_wall_us() / 1000000;
     const struct cluster_member *m = f->self;
+    if (m->member.revoked) {
+        problem_fact(err, "\"%s\" is no member of cluster \"%s\" any more", f->config.member, f->cluster.name);
+        problem_detail(err, "Its certificate was revoked; the other members refuse its key.");
+        return problem_hint(err, "Add the host under another name: \"pgmesh member add\".");
+    }
     if (memcmp(m->member.key, f->key.public, KEY_SIZE) != 0) {
         problem_fact(err, "\"%s\" is not the key of \"%s\"", f->config.key_file, f->config.member);
         problem_detail(err, "The certificate of \"%s\" in \"%s\" names another key.", f->config.member,
@@ -55,6 +60,7 @@ struct folder *folder_open(const char *config_path, unsigned roles, struct probl
     }
     bool good = config_load(config_path, &f->config, err) &&
                 cluster_load(f->config.cluster_file, &f->cluster, err) &&
+                roster_load(&f->roster, &f->cluster, f->config.state_dir, err) &&
                 config_check_cluster(&f->config, &f->cluster, err);
     f->self = good ? cluster_find(&f->cluster, f->config.member) : NULL;
     good = good && check_role(f, roles, err) && keys_read(f->config.key_file, &f->key, err) &&

@@ -4,10 +4,12 @@
 
 #include "mesh/io/cluster.h"
 #include "mesh/io/config.h"
+#include "mesh/io/roster.h"
 
 struct folder {
     struct config config;
-    struct cluster cluster;
+    struct cluster cluster; /* with the members of the roster */
+    struct roster roster;
     struct key key;
     const struct cluster_member *self; /* within cluster */
 };

@@ -20,6 +20,7 @@ struct loop_hand {
     void *arg;
     void (*lease)(void *arg, instant until, uint64_t term); /* instant_never(): no lease is held */
     void (*goal)(void *arg, const struct pg_goal *goal);
+    void (*roster)(void *arg); /* the folder's cluster has more members, or revoked ones */
     void (*sync)(void *arg, const struct pg_sync_order *order);
     void (*route)(void *arg, const struct routing *route);
 };

@@ -40,6 +40,10 @@ struct station {
     uint64_t refused_logged;
     instant refused_at;
 
+    uint8_t *told; /* another's roster, out of the step that took it; NULL: none */
+    size_t told_len;
+    instant roster_refused_at; /* when a wrong line was last told of */
+
     bool posted; /* under loop->lock, as is: */
     struct pg_sample sample;
 };

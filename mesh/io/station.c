@@ -76,6 +76,16 @@ static void answer_effect(struct station *s, const struct effect *e, instant now
     }
 }
 
+/* Kept until the step is over: what comes of it is a step of its own. */
+static void roster_effect(struct station *s, const struct effect *e)
+{
+    free(s->told);
+    s->told = malloc(e->len);
+    s->told_len = s->told ? e->len : 0;
+    if (s->told)
+        memcpy(s->told, e->bytes, e->len);
+}
+
 static void store_effect(struct station *s, const struct effect *e)
 {
     struct problem problem;
@@ -116,6 +126,10 @@ static void perform(struct station *s)
             if (good && h->sync)
                 h->sync(h->arg, &e->sync);
             break;
+        case EFFECT_ROSTER:
+            if (good)
+                roster_effect(s, e);
+            break;
         case EFFECT_ROUTE:
             if (good && h->route)
                 h->route(h->arg, &e->route);
@@ -132,11 +146,92 @@ static void perform(struct station *s)
     }
 }
 
+static bool take_roster(struct station *s, const char *text, size_t n, const char *from, struct problem *err);
+
 static void step(struct station *s, struct event *e)
 {
+    struct problem problem = {0};
     e->entropy = keys_random_u64();
     core_step(s->core, e, s->loop->effects);
     perform(s);
+    if (s->told == NULL)
+        return;
+    uint8_t *text = s->told;
+    s->told = NULL;
+    bool good = take_roster(s, (const char *)text, s->told_len, "roster of another member", &problem);
+    bool quiet = !instant_is_never(s->roster_refused_at) &&
+                 instant_elapsed_least(e->now, s->roster_refused_at).ns < span_ms(REFUSED_LOG_MS).ns;
+    if (!good && !quiet) {
+        log_problem(LOG_LEVEL_WARNING, "roster-refused", &problem);
+        s->roster_refused_at = e->now;
+    }
+    free(text);
+}
+
+/* ---- the roster ---------------------------------------------------------------------------------------------------------- */
+
+static void fill_peer(struct transport_peer *p, const struct cluster_member *m)
+{
+    p->id = m->member.id;
+    memcpy(p->key, m->member.key, KEY_SIZE);
+    p->n = m->n_mesh;
+    memcpy(p->addresses, m->mesh, sizeof p->addresses);
+}
+
+static void fill_news(const struct station *s, struct roster_news *news, char text[static ROSTER_MAX])
+{
+    const struct folder *f = s->folder;
+    news->n = f->cluster.n;
+    for (int i = 0; i < f->cluster.n; i++)
+        news->members[i] = f->cluster.members[i].member;
+    news->digest = f->roster.digest;
+    news->len = roster_text(&f->roster, text);
+    news->text = (const uint8_t *)text;
+}
+
+/* What changed, to the links: a key that is revoked is refused from now on. */
+static void tell_transport(struct station *s, int members_before)
+{
+    struct problem problem;
+    for (int i = 0; i < s->folder->cluster.n; i++) {
+        const struct cluster_member *m = &s->folder->cluster.members[i];
+        struct transport_peer peer = {0};
+        fill_peer(&peer, m);
+        if (m->member.revoked)
+            transport_drop(s->transport, m->member.id);
+        else if (i >= members_before && m->member.role != ROLE_OPERATOR &&
+                 !transport_add(s->transport, &peer, &problem))
+            log_problem(LOG_LEVEL_ERROR, "member-unreachable", &problem);
+    }
+}
+
+/* Verified line by line; what is good and new is on disk before anything follows from it.  Lines that are not, wherever they
+ * stand, leave what was there. */
+static bool take_roster(struct station *s, const char *text, size_t n, const char *from, struct problem *err)
+{
+    struct folder *f = s->folder;
+    struct problem saving;
+    struct roster_news *news = calloc(1, sizeof *news);
+    char *room = malloc(ROSTER_MAX);
+    int before = f->cluster.n, count = 0;
+    bool good = news && room;
+    if (good) {
+        good = roster_merge(&f->roster, &f->cluster, text, n, from, &count, err);
+        if (count > 0 && !roster_save(&f->roster, f->config.state_dir, &saving))
+            log_problem(LOG_LEVEL_ERROR, "roster-not-kept", &saving); /* told again after the next start */
+        if (count > 0) {
+            tell_transport(s, before);
+            fill_news(s, news, room);
+            step(s, &(struct event){.kind = EVENT_ROSTER, .now = clock_now(), .roster = news});
+            if (s->running && s->hand.roster)
+                s->hand.roster(s->hand.arg);
+        }
+    } else {
+        problem_fact(err, "out of memory");
+    }
+    free(news);
+    free(room);
+    return good;
 }
 
 /* ---- starting and stopping ------------------------------------------------------------------------------------------- */
@@ -154,13 +249,9 @@ static bool start_transport(struct station *s, struct problem *err)
     memcpy(o->listen, f->config.n_listen ? f->config.listen : f->self->mesh, sizeof o->listen);
     for (int i = 0; i < f->cluster.n; i++) {
         const struct cluster_member *m = &f->cluster.members[i];
-        if (m == f->self || m->member.role == ROLE_OPERATOR)
+        if (m == f->self || m->member.role == ROLE_OPERATOR || m->member.revoked)
             continue;
-        struct transport_peer *p = &o->peers[o->n_peers++];
-        p->id = m->member.id;
-        memcpy(p->key, m->member.key, KEY_SIZE);
-        p->n = m->n_mesh;
-        memcpy(p->addresses, m->mesh, sizeof p->addresses);
+        fill_peer(&o->peers[o->n_peers++], m);
     }
     s->transport = transport_open(s->loop->hub, o, err);
     s->fd = s->transport ? transport_fd(s->transport) : -1;
@@ -186,12 +277,14 @@ static void set_up(const struct station *s, struct core_setup *setup)
 static bool start_core(struct station *s, struct problem *err)
 {
     struct core_setup *setup = calloc(1, sizeof *setup);
+    char *roster = malloc(ROSTER_MAX);
     uint8_t *stored = malloc(DURABLE_MAX);
     struct problem reading = {.fact = ""};
     const char *why = "out of memory";
-    bool good = setup && stored && (s->core = malloc(core_size())) != NULL;
+    bool good = setup && stored && roster && (s->core = malloc(core_size())) != NULL;
     if (good) {
         set_up(s, setup);
+        fill_news(s, &setup->roster, roster);
         enum store_found found = store_load(&s->store, stored, DURABLE_MAX, &setup->stored_len, &reading);
         setup->stored = found == STORE_GOOD ? stored : NULL;
         if (found != STORE_GOOD)
@@ -201,6 +294,7 @@ static bool start_core(struct station *s, struct problem *err)
     if (setup)
         keys_wipe(&setup->secret, sizeof setup->secret);
     free(setup);
+    free(roster);
     free(stored);
     if (!good) {
         problem_fact(err, "\"%s\" of cluster \"%s\" cannot start: %s", s->folder->config.member,
@@ -244,7 +338,9 @@ void station_stop(struct station *s)
     if (s->core)
         keys_wipe(s->core, core_size());
     free(s->core);
+    free(s->told);
     s->core = NULL;
+    s->told = NULL;
 }
 
 /* ---- a turn ------------------------------------------------------------------------------------------------------------ */
@@ -380,6 +476,41 @@ static void submit(struct station *s, control_client client, const char *hex, in
     }
 }
 
+/* The roster as it is, after a line that the request may bring; and, where asked for, the decided record with its proof, from
+ * which a new member begins. */
+static json_t *roster_answer(struct station *s, const json_t *request)
+{
+    struct problem problem = {0};
+    const char *line = json_string_value(json_object_get(request, "line"));
+    char *text = malloc(ROSTER_MAX), *hex;
+    uint8_t *record = malloc(FRAME_BODY_MAX);
+    json_t *out = json_object();
+    if (text == NULL || record == NULL || out == NULL)
+        problem_fact(&problem, "out of memory");
+    else if (line != NULL) {
+        int n = snprintf(text, ROSTER_MAX, "pgmesh-roster 1\n%s\n", line);
+        take_roster(s, text, n < ROSTER_MAX ? (size_t)n : 0, "the line", &problem);
+    }
+    if (problem.fact[0] == '\0') {
+        size_t n = roster_text(&s->folder->roster, text);
+        json_object_set_new(out, "roster", json_stringn(text, n));
+        json_object_set_new(out, "version", json_integer((json_int_t)s->folder->roster.version));
+        n = wire_put_decided(record, &s->core->disk.decided);
+        if (json_is_true(json_object_get(request, "record")) && (hex = malloc(2 * n + 1)) != NULL) {
+            hex_put(hex, record, n);
+            json_object_set_new(out, "record", json_string(hex));
+            free(hex);
+        }
+    } else {
+        json_object_set_new(out, "error", json_string(problem.fact));
+        json_object_set_new(out, "detail", json_string(problem.detail));
+        json_object_set_new(out, "hint", json_string(problem.hint));
+    }
+    free(text);
+    free(record);
+    return out;
+}
+
 static void on_request(void *arg, control_client client, struct json_t *request, instant now)
 {
     struct station *s = arg;
@@ -405,11 +536,13 @@ static void on_request(void *arg, control_client client, struct json_t *request,
     else if (strcmp(command, "events") == 0)
         answer = status_events(&view, json_integer_value(json_object_get(request, "since")),
                                json_object_get(request, "names"));
+    else if (strcmp(command, "roster") == 0)
+        answer = roster_answer(s, request);
     else if (strcmp(command, "submit") == 0)
         submit(s, client, json_string_value(json_object_get(request, "frame")), now);
     else
         answer = json_pack("{s:s, s:s}", "error", "unknown command", "hint",
-                           "Known are status, history, why, events, submit.");
+                           "Known are status, history, why, events, roster, submit.");
     if (answer)
         control_answer(s->control, client, answer, true, now);
 }

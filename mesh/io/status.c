@@ -162,7 +162,7 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     json_t *out =
         json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "id", (int)m->member.id, "name",
                   m->member.name, "role", cluster_role_name(m->member.role), "site", m->member.site, "state",
-                  s.state, "vote", s.votes && record_voter(decided(c), m->member.id) != NULL, "heard_ms",
+                  m->member.revoked ? "revoked" : s.state, "vote", s.votes && record_voter(decided(c), m->member.id) != NULL, "heard_ms",
                   age_json(s.heard_ms), "verdict", verdict_name(s.verdict), "addresses", addresses_json(m));
     json_object_set_new(out, "hears", status_hears(v, m->member.id));
     json_object_set_new(out, "flush_us", json_integer(s.flush_us));

@@ -272,6 +272,26 @@ static bool add_peer(struct transport *t, const struct transport_peer *known, st
     return true;
 }
 
+bool transport_add(struct transport *t, const struct transport_peer *peer, struct problem *err)
+{
+    if (t->n_peers == MEMBERS_MAX)
+        return problem_fact(err, "too many members");
+    memset(&t->peers[t->n_peers], 0, sizeof t->peers[0]);
+    return add_peer(t, peer, err);
+}
+
+void transport_drop(struct transport *t, member_id id)
+{
+    for (int i = 0; i < t->n_peers; i++) {
+        if (t->peers[i].known.id != id)
+            continue;
+        for (int j = 0; j < ADDRESSES_MAX; j++)
+            link_close(&t->peers[i].links[j]);
+        t->peers[i] = t->peers[--t->n_peers];
+        return;
+    }
+}
+
 struct transport *transport_open(struct transport_hub *hub, const struct transport_options *o,
                                  struct problem *err)
 {

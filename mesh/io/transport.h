@@ -60,6 +60,9 @@ struct transport;
 struct transport *transport_open(struct transport_hub *hub, const struct transport_options *options,
                                  struct problem *err);
 void transport_close(struct transport **t);
+/* One more peer, with which links begin at the first thing sent; or one less: its links end, its key is refused. */
+bool transport_add(struct transport *t, const struct transport_peer *peer, struct problem *err);
+void transport_drop(struct transport *t, member_id id);
 int transport_fd(const struct transport *t); /* to poll for POLLIN, see transport_hub_fd() */
 
 struct packet {

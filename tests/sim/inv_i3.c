@@ -169,6 +169,7 @@ void inv_i3_frame(struct world *w, int i, const struct frame *f)
     case FRAME_SEAL:
     case FRAME_COMMAND:
     case FRAME_ANSWER:
+    case FRAME_ROSTER:
     case FRAME_KIND_END: break;
     }
 }

@@ -202,6 +202,7 @@ static void perform(struct world *w, int i)
             hand_goal(w, i, &e->goal);
             break;
         case EFFECT_SYNC: hand_sync(w, i, &e->sync); break;
+        case EFFECT_ROSTER: break;
         case EFFECT_ROUTE: m->route = e->route.primary; break;
         case EFFECT_DECIDED: effect_decided(w, i, e); break;
         case EFFECT_EVENT: TELL(w, "%s: %s %s", world_name(w, i), e->name, e->text); break;

@@ -214,6 +214,7 @@ static void gather(struct rig *r)
             r->sync = e->sync;
             r->syncs++;
             break;
+        case EFFECT_ROSTER: r->rosters++; break;
         case EFFECT_ROUTE: r->route = e->route.primary; break;
         case EFFECT_DECIDED: r->decisions++; break;
         case EFFECT_EVENT: said(r, e->name, e->text); break;

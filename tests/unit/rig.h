@@ -71,7 +71,7 @@ struct rig {
     instant lease;
     int leases;
     member_id route;
-    int decisions, answers, fatal;
+    int decisions, answers, fatal, rosters;
     struct answer answer;
     char events[4096];           /* names and texts, a line each */
     uint64_t asked_seq;          /* of the core's newest heartbeat with a request */

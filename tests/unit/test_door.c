@@ -404,6 +404,97 @@ START_TEST(a_start_stores_first)
 }
 END_TEST
 
+/* ---- the roster ---------------------------------------------------------------------------------------------------------- */
+
+static struct roster_news news_of(const struct rig *r)
+{
+    struct roster_news n = {
+        .n = (uint8_t)r->setup.n_members, .digest = 77, .text = (const uint8_t *)"lines", .len = 5};
+    memcpy(n.members, r->setup.members, sizeof n.members);
+    return n;
+}
+static void tell(struct rig *r, const struct roster_news *n)
+{
+    struct event e = {.kind = EVENT_ROSTER, .now = r->core->now, .roster = n};
+    core_step(r->core, &e, r->fx);
+}
+
+START_TEST(nothing_of_a_revoked_member_is_taken)
+{
+    struct rig *r = rig_running(W1);
+    struct roster_news n = news_of(r);
+    n.members[DB3 - 1].revoked = true;
+    tell(r, &n);
+    ck_assert(!peer_fresh(r->core, DB3 - 1, span_ms(60000)));
+    ck_assert_int_eq(mask_core(r->core) >> (DB3 - 1) & 1, 0);
+    rig_clear(r);
+    rig_beat(r, DB3);
+    rig_prepare(r, DB3, 20, true);
+    ck_assert_int_eq(r->core->rejected[REJECT_REVOKED], 2);
+    ck_assert_int_eq(rig_count(r, FRAME_PROMISE) + rig_count(r, FRAME_NACK), 0);
+}
+END_TEST
+
+/* What it signed as a voter goes on proving what it proved. */
+START_TEST(an_old_acceptance_of_a_revoked_member_holds)
+{
+    struct rig *r = rig_running(W1);
+    struct proposal *p = rig_takeover(r, 20, DB2);
+    struct certificate *c = rig_certificate(r, p, 0x16); /* db2, db3, w2 */
+    struct roster_news n = news_of(r);
+    n.members[DB3 - 1].revoked = true;
+    tell(r, &n);
+    rig_say(r, decided, FRAME_DECIDED, DB2, c);
+    ck_assert_int_eq(decided(r->core)->term, RIG_TERM + 1);
+}
+END_TEST
+
+START_TEST(a_member_that_came_later_is_heard)
+{
+    struct rig *r = rig_running(W1);
+    struct roster_news n = news_of(r);
+    struct member *m = &n.members[n.n++];
+    *m = (struct member){.id = 40, .name = "w9", .role = ROLE_WITNESS, .site = "c"};
+    memset(m->key, 9, sizeof m->key);
+    tell(r, &n);
+    int i = member_index(r->core, 40);
+    ck_assert_int_eq(i, r->setup.n_members);
+    ck_assert(mask_core(r->core) >> i & 1);
+    tell(r, &n);
+    ck_assert_int_eq(r->core->n_members, r->setup.n_members + 1);
+}
+END_TEST
+
+START_TEST(who_has_another_roster_is_told_ours)
+{
+    static struct heartbeat h;
+    struct rig *r = rig_running(W1);
+    struct roster_news n = news_of(r);
+    tell(r, &n);
+    rig_clear(r);
+    rig_beat(r, DB2);
+    const struct rig_frame *f = rig_sent(r, FRAME_ROSTER);
+    ck_assert(f && f->len == 5 && memcmp(f->body, "lines", 5) == 0 && f->to == 1u << (DB2 - 1));
+    rig_beat(r, DB2);
+    ck_assert_int_eq(rig_count(r, FRAME_ROSTER), 1); /* not at every heartbeat */
+    r->beat[DB3].roster = 77;
+    rig_beat(r, DB3);
+    ck_assert_int_eq(rig_count(r, FRAME_ROSTER), 1); /* it has the same */
+    rig_run(r, 60);
+    const struct rig_frame *b = rig_sent(r, FRAME_HEARTBEAT);
+    ck_assert(wire_get_heartbeat(&h, b->body, b->len) && h.roster == 77);
+}
+END_TEST
+
+START_TEST(anothers_roster_goes_to_the_edge)
+{
+    struct rig *r = rig_running(W1);
+    rig_frame(r, FRAME_ROSTER, DB2, DB2, (const uint8_t *)"pgmesh", 6);
+    ck_assert_int_eq(r->rosters, 1);
+    ck_assert_int_eq(r->core->n_members, r->setup.n_members);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("door");
@@ -426,5 +517,11 @@ int main(void)
     tcase_add_test(tcase, a_twin_is_fatal);
     tcase_add_test(tcase, a_store_of_another_cluster_does_not_start);
     tcase_add_test(tcase, a_start_stores_first);
+    tcase = suite_case(suite, "roster");
+    tcase_add_test(tcase, nothing_of_a_revoked_member_is_taken);
+    tcase_add_test(tcase, an_old_acceptance_of_a_revoked_member_holds);
+    tcase_add_test(tcase, a_member_that_came_later_is_heard);
+    tcase_add_test(tcase, who_has_another_roster_is_told_ours);
+    tcase_add_test(tcase, anothers_roster_goes_to_the_edge);
     return suite_run(suite);
 }
