@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include "mesh/inspect/client.h"
 
+#include "mesh/inspect/problems.h"
+#include "mesh/io/roster.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -413,5 +416,24 @@ int client_ask(struct client *c, json_t *request, json_t **answer)
         json_decref(*answer);
         *answer = NULL;
     }
+    return code;
+}
+
+/* ---- the roster --------------------------------------------------------------------------------------------------- */
+
+int client_roster(struct client *c, struct roster *roster, struct cluster *cluster)
+{
+    struct problem problem = {0};
+    json_t *got = NULL;
+    int news = 0;
+    if (c->recorded != NULL)
+        return EXIT_OK;
+    int code = client_ask_any(c, json_pack("{s:s}", "command", "roster"), &got);
+    const char *lines = json_text(got, "roster");
+    memset(roster, 0, sizeof *roster);
+    if (code == EXIT_OK && *lines != '\0' &&
+        !roster_merge(roster, cluster, lines, strlen(lines), "the member's roster", &news, &problem))
+        code = output_problem(&c->x->out, EXIT_REFUSED, &problem);
+    json_decref(got);
     return code;
 }

@@ -38,6 +38,12 @@ int client_stream(struct client *c, json_t *request, unsigned timeout_ms, client
 int client_ask_any(struct client *c, json_t *request, json_t **answer);
 int client_ask(struct client *c, json_t *request, json_t **answer);
 
+struct roster;
+struct cluster;
+/* The cluster's later members and revocations, as the member holds them, verified into *cluster, which is as its file says; a
+ * member that knows of no roster (an older program, a document) leaves it so. */
+int client_roster(struct client *c, struct roster *roster, struct cluster *cluster);
+
 /* A member's {"error": ...} as a complaint; EXIT_OK when there is none. */
 int client_refused(struct inspect *x, const json_t *answer);
 

@@ -154,16 +154,23 @@ const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh durability strict",
      options_none, command_durability},
-    {"member", "vote MEMBER on|off | remove MEMBER",
-     "who votes, and who belongs to the cluster: one change at a time",
+    {"member", "add SPEC | vote MEMBER on|off | remove MEMBER",
+     "who belongs to the cluster and who votes: one change at a time",
+     "\"add\" makes key, certificate and a ready folder as \"init\" does, and tells all members. SPEC is that of \"init\":\n"
+     "NAME,ROLE,SITE,ADDRESS[,...]. A database gets its place at once: started, it copies its data from the primary and\n"
+     "follows.\n"
+     "\n"
      "\"vote\" gives a database or witness a vote, or takes it; the others go on deciding by majority (or by sites).\n"
      "\"remove\" takes a member's vote and, of a database, its place: it leaves the sync set first, then the record, and\n"
      "stops its PostgreSQL. Refused: the primary, and whatever would leave too few voters that answer.\n"
      "\n"
+     "With the root key its certificate is revoked as well: no member takes its key any more.\n"
+     "\n"
      "Example:\n"
+     "    pgmesh member add db4,database,fra,10.0.1.4:7400 --root-key root.key --like /etc/pgmesh/db1 --out db4\n"
      "    pgmesh member vote wit3 on\n"
-     "    pgmesh member remove db3",
-     options_none, command_member},
+     "    pgmesh member remove db3 --root-key root.key",
+     options_member, command_member},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
      "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"

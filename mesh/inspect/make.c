@@ -136,7 +136,7 @@ static bool node_conf_check(const struct made *made, const struct plan *p, int i
     return false;
 }
 
-static bool node_conf_make(struct made *made, const struct plan *p, int i, struct problem *err)
+bool make_node_conf(struct made *made, const struct plan *p, int i, struct problem *err)
 {
     FILE *out = open_memstream(&made->node_conf[i], &made->node_conf_len[i]);
     if (out == NULL)
@@ -164,7 +164,7 @@ bool make_all(struct made *made, const struct plan *p, struct problem *err)
     for (int i = 0; i < c->n; i++)
         cluster_certify(c, &c->members[i], &made->root);
     for (int i = 0; i < p->n_members; i++)
-        if (!node_conf_make(made, p, i, err))
+        if (!make_node_conf(made, p, i, err))
             return false;
     return true;
 }

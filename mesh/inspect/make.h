@@ -21,8 +21,19 @@ struct made {
 bool make_target_free(const char *out, struct problem *err);
 /* Keys, record, certificates and node.conf texts. */
 bool make_all(struct made *m, const struct plan *p, struct problem *err);
+/* The node.conf of the plan's member i alone, checked against made->cluster. */
+bool make_node_conf(struct made *m, const struct plan *p, int i, struct problem *err);
 /* Onto the disk. */
 bool make_write(const struct made *m, const struct plan *p, struct problem *err);
+/* One more member's folder p->out: cluster file, node.conf and key of index `at`, what the mesh needs of PostgreSQL's passwords
+ * (`pass`, NULL without), the roster, and a store that begins with the certificate. */
+struct newcomer {
+    const char *cluster_text, *roster_text, *pass;
+    size_t cluster_len, roster_len, pass_len;
+    const struct certificate *decided;
+};
+bool make_write_one(const struct made *m, const struct plan *p, int at, const struct newcomer *from,
+                    struct problem *err);
 /* Forgets the secrets, frees the texts. */
 void make_close(struct made *m);
 

@@ -137,7 +137,35 @@ static void sync_parent(const char *path)
     }
 }
 
-bool make_write(const struct made *made, const struct plan *p, struct problem *err)
+/* What a newcomer remembers before it ever ran: the record in force, of which it has promised nothing below. */
+static bool write_newcomer_store(const char *folder, const struct certificate *decided, struct problem *err)
+{
+    static struct durable d;
+    static uint8_t bytes[DURABLE_MAX];
+    memset(&d, 0, sizeof d);
+    d.decided = *decided;
+    d.promised = decided->proposal.ballot;
+    d.round = decided->proposal.ballot.round;
+    d.lease_ms_max = decided->proposal.record.lease_ms_max;
+    return store_create(folder, bytes, wire_put_durable(bytes, &d), err);
+}
+
+static bool write_newcomer(const char *out, const struct made *made, int at, const struct newcomer *from,
+                           struct problem *err)
+{
+    const char *state = text("%s/state", out);
+    return file_replace(text("%s/cluster", out), from->cluster_text, from->cluster_len, 0644, err) &&
+           keys_write(text("%s/member.key", out), made->seeds[at], err) &&
+           file_replace(text("%s/node.conf", out), made->node_conf[0], made->node_conf_len[0], 0644, err) &&
+           (from->pass == NULL ||
+            file_replace(text("%s/pg.pass", out), from->pass, from->pass_len, 0600, err)) &&
+           folder_make(state, 0700, err) && write_newcomer_store(state, from->decided, err) &&
+           file_replace(text("%s/roster", state), from->roster_text, from->roster_len, 0644, err);
+}
+
+static bool write_in_one_move(const struct plan *p,
+                              bool (*write)(const char *partial, const void *arg, struct problem *),
+                              const void *arg, struct problem *err)
 {
     char partial[FILE_PATH_SIZE];
     if (snprintf(partial, sizeof partial, "%s.partial-%d", p->out, (int)getpid()) >= FILE_PATH_SIZE - 96) {
@@ -146,7 +174,7 @@ bool make_write(const struct made *made, const struct plan *p, struct problem *e
     }
     if (!folder_make(partial, 0755, err))
         return false;
-    bool good = write_all(partial, made, err);
+    bool good = write(partial, arg, err);
     if (good && rename(partial, p->out) != 0) {
         problem_fact(err, "cannot give the folder its name \"%s\"", p->out);
         good = problem_detail(err, "%s.", strerror(errno));
@@ -156,4 +184,32 @@ bool make_write(const struct made *made, const struct plan *p, struct problem *e
     else
         nftw(partial, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     return good;
+}
+
+static bool whole(const char *partial, const void *arg, struct problem *err)
+{
+    return write_all(partial, arg, err);
+}
+
+bool make_write(const struct made *made, const struct plan *p, struct problem *err)
+{
+    return write_in_one_move(p, whole, made, err);
+}
+
+struct one {
+    const struct made *made;
+    int at;
+    const struct newcomer *from;
+};
+
+static bool one(const char *partial, const void *arg, struct problem *err)
+{
+    const struct one *o = arg;
+    return write_newcomer(partial, o->made, o->at, o->from, err);
+}
+
+bool make_write_one(const struct made *made, const struct plan *p, int at, const struct newcomer *from,
+                    struct problem *err)
+{
+    return write_in_one_move(p, one, &(struct one){made, at, from}, err);
 }

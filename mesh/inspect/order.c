@@ -53,7 +53,7 @@ static int look(struct order *o)
     view_read(&o->view, o->status);
     hex_put(id, o->cluster.id.b, sizeof o->cluster.id.b);
     if (strcmp(id, json_text(o->status, "cluster_id")) == 0)
-        return EXIT_OK;
+        return o->roster.n ? EXIT_OK : client_roster(&o->client, &o->roster, &o->cluster);
     return output_fail(&o->x->out, EXIT_OTHER_CLUSTER, "the member belongs to another cluster than the key",
                        text("It is of \"%s\" (%s), the key of \"%s\" (%s).", o->view.cluster,
                             json_text(o->status, "cluster_id"), o->cluster.name, id),
@@ -147,6 +147,8 @@ static int tell(struct order *o)
 {
     const char *sentence = json_text(o->final, "text"), *detail = json_text(o->final, "detail"),
                *hint = json_text(o->final, "hint");
+    if (o->trying && !json_flag(o->final, "done"))
+        return EXIT_REFUSED;
     int code = client_refused(o->x, o->final);
     if (code != EXIT_OK)
         return code;

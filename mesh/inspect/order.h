@@ -7,14 +7,15 @@
 #define PGMESH_INSPECT_ORDER_H
 
 #include "mesh/inspect/client.h"
-#include "mesh/io/cluster.h"
+#include "mesh/io/roster.h"
 #include "mesh/io/view.h"
 #include "mesh/wire.h"
 
 struct order {
     struct inspect *x;
     struct client client;
-    struct cluster cluster;
+    struct cluster cluster; /* with the members that the asked member's roster adds */
+    struct roster roster;
     struct key key;
     const struct cluster_member *who; /* the operator */
     char deed[96];                    /* "switch over to db2": for complaints; filled by the caller */
@@ -25,6 +26,7 @@ struct order {
     /* of the last conversation */
     json_t *progress; /* the sentences that came before the final answer */
     json_t *final;
+    bool trying; /* a refusal is not told either: the caller judges `final` */
     bool broken; /* an answer of another shape */
 };
 

@@ -59,6 +59,8 @@ bool plan_set(struct plan *p, const char *assignment, struct problem *err);
 /* The whole: names, addresses, counts; fills what follows from the rest (votes, data folders, ports, primary) and the
  * notices. */
 bool plan_check(struct plan *p, struct problem *err);
+/* One member by itself, to be added to a cluster: its name, and what a database needs. */
+bool plan_check_one(struct plan *p, struct problem *err);
 /* The voters as the record will have them, without keys. */
 void plan_voters(const struct plan *p, struct voters *voters);
 const struct plan_member *plan_find(const struct plan *p, const char *name);

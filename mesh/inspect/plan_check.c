@@ -300,6 +300,18 @@ static bool check_rule(const struct plan *p, struct problem *err)
     return problem_hint(err, "Use --rule majority, or add a witness in a third site.");
 }
 
+bool plan_check_one(struct plan *p, struct problem *err)
+{
+    struct plan_member *m = &p->members[0];
+    if (m->role != ROLE_DATABASE && m->has_pg) {
+        problem_fact(err, "%s: \"%s\" has an address of PostgreSQL but no database", m->where, m->name);
+        return problem_hint(err, "Leave out pg=, or make it a database.");
+    }
+    p->operator_name = "";
+    return check_reserved(p, err) && (m->role != ROLE_DATABASE || complete_database(p, m, err)) &&
+           check_addresses(p, err);
+}
+
 bool plan_check(struct plan *p, struct problem *err)
 {
     if (p->operator_name == NULL)

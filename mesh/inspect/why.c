@@ -8,6 +8,7 @@
 
 #include "mesh/inspect/client.h"
 #include "mesh/inspect/problems.h"
+#include "mesh/io/roster.h"
 #include "mesh/io/file.h"
 #include "mesh/io/view.h"
 
@@ -268,6 +269,13 @@ static int load_cluster(struct why *w, const char *path)
                                                      : output_problem(&w->x->out, EXIT_REFUSED, &problem);
 }
 
+/* Members that came later are in the roster, which the asked member holds; each line is the root's. */
+static int load_roster(struct why *w, struct client *client)
+{
+    static struct roster roster;
+    return client_roster(client, &roster, &w->cluster);
+}
+
 static int from_file(struct why *w)
 {
     struct problem problem = {0};
@@ -311,6 +319,8 @@ static int from_member(struct why *w)
         return EXIT_OK;
     }
     code = client_ask_any(&client, request, &w->answer);
+    if (code == EXIT_OK)
+        code = load_roster(w, &client);
     if (code != EXIT_OK)
         return code;
     const char *error = json_text(w->answer, "error");
