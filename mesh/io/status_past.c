@@ -181,9 +181,10 @@ static void tell_certificate(struct telling *t, const struct journal_line *line)
     if (p->why.takeover) {
         json_object_set_new(t->last, "nothing_lost_proven", json_boolean(proven(p)));
         json_object_set_new(t->last, "reason",
-                            status_text(p->why.has_command ? p->why.command.why
-                                        : released         ? t->released.reason
-                                                           : "the lease ended unrenewed"));
+                            status_text(p->why.has_command
+                                            ? *p->why.command.why ? p->why.command.why : "an operator's order"
+                                        : released ? t->released.reason
+                                                   : "the lease ended unrenewed"));
     }
     json_array_append_new(t->list, t->last);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every command of the inspector, on a real mesh: what it says when all is well, when a link is cut, and after a failover.
+# LIMIT: 240
 . "$(dirname "$0")/lib.sh"
 live_begin inspector
 three_databases
