@@ -99,7 +99,9 @@ struct hold {
 
 enum operation_phase {
     OPERATION_NONE,
+    OPERATION_CHECKPOINT,
     OPERATION_RECORD,
+    OPERATION_POOLERS,
     OPERATION_STOP,
     OPERATION_HANDOVER,
     OPERATION_UNDO,
@@ -354,6 +356,8 @@ void operate_drive(struct core *c);
 void operate_decided(struct core *c);
 /* The running switchover wants PostgreSQL stopped cleanly. */
 bool operate_stopping(const struct core *c);
+/* ... or checkpointed first. */
+bool operate_checkpointing(const struct core *c);
 /* For the files that carry an operation out: begun, ended with an answer, or refused before it began. */
 void operate_begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from);
 void operate_finish(struct core *c, bool done, const char *text, const char *detail, const char *hint);

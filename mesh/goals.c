@@ -71,8 +71,11 @@ static void foreign_tell(struct core *c)
 void on_sample(struct core *c, const struct pg_sample *s)
 {
     enum pg_phase before = c->sample.phase;
+    enum pooler_state pooler = c->sample.pooler;
     c->sample = *s;
     c->sampled = c->now;
+    if (pooler != s->pooler)
+        c->beat_now = true;
     if (before != s->phase) {
         if (is_primary(c) && before != PG_NONE)
             c->hold.fine = c->now;
@@ -115,6 +118,7 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
     g->timeline = r->timeline;
     g->not_after = c->hold.until;
     g->sync = syncset_setting(c, r);
+    g->checkpoint = operate_checkpointing(c);
     for (int i = 0; i < r->n_databases; i++)
         if (r->databases[i] != c->self)
             g->slots[g->n_slots++] = r->databases[i];
@@ -235,7 +239,7 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
 static bool same_goal(const struct pg_goal *a, const struct pg_goal *b)
 {
     return a->kind == b->kind && a->term == b->term && a->timeline == b->timeline && a->dir == b->dir &&
-           a->upstream == b->upstream && a->n_slots == b->n_slots &&
+           a->upstream == b->upstream && a->checkpoint == b->checkpoint && a->n_slots == b->n_slots &&
            memcmp(a->slots, b->slots, sizeof a->slots) == 0;
 }
 

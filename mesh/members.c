@@ -355,6 +355,7 @@ void heartbeat_fill(struct core *c, struct heartbeat *h)
     h->silent_ms = c->silent_ms;
     h->sql_seen_ms = EVIDENCE_NEVER;
     h->outage_ms = notice_outage_ms(c);
+    h->pooler = c->sample.pooler;
     fill_lease(c, h);
     if (c->role == ROLE_DATABASE)
         fill_postgres(c, &h->pg);

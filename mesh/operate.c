@@ -3,13 +3,17 @@
  * A command names the decided record that the operator saw and is valid on no other, so a replayed one does nothing.
  * Any member takes it and carries it to the one that executes: the primary, or for failover and reinit the target.
  *
- *   switchover:  NONE -> RECORD (the record says so: poolers pause) -> STOP (CHECKPOINT, clean stop) -> HANDOVER (the
- *                target has all WAL) -> RELEASE -> RELEASED (the target is ready) -> NONE
+ *   switchover:  NONE -> CHECKPOINT (what is long, while everybody still writes) -> RECORD (the record says so: poolers
+ *                pause) -> POOLERS (all that are heard of have paused, or
+ *                POOLERS_MS are over) -> STOP (CHECKPOINT, clean stop) -> HANDOVER (the target has all WAL) -> RELEASE ->
+ *                RELEASED (the target is ready) -> NONE
  *                a deadline missed, or the target silent, before the RELEASE: UNDO (start again, clear the record) -> NONE */
 #include "mesh/core_state.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { POOLERS_MS = 2000 };
 
 /* ---- answers ------------------------------------------------------------------------------------------------------- */
 
@@ -117,6 +121,16 @@ static const char *unfit(const struct core *c, member_id target, char *detail, s
     return NULL;
 }
 
+/* Why it cannot be done now, or NULL. */
+static const char *busy(const struct core *c)
+{
+    if (decided(c)->joint || c->sample.phase != PG_PRIMARY || !c->hold.ready)
+        return "the primary is busy";
+    if (c->disk.has_own || c->proposer.phase != PROPOSER_IDLE)
+        return "another change is under way"; /* of two changes with one version, which one was decided? */
+    return NULL;
+}
+
 static void switchover(struct core *c, const struct command *m, member_id from)
 {
     char detail[TEXT_SIZE * 2];
@@ -125,25 +139,44 @@ static void switchover(struct core *c, const struct command *m, member_id from)
         operate_refuse(c, from, m, why, detail, "\"pgmesh status\" shows who qualifies.");
         return;
     }
-    struct record want = *decided(c);
-    if (want.joint || c->sample.phase != PG_PRIMARY || !c->hold.ready) {
-        operate_refuse(c, from, m, "the primary is busy",
-                       "The sync set is changing, or the primary is not ready yet.",
+    why = busy(c);
+    if (why) {
+        operate_refuse(c, from, m, why,
+                       strstr(why, "busy") ? "The sync set is changing, or the primary is not ready yet."
+                                           : "",
                        "Try again in a moment.");
+        return;
+    }
+    operate_begin(c, OPERATION_CHECKPOINT, m, from);
+    event_say(c, "+switchover", "switching over to %s", member_name(c, m->target));
+}
+
+/* The checkpoint is written: nobody has noticed anything yet, and the target may have become unfit meanwhile. */
+static void announce(struct core *c)
+{
+    struct operation *o = &c->operation;
+    char detail[TEXT_SIZE * 2];
+    const char *why = unfit(c, o->command.target, detail, sizeof detail);
+    struct record want = *decided(c);
+    if (why) {
+        event_say(c, "-switchover", "%s", why);
+        operate_finish(c, false, why, detail, "Nothing was changed.");
         return;
     }
     want.version++;
     want.switchover_from = c->self;
-    want.switchover_to = m->target;
+    want.switchover_to = o->command.target;
     want.switchover_deadline_ms = c->set.switchover_timeout_ms;
-    if (c->disk.has_own ||
-        !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
-        operate_refuse(c, from, m, "another change is under way", "", "Try again in a moment.");
-        return;
-    }
-    operate_begin(c, OPERATION_RECORD, m, from);
-    c->operation.version = want.version;
-    event_say(c, "+switchover", "switching over to %s", member_name(c, m->target));
+    if (busy(c) || !propose_change(c, &want))
+        return; /* in a moment */
+    o->version = want.version;
+    o->phase = OPERATION_RECORD;
+    o->started = c->now; /* from now on poolers hold their clients back */
+}
+
+bool operate_checkpointing(const struct core *c)
+{
+    return c->operation.phase == OPERATION_CHECKPOINT;
 }
 
 bool operate_stopping(const struct core *c)
@@ -182,6 +215,36 @@ static void clear(struct core *c)
     propose_change(c, &want);
 }
 
+/* Has every pooler that an observer drives let its last transaction end?  An observer that does not know of this
+ * switchover yet is waited for as well. */
+static bool poolers_hold(const struct core *c)
+{
+    for (int i = 0; i < c->n_members; i++) {
+        const struct heartbeat *h = &c->peers[i].beat;
+        if (c->members[i].role != ROLE_OBSERVER || !peer_fresh(c, i, span_ms(c->set.lease_ms)) ||
+            h->pooler == POOLER_NONE)
+            continue;
+        if (h->pooler != POOLER_HELD || ballot_cmp(h->decided, decided_ballot(c)) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void drive_checkpoint(struct core *c)
+{
+    const struct pg_goal *g = &c->goal;
+    bool late =
+        instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns;
+    if (!is_primary(c) || !lease_held(c) || late || decided(c)->term != c->operation.command.term) {
+        event_say(c, "-switchover", "the checkpoint did not finish in time");
+        operate_finish(c, false, "the checkpoint before the switchover did not finish in time",
+                       "Nothing was changed.", "Raise switchover_timeout, or run CHECKPOINT before.");
+    } else if (g->kind == GOAL_PRIMARY && g->checkpoint && c->sample.goal_seq == g->seq &&
+               c->sample.progress == PG_GOAL_REACHED) {
+        announce(c);
+    }
+}
+
 static void drive_switchover(struct core *c)
 {
     struct operation *o = &c->operation;
@@ -210,6 +273,9 @@ static void drive_switchover(struct core *c)
              "The switchover was undone before the primary gave its term up.");
         return;
     }
+    if (o->phase == OPERATION_POOLERS &&
+        (poolers_hold(c) || instant_elapsed_least(c->now, o->started).ns > span_ms(POOLERS_MS).ns))
+        o->phase = OPERATION_STOP;
     bool down = c->sample.phase == PG_DOWN &&
                 c->sample.confirmed_dead; /* known together with `clean`, later than DOWN */
     if (o->phase == OPERATION_STOP && down && c->sample.goal_seq == c->goal.seq) {
@@ -230,7 +296,7 @@ void operate_decided(struct core *c)
     if (o->phase == OPERATION_NONE || decided(c)->version < o->version || decided(c)->term != o->command.term)
         return;
     if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target)
-        o->phase = OPERATION_STOP;
+        o->phase = OPERATION_POOLERS;
     else if (o->phase == OPERATION_WAIT_RECORD)
         operate_finish(c, true,
                        o->command.kind == COMMAND_PAUSE    ? "paused"
@@ -407,7 +473,9 @@ void operate_drive(struct core *c)
     drive_failover(c);
     switch (c->operation.phase) {
     case OPERATION_NONE: clear(c); break;
+    case OPERATION_CHECKPOINT: drive_checkpoint(c); break;
     case OPERATION_RECORD:
+    case OPERATION_POOLERS:
     case OPERATION_STOP:
     case OPERATION_HANDOVER:
     case OPERATION_RELEASED: drive_switchover(c); break;

@@ -106,6 +106,7 @@ struct pg_goal {
     struct sync_set
         sync; /* PRIMARY, PROMOTE, INIT: synchronous_standby_names before anything is writable; n = 0 with
                              k = 1: a name that nobody has, so every commit waits (strict) */
+    bool checkpoint; /* PRIMARY: reached only after a CHECKPOINT, so that a stop that follows is quick */
     uint8_t n_slots; /* members for which a physical slot is kept (primary) */
     member_id slots[DATABASES_MAX];
 };
@@ -130,6 +131,10 @@ struct pg_standby { /* one row of pg_stat_replication that belongs to a member *
     bool streaming;
     lsn_t flush_lsn, replay_lsn;
 };
+
+/* The poolers that an observer drives on its host: none, or none that it reaches; serving; holding every client back,
+ * with no transaction under way, for the planned switchover in its record. */
+enum pooler_state { POOLER_NONE, POOLER_OPEN, POOLER_HELD };
 
 /* What the hand saw.  Sent to the core whenever something changed, and every few hundred milliseconds anyway. */
 struct pg_sample {
@@ -158,6 +163,7 @@ struct pg_sample {
     /* observers */
     uint64_t sql_term;   /* the term whose primary answered, 0 none */
     uint32_t sql_age_ms; /* since it answered, EVIDENCE_NEVER if never */
+    enum pooler_state pooler;
 };
 
 #endif

@@ -145,6 +145,7 @@ struct heartbeat {
         sql_seen_ms; /* observers: age of the last SQL answer of the primary of decided_term, or EVIDENCE_NEVER */
     uint32_t
         outage_ms; /* observers: how long no primary answered before decided_term's did, or EVIDENCE_NEVER */
+    enum pooler_state pooler;        /* observers */
     struct pg_report pg;             /* databases */
     uint32_t loop_late_us, flush_us; /* own health: event-loop lateness, last write-and-flush */
     uint64_t roster;                 /* digest of the roster that it holds */

@@ -20,6 +20,7 @@
 #include "node/observer.h"
 #include "node/pg_config.h"
 #include "node/route_hook.h"
+#include "node/route_pgbouncer.h"
 
 enum { RELEASE_MS = 300, STOP_TICK_MS = 20, STOP_MS = 60000 };
 
@@ -46,7 +47,7 @@ struct agent {
 bool agent_check(const struct folder *f, struct problem *err)
 {
     const struct config *c = &f->config;
-    if (!route_hook_check(c, err))
+    if (!route_hook_check(c, err) || !route_pgbouncer_check(c, err))
         return false;
     if (f->self->member.role != ROLE_DATABASE)
         return true;
@@ -182,9 +183,15 @@ static void on_sync(void *arg, const struct pg_sync_order *order)
 static void on_route(void *arg, const struct routing *route)
 {
     struct agent *a = arg;
+    route_hook_route(a->hook, route);
     if (a->observer)
         observer_route(a->observer, route);
-    route_hook_route(a->hook, route);
+}
+
+static void on_confirmed(void *arg, uint64_t term, uint32_t outage_ms)
+{
+    struct agent *a = arg;
+    route_hook_confirmed(a->hook, term, outage_ms);
 }
 
 static void on_post(void *arg, const struct pg_sample *sample)
@@ -333,7 +340,8 @@ static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *
 
 static bool open_observer(struct agent *a, struct loop_hand *calls, struct problem *err)
 {
-    struct observer_setup setup = {.config = &a->folder->config, .post = on_post, .post_arg = a};
+    struct observer_setup setup = {
+        .config = &a->folder->config, .post = on_post, .confirmed = on_confirmed, .post_arg = a};
     setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);
     a->observer = observer_open(&setup, err);
     *calls = (struct loop_hand){.arg = a, .roster = on_roster, .route = on_route};

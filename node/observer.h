@@ -2,7 +2,9 @@
  * connection strings (route_file.h).
  *
  * A thread asks the primary ten times a second, and the other databases every two seconds: a query that returns a nonce,
- * and pg_is_in_recovery().  The sample says when the primary of the routed term last answered. */
+ * and pg_is_in_recovery().  The sample says when the primary of the routed term last answered; a new term's primary counts
+ * as answering once a write of ours was committed there.  Where a PgBouncer is configured it is driven, too
+ * (route_pgbouncer.h). */
 #ifndef PGMESH_NODE_OBSERVER_H
 #define PGMESH_NODE_OBSERVER_H
 
@@ -13,6 +15,9 @@ struct observer_setup {
     uint8_t n_members;
     struct hand_member members[MEMBERS_MAX]; /* databases */
     void (*post)(void *arg, const struct pg_sample *sample);
+    /* On the observer's thread: the first write went through in this term; EVIDENCE_NEVER when the outage before it is not
+     * known. */
+    void (*confirmed)(void *arg, uint64_t term, uint32_t outage_ms);
     void *post_arg;
 };
 

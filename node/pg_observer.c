@@ -1,71 +1,49 @@
 #include "node/pg_observer.h"
 
 #include <inttypes.h>
-#include <libpq-fe.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mesh/io/clock.h"
+#include "node/pg_link.h"
 
-static bool await(int fd, short events, instant end)
-{
-    int64_t left = span_to_ms(instant_elapsed_least(end, clock_now()));
-    struct pollfd p = {.fd = fd, .events = events};
-    return left >= 0 && poll(&p, 1, (int)left + 1) > 0;
-}
-
-static PGconn *dial(const struct address *to, const char *pass_file, instant end)
+static PGconn *dial(const struct pg_observer_question *q)
 {
     char port[8];
-    snprintf(port, sizeof port, "%u", to->port);
+    snprintf(port, sizeof port, "%u", q->to->port);
     const char *keys[] = {
         "host",       "port", "user", "dbname", "passfile", "application_name", "tcp_user_timeout",
         "gssencmode", NULL};
-    const char *values[] = {to->host,          port,   "pgmesh_observer", "postgres", pass_file,
+    const char *values[] = {q->to->host,       port,   "pgmesh_observer", "postgres", q->pass_file,
                             "pgmesh_observer", "2000", "disable",         NULL};
-    PGconn *c = PQconnectStartParams(keys, values, 0);
-    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-    while (c && next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
-        if (PQstatus(c) == CONNECTION_BAD ||
-            !await(PQsocket(c), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, end))
-            break;
-        next = PQconnectPoll(c);
-    }
-    if (next == PGRES_POLLING_OK)
-        return c;
-    PQfinish(c);
-    return NULL;
+    return pg_link_open(keys, values, (struct pg_link_wait){q->end, q->wake}, NULL, 0);
 }
 
-static enum pg_observer_answer ask(PGconn *c, uint64_t nonce, instant end)
+/* The row comes once its transaction is committed, which waits for synchronous standbys. */
+static enum pg_observer_answer ask(PGconn *c, const struct pg_observer_question *q)
 {
-    char sql[128];
-    snprintf(sql, sizeof sql, "SELECT %" PRId64 "::bigint, pg_is_in_recovery()", (int64_t)(nonce >> 1));
+    char sql[320];
+    int64_t nonce = (int64_t)(q->nonce >> 1);
+    snprintf(sql, sizeof sql, "SELECT %" PRId64 "::bigint, pg_is_in_recovery(), %s", nonce,
+             q->write
+                 ? "CASE WHEN NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'"
+                   " THEN pg_logical_emit_message(true, 'pgmesh', 'observer') END"
+                 : "NULL");
+    PGresult *r = pg_link_query(c, sql, (struct pg_link_wait){q->end, q->wake});
     enum pg_observer_answer answer = PG_OBSERVER_SILENT;
-    if (!PQsendQuery(c, sql))
-        return answer;
-    for (;;) {
-        while (PQisBusy(c))
-            if (!await(PQsocket(c), POLLIN, end) || !PQconsumeInput(c))
-                return PG_OBSERVER_SILENT;
-        PGresult *r = PQgetResult(c);
-        if (!r)
-            return answer;
-        if (PQresultStatus(r) == PGRES_TUPLES_OK && strtoull(PQgetvalue(r, 0, 0), NULL, 10) == nonce >> 1)
-            answer = PQgetvalue(r, 0, 1)[0] == 'f' ? PG_OBSERVER_PRIMARY : PG_OBSERVER_STANDBY;
-        PQclear(r);
-    }
+    if (PQresultStatus(r) == PGRES_TUPLES_OK && strtoll(PQgetvalue(r, 0, 0), NULL, 10) == nonce)
+        answer = PQgetvalue(r, 0, 1)[0] == 't' ? PG_OBSERVER_STANDBY
+                 : PQgetisnull(r, 0, 2)        ? PG_OBSERVER_PRIMARY
+                                               : PG_OBSERVER_WRITTEN;
+    PQclear(r);
+    return answer;
 }
 
-enum pg_observer_answer pg_observer_ask(void **conn, const struct address *to, const char *pass_file,
-                                        uint64_t nonce, int timeout_ms)
+enum pg_observer_answer pg_observer_ask(void **conn, const struct pg_observer_question *q)
 {
-    instant end = instant_add(clock_now(), span_ms(timeout_ms));
     if (!*conn)
-        *conn = dial(to, pass_file, end);
-    enum pg_observer_answer answer = *conn ? ask(*conn, nonce, end) : PG_OBSERVER_SILENT;
+        *conn = dial(q);
+    enum pg_observer_answer answer = *conn ? ask(*conn, q) : PG_OBSERVER_SILENT;
     if (answer == PG_OBSERVER_SILENT)
         pg_observer_hang_up(conn);
     return answer;

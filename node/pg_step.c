@@ -95,6 +95,6 @@ const char *pg_step_name(enum pg_step s)
 bool pg_step_same(const struct pg_goal *a, const struct pg_goal *b)
 {
     return a->kind == b->kind && a->term == b->term && a->timeline == b->timeline && a->dir == b->dir &&
-           a->upstream == b->upstream && a->n_slots == b->n_slots &&
+           a->upstream == b->upstream && a->checkpoint == b->checkpoint && a->n_slots == b->n_slots &&
            memcmp(a->slots, b->slots, a->n_slots * sizeof a->slots[0]) == 0;
 }

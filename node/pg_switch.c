@@ -15,6 +15,7 @@
 #include "node/pg_roles.h"
 
 enum {
+    CHECKPOINT_MS = 60000,
     POLL_MS = 1,
     ASK_MS = 2000,
     QUIET_MS = 25,
@@ -361,6 +362,11 @@ enum pg_outcome pg_switch_primary(struct hand *h)
     }
     if (!fence_page_arm(h->setup.page, h->setup.bell, h->goal.term, 1000))
         return pg_act_fail(h, "the guard does not answer");
+    /* If it does not work out, the stop takes the time instead. */
+    if (h->goal.checkpoint && pg_act_control(h))
+        pg_conn_command(h, h->control, "CHECKPOINT", CHECKPOINT_MS, true);
+    if (atomic_load(&h->interrupt))
+        return OUTCOME_AGAIN;
     h->upkeep_at = instant_never();
     return OUTCOME_REACHED;
 }

@@ -288,13 +288,14 @@ static void say(struct route_hook *h, enum route_hook_event e, const struct rout
     enqueue(h, e, json);
 }
 
-void route_hook_confirmed(struct route_hook *h, const struct routing *route, uint32_t outage_ms)
+void route_hook_confirmed(struct route_hook *h, uint64_t term, uint32_t outage_ms)
 {
     if (!h->run.program[0])
         return;
     pthread_mutex_lock(&h->lock);
-    say(h, HOOK_CONFIRMED, route, "outage_ms",
-        outage_ms == UINT32_MAX ? json_null() : json_integer(outage_ms));
+    if (h->last.term == term)
+        say(h, HOOK_CONFIRMED, &h->last, "outage_ms",
+            outage_ms == EVIDENCE_NEVER ? json_null() : json_integer(outage_ms));
     pthread_mutex_unlock(&h->lock);
 }
 

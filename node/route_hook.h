@@ -38,7 +38,7 @@ struct route_hook *route_hook_open(const struct folder *f, void (*quiet)(void *a
 
 /* From any thread; never blocks. */
 void route_hook_self(struct route_hook *h, enum route_hook_event e, uint64_t term);
-void route_hook_confirmed(struct route_hook *h, const struct routing *route, uint32_t outage_ms);
+void route_hook_confirmed(struct route_hook *h, uint64_t term, uint32_t outage_ms);
 /* Says what changed since the last one. */
 void route_hook_route(struct route_hook *h, const struct routing *route);
 

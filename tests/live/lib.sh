@@ -340,6 +340,12 @@ term() { # the highest that anybody knows
         [ -z "${PID[$name]:-}" ] || field "$name" .term
     done | sort -n | tail -n 1 || :
 }
+other_than() { # name: another database
+    local name
+    for name in "${MEMBERS[@]}"; do
+        [ "${ROLE[$name]}" != database ] || [ "$name" = "$1" ] || { echo "$name"; return; }
+    done
+}
 primary_is() { [ "$(primary)" = "$1" ]; }
 primary_is_not() { local now; now=$(primary); [ -n "$now" ] && [ "$now" != "$1" ]; }
 

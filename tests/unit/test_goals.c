@@ -61,6 +61,8 @@ static void switching(struct rig *r)
 {
     struct command m = rig_command(r, COMMAND_SWITCHOVER, DB2);
     rig_submit(r, &m);
+    r->pg.progress = PG_GOAL_REACHED; /* the checkpoint */
+    rig_sample(r);
     rig_run(r, 100);
 }
 static void primary_not_ready(struct rig *r)

@@ -303,13 +303,31 @@ END_TEST
 
 /* ---- the switchover ---------------------------------------------------------------------------------------------------------- */
 
-static struct rig *switching(void)
+/* Ordered; the checkpoint is not written yet. */
+static struct rig *ordered(void)
 {
     struct rig *r = rig_running(DB1);
     struct command m = rig_command(r, COMMAND_SWITCHOVER, DB2);
     rig_submit(r, &m);
+    wait(r, 500);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_PRIMARY);
+    ck_assert(r->core->goal.checkpoint);
+    ck_assert_int_eq(decided(r->core)->switchover_to, MEMBER_NONE);
+    ck_assert_int_eq(r->answers, 0);
+    return r;
+}
+static void checkpointed(struct rig *r)
+{
+    r->pg.progress = PG_GOAL_REACHED;
     wait(r, 100);
     ck_assert_int_eq(decided(r->core)->switchover_to, DB2);
+    ck_assert(!r->core->goal.checkpoint);
+}
+
+static struct rig *switching(void)
+{
+    struct rig *r = ordered();
+    checkpointed(r);
     ck_assert_int_eq(r->core->goal.kind, GOAL_SHUTDOWN);
     return r;
 }
@@ -344,6 +362,86 @@ START_TEST(step_by_step)
     rig_run(r, 100);
     ck_assert(r->answer.final && r->answer.done);
     ck_assert_str_eq(r->answer.text, "switched over");
+}
+END_TEST
+
+START_TEST(a_checkpoint_that_takes_too_long_changes_nothing)
+{
+    struct rig *r = ordered();
+    wait(r, 10500);
+    ck_assert(r->answers == 1 && r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.hint, "Raise switchover_timeout, or run CHECKPOINT before.");
+    ck_assert_int_eq(decided(r->core)->switchover_to, MEMBER_NONE);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_PRIMARY);
+    ck_assert(!r->core->goal.checkpoint);
+}
+END_TEST
+
+START_TEST(a_target_that_dies_during_the_checkpoint_is_not_waited_for)
+{
+    struct rig *r = ordered();
+    r->alive &= ~(1u << (DB2 - 1));
+    rig_run(r, 700);
+    r->pg.progress = PG_GOAL_REACHED;
+    wait(r, 100);
+    ck_assert(r->answers == 1 && r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "the target is not heard");
+    ck_assert_int_eq(decided(r->core)->switchover_to, MEMBER_NONE);
+}
+END_TEST
+
+/* ---- poolers: an observer drives one, and it is open ------------------------------------------------------------------------- */
+
+static void unknown_yet(struct rig *r)
+{
+    r->beat[APP1].pooler = POOLER_HELD; /* of a former switchover: it has not heard of this one */
+    r->beat[APP1].decided = rig_ballot(RIG_ROUND, DB1);
+    rig_beat(r, APP1);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_PRIMARY);
+}
+static void held(struct rig *r)
+{
+    r->beat[APP1].pooler = POOLER_HELD;
+    r->beat[APP1].decided = decided_ballot(r->core);
+}
+static void reached_no_more(struct rig *r)
+{
+    r->beat[APP1].pooler = POOLER_NONE;
+}
+static void silent(struct rig *r)
+{
+    r->alive &= ~(1u << (APP1 - 1));
+    rig_run(r, 700);
+}
+static void waited(struct rig *r)
+{
+    wait(r, 1700);
+}
+static const struct pooler_row {
+    const char *name;
+    void (*event)(struct rig *);
+    enum pg_goal_kind goal;
+} pooler_rows[] = {
+    {"an open pooler is waited for", nothing, GOAL_PRIMARY},
+    {"one that knows nothing of it is, until it does", unknown_yet, GOAL_SHUTDOWN},
+    {"one that has paused is not", held, GOAL_SHUTDOWN},
+    {"one that cannot be reached is not", reached_no_more, GOAL_SHUTDOWN},
+    {"one whose observer is silent is not", silent, GOAL_SHUTDOWN},
+    {"after a while nobody is", waited, GOAL_SHUTDOWN},
+};
+
+START_TEST(poolers)
+{
+    const struct pooler_row *row = &pooler_rows[_i];
+    struct rig *r = ordered();
+    r->beat[APP1].pooler = POOLER_OPEN;
+    rig_run(r, 100);
+    checkpointed(r);
+    wait(r, 200);
+    EXPECT_INT(r->core->goal.kind, GOAL_PRIMARY, row);
+    row->event(r);
+    wait(r, 100);
+    EXPECT_TEXT(pg_goal_name(r->core->goal.kind), pg_goal_name(row->goal), row);
 }
 END_TEST
 
@@ -451,6 +549,9 @@ int main(void)
     tcase_add_test(tcase, an_order_starts_where_a_pause_bars);
     tcase = suite_case(suite, "switchover");
     tcase_add_test(tcase, step_by_step);
+    tcase_add_test(tcase, a_checkpoint_that_takes_too_long_changes_nothing);
+    tcase_add_test(tcase, a_target_that_dies_during_the_checkpoint_is_not_waited_for);
+    tcase_add_loop_test(tcase, poolers, 0, ROWS(pooler_rows));
     tcase_add_loop_test(tcase, undone_before_the_release, 0, ROWS(undo_rows));
     tcase_add_test(tcase, a_restart_in_the_middle_undoes);
     tcase_add_test(tcase, after_the_release_there_is_no_way_back);

@@ -128,6 +128,9 @@ START_TEST(goals_are_the_same_whatever_their_seq)
     b.dir = 8;
     ck_assert(!pg_step_same(&a, &b));
     b = a;
+    b.checkpoint = true;
+    ck_assert(!pg_step_same(&a, &b));
+    b = a;
     b.slots[0] = 5;
     ck_assert(!pg_step_same(&a, &b));
 }
