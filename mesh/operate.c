@@ -5,7 +5,7 @@
  *
  *   switchover:  NONE -> CHECKPOINT (what is long, while everybody still writes) -> RECORD (the record says so: poolers
  *                pause) -> POOLERS (all that are heard of have paused, or
- *                POOLERS_MS are over) -> STOP (CHECKPOINT, clean stop) -> HANDOVER (the target has all WAL) -> RELEASE ->
+ *                POOLERS_MS are over) -> STOP (clean stop) -> HANDOVER (the target has all WAL) -> RELEASE ->
  *                RELEASED (the target is ready) -> NONE
  *                a deadline missed, or the target silent, before the RELEASE: UNDO (start again, clear the record) -> NONE */
 #include "mesh/core_state.h"

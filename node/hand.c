@@ -318,6 +318,7 @@ struct hand *hand_open(const struct hand_setup *setup, struct problem *err)
     for (int i = 0; i < HAND_NUDGES; i++)
         h->nudge[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     h->goal.kind = GOAL_KEEP;
+    h->checkpointed = instant_never();
     bool ok = find_user(h, err) && pg_process_check(h, err);
     if (ok) {
         pg_process_find(h);

@@ -39,7 +39,7 @@ struct hand {
     bool conf_known;
     dir_id dir_done;           /* the last clone or rewind that was completed, from disk */
     void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
-    instant retry_at, phase_since, crashed_at, upkeep_at;
+    instant retry_at, phase_since, crashed_at, upkeep_at, checkpointed;
     int failures;
     bool ended;    /* a server that we ran */
     bool barred;   /* ... and its directory is marked as a standby's since */

@@ -25,6 +25,7 @@ enum {
     RETRY_MS = 500,
     RETRY_MAX_MS = 5000,
     UPKEEP_MS = 5000,
+    CHECKPOINT_FRESH_MS = 5000,
     LATE_MS = 2000
 };
 
@@ -227,7 +228,8 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
 static enum pg_outcome step_shutdown(struct hand *h)
 {
     if (hand_phase_now(h) != PG_STOPPING) {
-        if (hand_phase_now(h) == PG_PRIMARY && pg_act_control(h))
+        bool fresh = hand_ms_since(h->checkpointed) < CHECKPOINT_FRESH_MS;
+        if (hand_phase_now(h) == PG_PRIMARY && !fresh && pg_act_control(h))
             pg_conn_command(h, h->control, "CHECKPOINT", 60000, true);
         if (atomic_load(&h->interrupt))
             return OUTCOME_AGAIN;

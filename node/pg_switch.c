@@ -363,8 +363,9 @@ enum pg_outcome pg_switch_primary(struct hand *h)
     if (!fence_page_arm(h->setup.page, h->setup.bell, h->goal.term, 1000))
         return pg_act_fail(h, "the guard does not answer");
     /* If it does not work out, the stop takes the time instead. */
-    if (h->goal.checkpoint && pg_act_control(h))
-        pg_conn_command(h, h->control, "CHECKPOINT", CHECKPOINT_MS, true);
+    if (h->goal.checkpoint && pg_act_control(h) &&
+        pg_conn_command(h, h->control, "CHECKPOINT", CHECKPOINT_MS, true))
+        h->checkpointed = fence_now();
     if (atomic_load(&h->interrupt))
         return OUTCOME_AGAIN;
     h->upkeep_at = instant_never();
