@@ -6,9 +6,9 @@
 live_begin route_pgbouncer
 command -v pgbouncer >/dev/null || { echo 'ok route_pgbouncer # SKIP there is no pgbouncer (packaging/install-deps.sh test)'; exit 0; }
 
-member db1 database fra
-member db2 database ams
-member db3 database ams
+member db1 database fra switchover_timeout=5s
+member db2 database ams switchover_timeout=5s
+member db3 database ams switchover_timeout=5s
 member wit1 witness lux
 member wit2 witness lux
 member app observer - "$(POOLER_OPTIONS)"
@@ -75,6 +75,24 @@ expect 'NAME leads to the new primary' leads_to app "$(primary)"
 heal "$was"
 must "$was comes back" await 60 whole 2
 
+# ---- a switchover that is undone: the target's agent is stopped once it is under way ----------------------------------------
+
+was=$(primary)
+to=$(other_than "$was")
+marker=$work/mesh/app/state/pgbouncer.paused
+agent=$(agent_of "$to")
+await 10 settled 2 || :
+pgmesh_as app switchover --to "$to" >"$work/log/switchover-undone.txt" 2>&1 &
+must 'the pause is under way' await 10 test -e "$marker"
+kill -STOP "$agent"
+undone() { ! [ -e "$marker" ] && ! paused; }
+expect 'the switchover is undone, and the pause ends' await 20 undone
+expect "$was stayed the primary" await 10 primary_is "$was"
+expect 'writes go on' await 10 acks_after "${WRITER_LOGS[0]}" "$(clock)"
+expect 'NAME leads where it led' leads_to app "$was"
+kill -CONT "$agent"
+must 'all stand again' await 60 whole 2
+
 # ---- the observer dies in the middle of a pause -----------------------------------------------------------------------------
 
 was=$(primary)
@@ -86,7 +104,7 @@ echo 'BEGIN; SELECT 1;' >&7
 in_transaction() { console 'SHOW POOLS' | awk -F '|' '$1 == "app" && $3 > 0 { found = 1 } END { exit !found }'; }
 must 'a transaction holds PgBouncer up' await 10 in_transaction
 pgmesh_as db1 switchover --to "$to" >"$work/log/switchover-cut.txt" 2>&1 &
-must 'the pause is under way' await 10 test -e "$work/mesh/app/state/pgbouncer.paused"
+must 'the pause is under way' await 10 test -e "$marker"
 crash app
 exec 7>&-
 must 'the switchover is done all the same' await 20 primary_is "$to"
@@ -95,4 +113,4 @@ start app
 expect 'a new agent ends the pause' await 10 not paused
 expect 'and leads to the new primary' await 10 leads_to app "$to"
 expect 'writes go on' await 10 acks_after "${WRITER_LOGS[0]}" "$(clock)"
-expect 'of the pause nothing is kept' eval '! [ -e "$work/mesh/app/state/pgbouncer.paused" ]'
+expect 'of the pause nothing is kept' not test -e "$marker"
