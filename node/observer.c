@@ -192,7 +192,7 @@ struct observer *observer_open(const struct observer_setup *setup, struct proble
     pthread_mutex_init(&o->lock, NULL);
     o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct route_pgbouncer_setup pooler = {.config = setup->config,
-                                           .n_members = setup->n_members,
+                                           .n_members = &o->setup.n_members,
                                            .members = o->setup.members,
                                            .told = on_pooler,
                                            .arg = o};

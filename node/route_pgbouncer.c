@@ -52,6 +52,11 @@ struct route_pgbouncer {
     bool complained;
 };
 
+static int members_now(const struct route_pgbouncer *p)
+{
+    return __atomic_load_n(p->setup.n_members, __ATOMIC_ACQUIRE);
+}
+
 /* ---- the file --------------------------------------------------------------------------------------------------------------- */
 
 static const struct hand_member *find(const struct hand_member *members, int n, member_id id)
@@ -112,7 +117,7 @@ uint64_t route_pgbouncer_term(const char *text)
 static bool write_file(struct route_pgbouncer *p, const struct routing *r, struct problem *err)
 {
     char text[ROUTE_PGBOUNCER_SIZE];
-    size_t n = route_pgbouncer_text(text, r, p->setup.members, p->setup.n_members,
+    size_t n = route_pgbouncer_text(text, r, p->setup.members, members_now(p),
                                     (const char(*)[64])p->pooler.names, p->pooler.n);
     if (n == 0)
         return problem_fact(err, "the primary has no address in the cluster file");
@@ -193,7 +198,7 @@ static bool release(struct route_pgbouncer *p, const char *reason)
  * drop one client alone. */
 static void free_hanging(struct route_pgbouncer *p, const struct routing *r)
 {
-    const struct hand_member *primary = find(p->setup.members, p->setup.n_members, r->primary);
+    const struct hand_member *primary = find(p->setup.members, members_now(p), r->primary);
     struct problem why = {0};
     int left = 0;
     for (int ms = 0; ms < GRACE_MS; ms += GRACE_STEP_MS) {
@@ -244,7 +249,7 @@ static bool reroute(struct route_pgbouncer *p, const struct routing *r)
     if (!other)
         return true;
     log_event(LOG_LEVEL_INFO, "pooler_routed", "PgBouncer's databases lead to %s, term %" PRIu64,
-              find(p->setup.members, p->setup.n_members, r->primary)->name, r->term);
+              find(p->setup.members, members_now(p), r->primary)->name, r->term);
     if (p->pause != FREE)
         return r->successor != MEMBER_NONE || release(p, "the new primary is ready");
     free_hanging(p, r);

@@ -30,8 +30,8 @@ bool route_pgbouncer_check(const struct config *c, struct problem *err);
 
 struct route_pgbouncer;
 struct route_pgbouncer_setup {
-    const struct config *config; /* must outlive it */
-    int n_members;
+    const struct config *config;                  /* must outlive it */
+    const uint8_t *n_members;                     /* the observer's: it grows when a member is added */
     const struct hand_member *members;            /* databases; as long */
     void (*told)(void *arg, enum pooler_state s); /* on its thread, whenever the state changes */
     void *arg;
