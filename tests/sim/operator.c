@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "mesh/core_state.h"
+#include "policy/quorum.h"
 #include "sim.h"
 
 /* A primary whose software is wrong proposes to admit two voters again in one step: no acceptor may let it pass. */
@@ -24,6 +25,16 @@ void operator_two_steps(struct world *w)
     c->now = clocks_now(w, p);
     propose_change(c, &want);
     world_perform(w, p);
+}
+
+/* Is it a step from anything that was ever decided?  One of two voters in wrong hands is half of all votes: no certificate can
+ * tell its word from theirs (docs/protocol.md, "The voters"). */
+static bool believable(const struct world *w, const struct voters *v)
+{
+    bool step = voters_one_step(&w->first.voters, v);
+    for (int k = 0; k < w->n_decided; k++)
+        step = step || (w->decided[k].known && voters_one_step(&w->decided[k].record.voters, v));
+    return step;
 }
 
 /* A member whose key is in wrong hands: a record in which it is primary and the only voter, decided by itself. */
@@ -52,6 +63,8 @@ void operator_forge(struct world *w, int i)
     r->voters.v[0].id = w->m[i].id;
     memcpy(r->voters.v[0].key, w->m[0].setup.members[i].key, KEY_SIZE);
     memcpy(r->voters.v[0].site, w->m[0].setup.members[i].site, NAME_SIZE);
+    if (mutant_active == MUTANT_NONE && believable(w, &r->voters))
+        return;
     cert.proposal.ballot =
         (struct ballot){.round = c->disk.round + 1, .nonce = c->nonce, .member = w->m[i].id};
     cert.n_accepted = 1;
