@@ -144,7 +144,9 @@ struct pg_sample {
     bool frozen;   /* by the guard: its silence means nothing */
     bool confirmed_dead; /* DOWN, and every process was reaped */
     bool clean;          /* pg_control says "shut down" (or "shut down in recovery") */
-    bool sealed;         /* GOAL_SEAL reached: receives nothing, all local WAL is replayed, `lsn` is final */
+    bool
+        leaving; /* the agent is about to be replaced: a long lease, so that the next one has the time to come up */
+    bool sealed; /* GOAL_SEAL reached: receives nothing, all local WAL is replayed, `lsn` is final */
     uint64_t goal_seq;
     enum pg_progress progress;
     char detail[TEXT_SIZE]; /* of BROKEN, FAILED, or what goes on ("base backup 43 %") */

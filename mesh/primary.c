@@ -111,6 +111,12 @@ static void lease_count(struct core *c)
 static void lease_length(struct core *c)
 {
     struct hold *h = &c->hold;
+    if (c->sample.leaving && h->ask_ms < decided(c)->lease_ms_max) {
+        h->ask_ms = decided(c)->lease_ms_max;
+        c->beat_now = true;
+    }
+    if (c->sample.leaving)
+        return;
     if (!lease_held(c) || !instant_due_any(c->now, pace_due(c)))
         return; /* once for each request, not for each answer */
     int64_t left = instant_elapsed_least(h->until, c->now).ns / 1000000;

@@ -22,7 +22,7 @@
 #include "node/route_hook.h"
 #include "node/route_pgbouncer.h"
 
-enum { RELEASE_MS = 300, STOP_TICK_MS = 20, STOP_MS = 60000 };
+enum { RELEASE_MS = 300, STOP_TICK_MS = 20, STOP_MS = 60000, LEAVE_MS = 1000 };
 
 struct agent {
     struct folder *folder;
@@ -233,6 +233,8 @@ static void reload(struct agent *a)
         return;
     }
     log_event(LOG_LEVEL_INFO, "reload", "the agent starts anew with the changed configuration");
+    if (a->hand)
+        hand_leave(a->hand, LEAVE_MS);
     struct loop *loop = atomic_load(&a->loop);
     if (loop)
         loop_stop(loop);

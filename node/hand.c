@@ -20,7 +20,7 @@
 #include "node/pg_probe.h"
 #include "node/pg_process.h"
 
-enum { STACK_BYTES = 256 * 1024 };
+enum { STACK_BYTES = 256 * 1024, LEAVE_TICK_MS = 5 };
 
 /* ---- small things ------------------------------------------------------------------------------------------------ */
 
@@ -222,6 +222,22 @@ bool hand_is_down(struct hand *h)
     bool down = h->shut_down;
     pthread_mutex_unlock(&h->lock);
     return down;
+}
+
+void hand_leave(struct hand *h, int ms)
+{
+    struct fence_lease lease = {0};
+    hand_edit(h);
+    h->sample.leaving = true;
+    hand_post(h);
+    instant end = instant_add(fence_now(), span_ms(ms)), enough;
+    do {
+        if (!atomic_load(&h->setup.page->armed_term))
+            return; /* no primary: there is no lease to keep */
+        poll(NULL, 0, LEAVE_TICK_MS);
+        enough = instant_add(fence_now(), span_ms(2 * (int64_t)h->config->core.lease_ms));
+    } while (!instant_due_any(fence_now(), end) &&
+             (!fence_page_read(h->setup.page, &lease) || instant_due_any(enough, lease.until)));
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */

@@ -55,6 +55,10 @@ bool hand_runs(struct hand *h);
 void hand_stop(struct hand *h);
 bool hand_is_down(struct hand *h);
 
+/* The agent is about to be replaced: asks for a long lease, and waits until it is held, for at most `ms`.  PostgreSQL and
+ * the goal go on. */
+void hand_leave(struct hand *h, int ms);
+
 /* Ends the threads.  A PostgreSQL that still runs goes on running. */
 void hand_close(struct hand **h);
 

@@ -494,6 +494,24 @@ static void only_me(struct durable *d)
     d->decided.proposal.record.voters.n = 1;
 }
 
+/* An agent that is about to be replaced leaves its successor the time to find the others. */
+START_TEST(who_leaves_asks_for_the_longest)
+{
+    static struct heartbeat h;
+    struct rig *r = rig_running(DB1);
+    for (int leaving = 0; leaving <= 1; leaving++) {
+        r->pg.leaving = leaving;
+        rig_clear(r);
+        rig_sample(r); /* without waiting for the next beat */
+        if (!leaving)
+            rig_run(r, 100);
+        const struct rig_frame *f = rig_sent(r, FRAME_HEARTBEAT);
+        ck_assert(f && wire_get_heartbeat(&h, f->body, f->len));
+        ck_assert_int_eq(h.request_ms, leaving ? 2000 : 600);
+    }
+}
+END_TEST
+
 START_TEST(a_single_voter_is_a_quorum)
 {
     struct rig *r = rig_new(DB1);
@@ -530,6 +548,7 @@ int main(void)
     tcase_add_test(tcase, a_released_term_is_never_asked_for_again);
     tcase_add_test(tcase, without_a_lease_it_yields_to_a_takeover_that_was_accepted);
     tcase_add_test(tcase, with_a_lease_it_does_not);
+    tcase_add_test(tcase, who_leaves_asks_for_the_longest);
     tcase_add_test(tcase, a_single_voter_is_a_quorum);
     return suite_run(suite);
 }
