@@ -41,6 +41,7 @@ struct hand {
     void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
     instant retry_at, phase_since, crashed_at, upkeep_at, checkpointed;
     int failures;
+    instant fed;   /* when a standby last had a receiver that streams, or was asked about */
     bool ended;    /* a server that we ran */
     bool barred;   /* ... and its directory is marked as a standby's since */
     int stillborn; /* servers in a row that ended before they answered */

@@ -26,7 +26,8 @@ enum {
     RETRY_MAX_MS = 5000,
     UPKEEP_MS = 5000,
     CHECKPOINT_FRESH_MS = 5000,
-    LATE_MS = 2000
+    LATE_MS = 2000,
+    STARVED_MS = 10000
 };
 
 /* ---- helpers for steps ------------------------------------------------------------------------------------------------- */
@@ -364,8 +365,24 @@ static void admit_members(struct hand *h)
         log_problem(LOG_LEVEL_ERROR, "pg_hba-failed", &why);
 }
 
+/* A standby that was away for too long asks for WAL that nobody has any more, for ever.  As a failure of its goal, time
+ * after time, it comes to be copied anew. */
+static void starve_watch(struct hand *h)
+{
+    if (h->sample.upstream != MEMBER_NONE || hand_ms_since(h->phase_since) < STARVED_MS)
+        h->fed = fence_now();
+    if (hand_ms_since(h->fed) < STARVED_MS || h->sample.progress != PG_GOAL_REACHED)
+        return;
+    if (pg_switch_wal_gone(h))
+        pg_act_fail(h, "the WAL that it needs is gone from its primary");
+    else
+        h->fed = fence_now();
+}
+
 static void idle(struct hand *h, enum pg_state state)
 {
+    if (state == STATE_RECOVERY && meaning(h) == GOAL_FOLLOW)
+        starve_watch(h);
     if (state == STATE_PRIMARY && commands_primary(h->goal.kind)) {
         if (pg_sync_work(h))
             return;

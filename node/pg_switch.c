@@ -48,6 +48,33 @@ enum pg_outcome pg_switch_follow(struct hand *h)
     return OUTCOME_REACHED;
 }
 
+bool pg_switch_wal_gone(struct hand *h)
+{
+    struct pg_control control;
+    char sql[320];
+    enum pg_conn_trouble trouble;
+    const struct hand_member *up = hand_member(h, h->goal.upstream);
+    PGresult *r = pg_conn_query(
+        h, pg_act_control(h),
+        "SELECT pg_last_wal_replay_lsn() AS at WHERE current_setting('restore_command') = ''", ASK_MS, true);
+    lsn_t at = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 ? pg_conn_lsn(r, 0, "at") : 0;
+    PQclear(r);
+    if (!up || !at || !pg_process_control(h, &control, NULL) || !control.segment_bytes)
+        return false;
+    uint64_t segment = at / control.segment_bytes, per_id = (UINT64_C(1) << 32) / control.segment_bytes;
+    snprintf(
+        sql, sizeof sql,
+        "SELECT pg_current_wal_lsn() > '%X/%X' AND NOT EXISTS (SELECT FROM pg_ls_dir('pg_wal', true, false) f"
+        " WHERE length(f) = 24 AND right(f, 16) = '%08X%08X') AS gone",
+        (unsigned)(at >> 32), (unsigned)at, (unsigned)(segment / per_id), (unsigned)(segment % per_id));
+    PGconn *c = pg_conn_open(h, PG_CONN_REWIND, up, ASK_MS, true, &trouble, NULL, 0);
+    r = c ? pg_conn_query(h, c, sql, ASK_MS, true) : NULL;
+    bool gone = PQresultStatus(r) == PGRES_TUPLES_OK && pg_conn_bool(r, 0, "gone");
+    PQclear(r);
+    PQfinish(c);
+    return gone;
+}
+
 /* ---- sealing ----------------------------------------------------------------------------------------------------------- */
 
 enum pg_outcome pg_switch_cut(struct hand *h)

@@ -7,6 +7,9 @@
 
 #include "node/pg_act.h"
 
+/* Asks the upstream whether the segment that our replay has reached is still there, under any timeline: false also when
+ * that cannot be known, or an archive may have it. */
+bool pg_switch_wal_gone(struct hand *h);
 /* Upstream and application_name in force; nothing is touched when they are already. */
 enum pg_outcome pg_switch_follow(struct hand *h);
 /* Takes upstream and restore_command away (OUTCOME_AGAIN); for a server that still starts, too. */
