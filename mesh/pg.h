@@ -159,7 +159,8 @@ struct pg_sample {
     member_id upstream;       /* of the receiver, MEMBER_NONE when there is none */
     uint32_t upstream_age_ms; /* since its last message, EVIDENCE_NEVER without one */
     uint32_t preflight;
-    uint32_t flush_us; /* last write and flush */
+    uint32_t flush_us;                     /* last write and flush */
+    uint32_t connections, connections_max; /* of clients, for people to watch; 0, 0: not known */
     uint8_t n_standbys;
     struct pg_standby standbys[DATABASES_MAX];
     /* observers */

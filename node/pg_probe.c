@@ -356,7 +356,8 @@ static void status_standby(struct status *s, uint32_t top)
 /* ---- pre-flight -------------------------------------------------------------------------------------------------------- */
 
 static const char PREFLIGHT_SQL[] =
-    "SELECT current_setting('max_connections') AS c, current_setting('max_worker_processes') AS w,"
+    "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS clients,"
+    " current_setting('max_connections') AS c, current_setting('max_worker_processes') AS w,"
     " current_setting('max_wal_senders') AS s, current_setting('max_prepared_transactions') AS p,"
     " current_setting('max_locks_per_transaction') AS l,"
     " (SELECT coalesce(sum(checksum_failures), 0) FROM pg_stat_database) AS failures,"
@@ -398,6 +399,10 @@ static void preflight(struct status *s, enum pg_phase phase)
     bits |= pg_conn_bool(r, 0, "no_rewind") ? PREFLIGHT_NO_REWIND : 0;
     bits |= phase == PG_PRIMARY && h->sample.flush_us > SLOW_FLUSH_US ? PREFLIGHT_SLOW_DISK : 0;
     s->preflight = bits;
+    hand_edit(h);
+    h->sample.connections = (uint32_t)pg_conn_number(r, 0, "clients");
+    h->sample.connections_max = (uint32_t)pg_conn_number(r, 0, "c");
+    pthread_mutex_unlock(&h->lock);
     PQclear(r);
 }
 

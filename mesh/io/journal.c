@@ -29,7 +29,7 @@ static bool open_file(struct journal *j)
 
 bool journal_open(struct journal *j, const char *state_dir, struct problem *err)
 {
-    *j = (struct journal){.fd = -1};
+    *j = (struct journal){.fd = -1, .recent_since_us = clock_wall_us()};
     if (!file_path(j->path, state_dir, "journal"))
         return problem_fact(err, "\"%.100s...\": the path is too long", state_dir);
     if (!open_file(j))
@@ -89,11 +89,24 @@ void journal_decided(struct journal *j, uint64_t term, uint64_t version, const u
     free(hex);
 }
 
+static void remember(struct journal *j, int64_t at_us, uint64_t term, const char *name, const char *text)
+{
+    struct journal_recent *r = &j->recent[j->n_recent % JOURNAL_RECENT];
+    if (j->n_recent++ >= JOURNAL_RECENT)
+        j->recent_since_us = r->at_us;
+    r->at_us = at_us;
+    r->term = term;
+    snprintf(r->name, sizeof r->name, "%s", name);
+    snprintf(r->text, sizeof r->text, "%s", text);
+}
+
 void journal_event(struct journal *j, uint64_t term, const char *name, const char *text)
 {
     char line[TEXT_LINE_SIZE], when[CLOCK_TEXT_SIZE];
-    int n = snprintf(line, sizeof line - 1, "%s event %" PRIu64 " %s %s", clock_print(when, clock_wall_us()),
-                     term, name, text);
+    int64_t at_us = clock_wall_us();
+    int n = snprintf(line, sizeof line - 1, "%s event %" PRIu64 " %s %s", clock_print(when, at_us), term,
+                     name, text);
+    remember(j, at_us, term, name, text);
     if (n > (int)sizeof line - 2)
         n = (int)sizeof line - 2;
     for (int i = 0; i < n; i++)
@@ -101,6 +114,25 @@ void journal_event(struct journal *j, uint64_t term, const char *name, const cha
             line[i] = '?';
     line[n++] = '\n';
     append(j, (struct iovec[]){{line, (size_t)n}}, 1);
+}
+
+bool journal_visit_recent(const struct journal *j, int64_t since_us, journal_visit *visit, void *arg)
+{
+    uint64_t first = j->n_recent > JOURNAL_RECENT ? j->n_recent - JOURNAL_RECENT : 0;
+    if (since_us < j->recent_since_us)
+        return false;
+    for (uint64_t i = first; i < j->n_recent; i++) {
+        const struct journal_recent *r = &j->recent[i % JOURNAL_RECENT];
+        struct journal_line line = {.kind = JOURNAL_EVENT,
+                                    .at_us = r->at_us,
+                                    .term = r->term,
+                                    .text = r->text,
+                                    .text_len = strlen(r->text)};
+        memcpy(line.name, r->name, sizeof line.name);
+        if (r->at_us > since_us && !visit(arg, &line))
+            break;
+    }
+    return true;
 }
 
 /* ---- reading back ----------------------------------------------------------------------------------------------- */

@@ -13,12 +13,25 @@
 
 #include <stdint.h>
 
-enum { JOURNAL_SIZE_MAX = 4 * 1024 * 1024, JOURNAL_NAME_SIZE = 48 };
+enum {
+    JOURNAL_SIZE_MAX = 4 * 1024 * 1024,
+    JOURNAL_NAME_SIZE = 48,
+    JOURNAL_TEXT_SIZE = 208,
+    JOURNAL_RECENT = 64 /* events kept in memory as well, for those who ask every second what is new */
+};
 
+struct journal_recent {
+    int64_t at_us;
+    uint64_t term;
+    char name[JOURNAL_NAME_SIZE], text[JOURNAL_TEXT_SIZE];
+};
 struct journal {
     char path[FILE_PATH_SIZE];
     int fd;
     uint64_t size, lost;
+    int64_t recent_since_us; /* every event after that is among `recent` */
+    uint64_t n_recent;       /* in all; event number i is at i % JOURNAL_RECENT */
+    struct journal_recent recent[JOURNAL_RECENT];
 };
 
 bool journal_open(struct journal *j, const char *state_dir, struct problem *err);
@@ -42,6 +55,9 @@ struct journal_line {
 /* Calls `visit` for every line, oldest first, of the kinds wanted; stops when it answers false. */
 typedef bool journal_visit(void *arg, const struct journal_line *line);
 void journal_read(const char *state_dir, int kinds, journal_visit *visit, void *arg);
+/* The events after `since_us`, oldest first, from memory: the file is not touched.  false: they reach not back so far, and
+ * nothing was visited. */
+bool journal_visit_recent(const struct journal *j, int64_t since_us, journal_visit *visit, void *arg);
 /* One line, without its newline. */
 bool journal_parse(struct journal_line *line, const char *text, size_t n);
 

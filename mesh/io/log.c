@@ -146,6 +146,7 @@ static void line_json(struct line *l, enum log_level level, const char *name, co
     char when[CLOCK_TEXT_SIZE];
     put(l, "{");
     put_field(l, "@timestamp", clock_print(when, clock_wall_us()));
+    put_field(l, "ecs.version", "8.11");
     put_field(l, "log.level", level_name(level));
     put_field(l, "event.action", name);
     put_field(l, "message", message);

@@ -519,6 +519,7 @@ static void on_request(void *arg, control_client client, struct json_t *request,
     struct status_view view = {.cluster = &s->folder->cluster,
                                .core = s->core,
                                .transport = s->transport,
+                               .journal = &s->journal,
                                .state_dir = s->folder->config.state_dir,
                                .now = now,
                                .store_us = s->store.worst_save_us};

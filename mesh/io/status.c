@@ -295,6 +295,26 @@ static void add_route(json_t *out, const struct status_view *v)
                                   name_json(v->cluster, r->successor), "replicas", replicas));
 }
 
+/* Voters whose grants run, of those that the decided record names. */
+static int grants_running(const struct core *c, instant now)
+{
+    int n = 0;
+    for (int i = 0; i < decided(c)->voters.n; i++)
+        n += !instant_is_never(c->hold.granted[i]) && !instant_due_any(now, c->hold.granted[i]);
+    return n;
+}
+
+/* What only the member itself knows of its PostgreSQL. */
+static json_t *server_json(const struct core *c)
+{
+    const struct pg_sample *p = &c->sample;
+    bool counted = p->connections_max > 0 && (p->phase == PG_PRIMARY || p->phase == PG_RECOVERY);
+    return json_pack("{s:b, s:I, s:o, s:o}", "answering", (int)p->answering, "flush_us",
+                     (json_int_t)p->flush_us, "connections",
+                     counted ? json_integer(p->connections) : json_null(), "connections_max",
+                     counted ? json_integer(p->connections_max) : json_null());
+}
+
 json_t *status_json(const struct status_view *v)
 {
     const struct core *c = v->core;
@@ -302,6 +322,7 @@ json_t *status_json(const struct status_view *v)
     json_t *out = json_object(), *members = json_array();
     struct sight primary = see(c, decided(c)->primary, v->now);
     struct ballot b = decided_ballot(c);
+    const struct cluster_member *self = cluster_member(v->cluster, c->self);
 
     hex_put(id, v->cluster->id.b, CLUSTER_ID_SIZE);
     json_object_set_new(out, "cluster", json_string(v->cluster->name));
@@ -314,6 +335,11 @@ json_t *status_json(const struct status_view *v)
         json_pack("{s:I, s:s, s:i}", "round", (json_int_t)b.round, "nonce", epoch, "member", (int)b.member));
     add_lease(out, v);
     add_settings(out, v);
+    json_object_set_new(out, "grants",
+                        decided(c)->primary == c->self ? json_integer(grants_running(c, v->now))
+                                                       : json_null());
+    if (self != NULL && self->member.role == ROLE_DATABASE)
+        json_object_set_new(out, "server", server_json(c));
     json_object_set_new(out, "verdict", json_string(verdict_name(c->verdict)));
     json_object_set_new(out, "verdict_rule", c->rule ? json_string(c->rule) : json_null());
     json_object_set_new(out, "goal", json_string(pg_goal_name(c->goal.kind)));

@@ -5,12 +5,14 @@
 #include "mesh/io/cluster.h"
 #include "mesh/io/transport.h"
 
+struct journal;
 struct json_t; /* jansson; every function returns a new reference */
 
 struct status_view {
     const struct cluster *cluster;
     const struct core *core;
     const struct transport *transport; /* may be NULL */
+    const struct journal *journal;     /* may be NULL: then all is read from the file */
     const char *state_dir;             /* of the journal */
     instant now;
     uint64_t loop_late_us, store_us;

@@ -4,6 +4,7 @@
 #include "mesh/core_state.h"
 #include "mesh/io/clock.h"
 #include "mesh/io/journal.h"
+#include "mesh/io/status_phases.h"
 #include "mesh/io/status_text.h"
 
 #include <jansson.h>
@@ -90,7 +91,9 @@ static bool gather(void *arg, const struct journal_line *line)
 static json_t *events_of(const struct status_view *v, int64_t since_us, uint64_t term, const json_t *names)
 {
     struct gathering g = {.since_us = since_us, .term = term, .names = names, .list = json_array()};
-    journal_read(v->state_dir, JOURNAL_EVENT, gather, &g);
+    if (term || names != NULL || v->journal == NULL ||
+        !journal_visit_recent(v->journal, since_us, gather, &g))
+        journal_read(v->state_dir, JOURNAL_EVENT, gather, &g);
     return g.list;
 }
 
@@ -156,6 +159,7 @@ static void see_released(struct released *r, const struct journal_line *line)
 
 struct telling {
     const struct status_view *v;
+    struct status_phases phases;
     json_t *list, *last; /* last: the newest row */
     uint64_t term;
     int64_t decided_us;
@@ -187,6 +191,7 @@ static void tell_certificate(struct telling *t, const struct journal_line *line)
                                                    : "the lease ended unrenewed"));
     }
     json_array_append_new(t->list, t->last);
+    status_phases_tell(&t->phases, &t->cert.proposal.why, line->at_us, t->last);
 }
 
 /* The sentences of mesh/notice.c begin with their numbers. */
@@ -221,6 +226,13 @@ static bool tell(void *arg, const struct journal_line *line)
     return true;
 }
 
+static bool tell_all(void *arg, const struct journal_line *line)
+{
+    struct telling *t = arg;
+    status_phases_see(&t->phases, line, t->term);
+    return tell(t, line);
+}
+
 json_t *status_history(const struct status_view *v)
 {
     const struct record *first = &v->cluster->first;
@@ -232,7 +244,7 @@ json_t *status_history(const struct status_view *v)
     json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:n, s:n, s:s}", "term", (json_int_t)first->term,
                                           "primary", cluster_member_name(v->cluster, first->primary),
                                           "timeline", (int)first->timeline, "from", "at", "kind", "first"));
-    journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, tell, t);
+    journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, tell_all, t);
     free(t);
     return json_pack("{s:s, s:s, s:o}", "cluster", v->cluster->name, "self",
                      cluster_member_name(v->cluster, v->core->self), "history", list);

@@ -257,6 +257,13 @@ void view_side(const struct view *v, uint32_t there, struct view_side *s)
         choose(v, s);
 }
 
+bool view_quorum(const struct view *v)
+{
+    struct view_side all;
+    view_side(v, view_up(v), &all);
+    return all.quorum;
+}
+
 void view_estimate(const struct view *v, struct view_estimate *e)
 {
     enum {

@@ -60,6 +60,8 @@ struct view_estimate {
     char blocked[200]; /* why nobody */
 };
 void view_estimate(const struct view *v, struct view_estimate *e);
+/* Do the voters that can be heard, ourselves included, make a quorum? */
+bool view_quorum(const struct view *v);
 /* Names of pre-flight findings that bar a promotion; "" when there is none. */
 const char *view_barred(const struct view_member *m);
 

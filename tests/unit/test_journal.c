@@ -1,0 +1,64 @@
+/* The journal, and its newest events in memory. */
+#define _GNU_SOURCE
+#include "mesh/io/journal.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
+struct seen {
+    int n;
+    int64_t last_us;
+    char last[JOURNAL_TEXT_SIZE];
+};
+
+static bool see(void *arg, const struct journal_line *line)
+{
+    struct seen *s = arg;
+    s->n++;
+    ck_assert_int_ge(line->at_us, s->last_us);
+    s->last_us = line->at_us;
+    snprintf(s->last, sizeof s->last, "%.*s", (int)line->text_len, line->text);
+    return true;
+}
+
+START_TEST(recent)
+{
+    static struct journal j;
+    struct problem err = {.fact = ""};
+    struct seen file = {0}, memory = {0}, none = {0};
+    char text[32];
+    ck_assert(journal_open(&j, scratch, &err));
+    int64_t start_us = j.recent_since_us;
+    for (int i = 0; i < 10; i++) {
+        snprintf(text, sizeof text, "number %d", i);
+        journal_event(&j, 3, "+goal", text);
+    }
+    journal_read(scratch, JOURNAL_EVENT, see, &file);
+    ck_assert(journal_visit_recent(&j, start_us, see, &memory));
+    ck_assert_int_eq(memory.n, file.n);
+    ck_assert_str_eq(memory.last, "number 9");
+    ck_assert_int_eq(memory.last_us, file.last_us);
+    ck_assert(journal_visit_recent(&j, memory.last_us, see, &none));
+    ck_assert_int_eq(none.n, 0);
+    ck_assert(
+        !journal_visit_recent(&j, start_us - 1, see, &none)); /* what was before us is in the file only */
+    for (int i = 0; i < JOURNAL_RECENT; i++)
+        journal_event(&j, 4, "+goal", "more");
+    ck_assert(!journal_visit_recent(&j, start_us, see, &none)); /* and what was pushed out */
+    ck_assert_int_eq(none.n, 0);
+    memory = (struct seen){0};
+    ck_assert(journal_visit_recent(&j, j.recent_since_us, see, &memory));
+    ck_assert_int_ge(memory.n,
+                     JOURNAL_RECENT /
+                         2); /* all, but for those of one microsecond with the last one pushed out */
+    journal_close(&j);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("journal");
+    TCase *tcase = suite_case(suite, "recent");
+    tcase_add_checked_fixture(tcase, scratch_open, scratch_close);
+    tcase_add_test(tcase, recent);
+    return suite_run(suite);
+}
