@@ -155,6 +155,9 @@ $(B)/pgmesh-node $(B)/pgmesh-guard $(B)/pgmesh-witness $(B)/pgmesh $(B)/pgmesh-h
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
+# Texts that become part of the program.
+$(B)/obj/mesh/http/answer.o: mesh/http/page.html mesh/http/openapi.json
+
 # An archive is made anew each time, so that a source that went away leaves nothing behind in it.
 $(LIBCORE) $(LIBIO): $(B)/sources
 	$(call say,AR,$@)
@@ -232,7 +235,7 @@ $(foreach source,$(UNIT_SRC),$(eval $(call test_binary,unit,$(basename $(notdir 
 $(UNIT): $(B)/unit/%: $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK_LIBS) $(PQ_LIBS) $(IO_LIBS) -pthread -lm
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK_LIBS) $(PQ_LIBS) $(HTTP_LIBS) $(IO_LIBS) -pthread -lm
 
 .PHONY: unit unit-build unit-run
 unit-build: $(UNIT)
@@ -294,7 +297,7 @@ live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
 
 # ---- the whole, and what runs real PostgreSQL -------------------------------------------------------------------
 
-.PHONY: check layers demo live bench soak
+.PHONY: check layers demo live page-test bench soak
 check: ## everything: installs what is missing, builds, runs all tests, ends with one line of counts
 	+$(Q)MAKE='$(MAKE)' tests/check.sh
 
@@ -311,6 +314,11 @@ live: ## tests with real PostgreSQL servers
 	$(Q)packaging/install-deps.sh test
 	+$(Q)$(MAKE) --no-print-directory all live-build
 	$(Q)tests/live/run.sh && tests/live/chaos.sh --each
+
+page-test: ## the page in a headless browser, in front of a real cluster
+	$(Q)packaging/install-deps.sh page
+	+$(Q)$(MAKE) --no-print-directory all live-build
+	$(Q)tests/page/run.sh
 
 bench: ## measures outages, footprint and price, beside Patroni
 	$(Q)packaging/install-deps.sh peers

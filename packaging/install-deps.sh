@@ -5,13 +5,14 @@
 #
 # Each group holds the one before it where that makes sense: build < demo < test. When every package is
 # there already, nothing is asked of apt and no privilege is needed, so it may stand before every target.
+# The group "page" is what `make page-test` needs: a browser; no other group holds it.
 # PGMESH_SKIP_DEPS=1 turns it off, for systems where the same things come from elsewhere.
 set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgpack-dev libjansson-dev
        libmicrohttpd-dev libcurl4-gnutls-dev)
 demo=(postgresql-15 curl iproute2 iptables jq procps util-linux)
-check=(check spin)
+check=(check spin prometheus openssl)
 # What applications are routed by; arping announces a virtual address.
 routes=(pgbouncer haproxy iputils-arping)
 packaging=(debhelper fakeroot lintian dpkg-dev file rpm rpmlint cpio mmdebstrap man-db)
@@ -27,7 +28,7 @@ peers=(patroni python3-psycopg2 etcd-server)
 check+=(tmux)
 
 # Packages whose installation would start a service of the distribution's own: we want the program, not the service.
-services=(patroni etcd-server pgbouncer haproxy)
+services=(patroni etcd-server pgbouncer haproxy prometheus)
 
 fail() { # error, detail, hint
     printf 'install-deps: ERROR:  %s\n' "$1" >&2
@@ -38,6 +39,7 @@ fail() { # error, detail, hint
 
 group=${1:-build}
 case $group in
+    page)   wanted=("${build[@]}" "${demo[@]}" chromium-headless-shell fonts-dejavu-core) ;;
     build)  wanted=("${build[@]}") ;;
     demo)   wanted=("${build[@]}" "${demo[@]}") ;;
     test)   wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}") ;;

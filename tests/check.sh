@@ -45,7 +45,7 @@ sanitized="SAN=address,undefined"
 tests/tally.sh start
 
 stage    dependencies 600 packaging/install-deps.sh test
-for program in 'pgmesh-node node/*.c' 'pgmesh-guard node/guard*.c' 'pgmesh-witness witness/*.c' 'pgmesh mesh/inspect/*.c'; do
+for program in 'pgmesh-node node/*.c' 'pgmesh-guard node/guard*.c' 'pgmesh-witness witness/*.c' 'pgmesh mesh/inspect/*.c' 'pgmesh-http mesh/http/*.c'; do
     any "${program#* }" || tests/tally.sh absent "build ${program%% *}" "there is no ${program#* }" || :
 done
 stage    build 600 "$make" -k -j"$jobs" all unit-build sim-build live-build

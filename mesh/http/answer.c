@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+/* What a client sent may be no UTF-8, or cut within a letter: then it is not repeated. */
 static json_t *text_json(const char *s)
 {
-    return s != NULL && *s != '\0' ? json_string(s) : json_null();
+    json_t *text = s != NULL && *s != '\0' ? json_string(s) : NULL;
+    return text != NULL ? text : json_null();
 }
 
 static json_t *number_json(long long n)
@@ -18,8 +20,10 @@ static json_t *number_json(long long n)
 void answer_error(struct reply *out, unsigned status, const char *code, const char *fact, const char *detail,
                   const char *hint)
 {
+    json_t *message = json_string(fact);
     out->status = status;
-    out->json = json_pack("{s:{s:s, s:s, s:o, s:o}}", "error", "code", code, "message", fact, "detail",
+    out->json = json_pack("{s:{s:s, s:o, s:o, s:o}}", "error", "code", code, "message",
+                          message != NULL ? message : json_string("the request is not understood"), "detail",
                           text_json(detail), "hint", text_json(hint));
 }
 
@@ -144,4 +148,31 @@ void answer_cluster(struct http *h, const struct request *r, const struct route 
                           json_text(v->json, "cluster_id"), "members", members, "others", voters, "pause",
                           (int)v->paused, "term", (json_int_t)v->term, "primary", text_json(v->primary),
                           "age_ms", (json_int_t)snapshot_age_ms(&h->snapshot, r->now));
+}
+
+/* ---- fixed texts ---------------------------------------------------------------------------------------------------- */
+
+/* A file of this folder becomes part of the program, with a NUL after it. */
+#define EMBED(name, file) \
+    __asm__(".pushsection .rodata\n.global " #name "\n" #name ":\n.incbin \"mesh/http/" file \
+            "\"\n.byte 0\n.popsection\n"); \
+    extern const char name[]
+
+EMBED(answer_page_text, "page.html");
+EMBED(answer_openapi_text, "openapi.json");
+
+void answer_openapi(struct http *h, const struct request *r, const struct route *route, struct reply *out)
+{
+    (void)h, (void)r, (void)route;
+    *out = (struct reply){.status = 200, .text = answer_openapi_text};
+}
+
+void answer_root(struct http *h, const struct request *r, const struct route *route, struct reply *out)
+{
+    if (r->wants_html && r->method != METHOD_OPTIONS)
+        *out = (struct reply){.status = 200, .text = answer_page_text, .type = "text/html; charset=utf-8"};
+    else if (snapshot_state(&h->snapshot, r->now) != SNAPSHOT_FRESH)
+        answer_stale(h, out);
+    else
+        answer_health(h, r, route, out);
 }

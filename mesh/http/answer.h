@@ -10,6 +10,8 @@ void answer_error(struct reply *out, unsigned status, const char *code, const ch
 /* The member did not answer. */
 void answer_stale(struct http *h, struct reply *out);
 
-route_answer answer_health, answer_patroni, answer_cluster;
+route_answer answer_health, answer_patroni, answer_cluster, answer_openapi;
+/* The page to a browser; to whoever asks as Patroni is asked, what /primary says. */
+route_answer answer_root;
 
 #endif

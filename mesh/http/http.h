@@ -9,13 +9,14 @@
  *   answer     the documents; metrics: the text for Prometheus; page and openapi: fixed texts
  *   token      who somebody is
  *   order      an operator's order, signed here with the operator's key, carried to the member
- *   guest      the connections: how many, how slow; server: requests, libmicrohttpd
- *   hook       events posted to others
+ *   guest      the connections: how many, how slow; exchange: one request; server: the loop, libmicrohttpd
+ *   note       what is worth telling others of, and in which words: pure; hook: posts it
  *
  * All of it runs on one thread, apart from hook, which has one of its own.  Nothing here waits for a client. */
 #ifndef PGMESH_HTTP_HTTP_H
 #define PGMESH_HTTP_HTTP_H
 
+#include "mesh/http/hook.h"
 #include "mesh/http/snapshot.h"
 #include "mesh/http/token.h"
 #include "mesh/http/watch.h"
@@ -41,6 +42,9 @@ struct http {
     struct snapshot snapshot;
     struct watch watch;
     struct order *order;
+    struct hooks hooks;
+    struct note_watch notes;
+    uint64_t events_noted; /* of snapshot.events_seen */
     struct http_counters counters;
     int64_t started_us; /* wall clock */
 };

@@ -135,7 +135,7 @@ static bool read_all(const char *file, struct server_options *o, struct problem 
     if (cluster_find(&cluster, config.member) == NULL)
         return config_check_cluster(&config, &cluster, err);
     return read_operator(&config, o->http, err) && token_read(config.http_tokens, &o->http->tokens, err) &&
-           read_tls(&config, o, err);
+           hook_read(config.webhooks, &o->http->hooks, err) && read_tls(&config, o, err);
 }
 
 static bool listen_all(struct server_options *o, struct problem *err)
@@ -202,6 +202,7 @@ static void take_signals(void)
 static void wipe(struct server_options *o)
 {
     keys_wipe(&o->http->key, sizeof o->http->key);
+    keys_wipe(o->http->hooks.of, sizeof o->http->hooks.of);
     if (o->tls_key != NULL)
         keys_wipe(o->tls_key, strlen(o->tls_key));
     free(o->tls_cert);

@@ -1,20 +1,32 @@
 #include "mesh/http/route.h"
 
 #include "mesh/http/answer.h"
+#include "mesh/http/failover.h"
+#include "mesh/http/metrics.h"
+#include "mesh/http/order.h"
 
 #include <string.h>
 
 #define CHECK(path, check) \
     { \
-        path, METHOD_LOOK, ACCESS_OPEN, true, check, answer_health, NULL \
+        path, METHOD_LOOK, ACCESS_OPEN, FRESH_NEEDED, check, answer_health, NULL \
     }
 #define READ(path, answer) \
     { \
-        path, METHOD_LOOK, ACCESS_READ, true, HEALTH_PRIMARY, answer, NULL \
+        path, METHOD_LOOK, ACCESS_READ, FRESH_NEEDED, HEALTH_PRIMARY, answer, NULL \
+    }
+#define FIXED(path, answer) \
+    { \
+        path, METHOD_LOOK, ACCESS_OPEN, FRESH_ANY, HEALTH_PRIMARY, answer, NULL \
+    }
+#define ORDER(path, access, order) \
+    { \
+        path, METHOD_POST, access, FRESH_NEEDED, HEALTH_PRIMARY, NULL, order \
     }
 
 // clang-format off
 static const struct route routes[] = {
+    {"/", METHOD_LOOK, ACCESS_OPEN, FRESH_TRIED, HEALTH_PRIMARY, answer_root, NULL},
     CHECK("/primary", HEALTH_PRIMARY),
     CHECK("/master", HEALTH_PRIMARY),
     CHECK("/leader", HEALTH_PRIMARY),
@@ -31,6 +43,21 @@ static const struct route routes[] = {
     CHECK("/readiness", HEALTH_READINESS),
     READ("/patroni", answer_patroni),
     READ("/cluster", answer_cluster),
+    READ("/history", failover_patroni_history),
+    READ("/status", failover_member),
+    READ("/events", failover_events),
+    READ("/failover/status", failover_status),
+    READ("/failover/metrics", failover_metrics),
+    READ("/failover/health", failover_health),
+    READ("/failover/history", failover_history),
+    {"/metrics", METHOD_LOOK, ACCESS_READ, FRESH_TRIED, HEALTH_PRIMARY, metrics_answer, NULL},
+    FIXED("/openapi.json", answer_openapi),
+    {"/failover/check-health", METHOD_POST, ACCESS_VIEW, FRESH_NEEDED, HEALTH_PRIMARY, failover_health, NULL},
+    ORDER("/failover/trigger", ACCESS_ADMIN, order_trigger),
+    ORDER("/failover", ACCESS_ADMIN, order_failover),
+    ORDER("/switchover", ACCESS_OPERATE, order_switchover),
+    ORDER("/pause", ACCESS_OPERATE, order_pause),
+    ORDER("/resume", ACCESS_OPERATE, order_resume),
 };
 // clang-format on
 

@@ -16,6 +16,12 @@ enum access {
     ACCESS_ADMIN    /* admin; likewise */
 };
 
+enum freshness {
+    FRESH_ANY,    /* says nothing of the cluster */
+    FRESH_NEEDED, /* the member's word of this moment, or 503 */
+    FRESH_TRIED   /* of this moment if it can be had; what is said then tells that it cannot */
+};
+
 struct request {
     unsigned method; /* one of enum method */
     struct health_limits limits;
@@ -45,7 +51,7 @@ struct route {
     const char *path;
     unsigned methods;
     enum access access;
-    bool fresh; /* needs the member's word of this moment */
+    enum freshness fresh;
     enum health_check check;
     route_answer *answer;
     route_order *order;

@@ -2,7 +2,7 @@
 #include "mesh/http/server.h"
 
 #include "mesh/http/answer.h"
-#include "mesh/http/guest.h"
+#include "mesh/http/exchange.h"
 #include "mesh/http/order.h"
 #include "mesh/io/clock.h"
 #include "mesh/io/log.h"
@@ -17,43 +17,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 1500, TURN_MS = 1000, ACCEPT_PER_TURN = 64, PEER_SIZE = 64 };
-
-/*   READING   its body comes in
- *   ASKING    suspended until the member has answered, at the latest at `deadline`
- *   ORDERED   suspended until the order is done
- *   READY     `reply` stands */
-enum stage { READING, ASKING, ORDERED, READY };
-
-struct server;
-struct exchange {
-    struct server *server;
-    struct MHD_Connection *connection;
-    struct guest *guest;
-    struct exchange *before, *next; /* in the list of those that are suspended */
-    enum stage stage;
-    bool suspended;
-    instant deadline;
-    const struct route *route;
-    struct request request;
-    struct reply reply;
-    char peer[PEER_SIZE];
-    bool local; /* comes from this very host */
-    size_t body_len, discarded;
-    char body[SERVER_BODY_MAX];
-};
-
-struct server {
-    struct http *http;
-    struct MHD_Daemon *daemon;
-    struct guests guests;
-    struct exchange *suspended;
-    struct exchange *ordering; /* the one order that is under way */
-};
+enum { WAIT_MS = 1500, TURN_MS = 1000, ACCEPT_PER_TURN = 64 };
 
 /* ---- those who wait -------------------------------------------------------------------------------------------------- */
 
-static void suspend(struct exchange *x, enum stage stage, instant now)
+static void suspend(struct exchange *x, enum exchange_stage stage, instant now)
 {
     struct server *s = x->server;
     x->stage = stage;
@@ -81,15 +49,41 @@ static void resume(struct exchange *x)
     MHD_resume_connection(x->connection);
 }
 
+/* What is news since the last look, to whoever wants to hear of it. */
+static void post_news(struct http *h)
+{
+    const struct snapshot *s = &h->snapshot;
+    const char *cluster = h->cluster->name, *member = h->config->member;
+    struct note notes[NOTES_MAX];
+    int n = note_look(&h->notes, &s->view, clock_wall_us(), notes);
+    size_t size = json_array_size(s->events);
+    uint64_t fresh = s->events_seen - h->events_noted;
+    for (int i = 0; i < n; i++)
+        hook_post(&h->hooks, &notes[i], cluster, member);
+    for (size_t i = fresh < size ? size - (size_t)fresh : 0; i < size; i++)
+        if (note_event(json_array_get(s->events, i), cluster, member, &notes[0]) &&
+            notes[0].at_us > h->started_us)
+            hook_post(&h->hooks, &notes[0], cluster, member);
+    h->events_noted = s->events_seen;
+}
+
+static void look(struct http *h)
+{
+    const struct snapshot *s = &h->snapshot;
+    watch_look(&h->watch, s->status != NULL ? &s->view : NULL, clock_wall_us());
+    if (h->hooks.n > 0 && s->status != NULL)
+        post_news(h);
+}
+
 static void told(void *arg, struct snapshot *snapshot, instant now)
 {
     struct server *s = arg;
     if (snapshot->background_answer)
-        watch_look(&s->http->watch, snapshot->status != NULL ? &snapshot->view : NULL, clock_wall_us());
+        look(s->http);
     (void)now;
     for (struct exchange *x = s->suspended, *next; x != NULL; x = next) {
         next = x->next;
-        if (x->stage == ASKING)
+        if (x->stage == EXCHANGE_ASKING)
             resume(x);
     }
 }
@@ -98,7 +92,7 @@ static void resume_late(struct server *s, instant now)
 {
     for (struct exchange *x = s->suspended, *next; x != NULL; x = next) {
         next = x->next;
-        if (x->stage == ASKING && instant_due_any(now, x->deadline))
+        if (x->stage == EXCHANGE_ASKING && instant_due_any(now, x->deadline))
             resume(x);
     }
 }
@@ -126,6 +120,11 @@ static void put_headers(const struct exchange *x, struct MHD_Response *response)
     MHD_add_response_header(response, "Content-Type", r->type != NULL ? r->type : "application/json");
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (r->type != NULL && strncmp(r->type, "text/html", 9) == 0)
+        MHD_add_response_header(
+            response, "Content-Security-Policy",
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     if (r->status == 401)
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"pgmesh\"");
     if (r->status == 405)
@@ -140,140 +139,11 @@ static enum MHD_Result send_reply(struct exchange *x, instant now)
     if (response == NULL)
         return MHD_NO;
     put_headers(x, response);
-    x->stage = READY;
+    x->stage = EXCHANGE_READY;
     guest_phase(x->guest, GUEST_WRITING, now);
     enum MHD_Result result = MHD_queue_response(x->connection, x->reply.status, response);
     MHD_destroy_response(response);
     return result;
-}
-
-/* ---- who may ----------------------------------------------------------------------------------------------------------- */
-
-static void find_user(struct exchange *x)
-{
-    const char *header = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Authorization"),
-               *token = token_of_header(header);
-    x->request.user = token != NULL ? token_find(&x->server->http->tokens, token) : NULL;
-    if (header != NULL && x->request.user == NULL)
-        x->server->http->counters.refused_token++;
-}
-
-static bool refuse_token(struct exchange *x, const char *what)
-{
-    if (x->request.method == METHOD_POST)
-        log_event(LOG_LEVEL_WARNING, "http-refused", "%s %s from %s: %s", "POST", x->route->path, x->peer,
-                  what);
-    answer_error(
-        &x->reply, 401, "unauthorized", what, "The header \"Authorization: Bearer TOKEN\" is wanted.",
-        "Tokens are made with \"pgmesh-http --make-token NAME:ROLE\" and listed in the file that http_tokens "
-        "names.");
-    return false;
-}
-
-static bool may(struct exchange *x)
-{
-    static const enum token_role least[] = {[ACCESS_OPEN] = TOKEN_NOBODY,
-                                            [ACCESS_READ] = TOKEN_NOBODY,
-                                            [ACCESS_VIEW] = TOKEN_VIEWER,
-                                            [ACCESS_OPERATE] = TOKEN_OPERATOR,
-                                            [ACCESS_ADMIN] = TOKEN_ADMIN};
-    struct http *h = x->server->http;
-    enum access access = x->route->access;
-    if (access == ACCESS_READ && h->config->http_read == CONFIG_HTTP_READ_TOKEN)
-        access = ACCESS_VIEW;
-    enum token_role role = x->request.user != NULL ? x->request.user->role : TOKEN_NOBODY;
-    if (least[access] == TOKEN_NOBODY)
-        return true;
-    if (!h->tls && !x->local) {
-        h->counters.refused_role++;
-        answer_error(&x->reply, 403, "permission", "a token is accepted over TLS only, or from this host",
-                     "It would cross the network readable to all.", "Set http_tls_cert and http_tls_key.");
-        return false;
-    }
-    if (role == TOKEN_NOBODY)
-        return refuse_token(x, "no valid token was shown");
-    if (role >= least[access])
-        return true;
-    h->counters.refused_role++;
-    log_event(LOG_LEVEL_WARNING, "http-refused", "%s from %s: %s is %s only", x->route->path, x->peer,
-              x->request.user->name, token_role_name(role));
-    answer_error(&x->reply, 403, "permission", "this token's role does not allow that", token_role_name(role),
-                 "The line in the file of tokens names the role.");
-    return false;
-}
-
-/* ---- what is asked ----------------------------------------------------------------------------------------------------- */
-
-static bool bad_request(struct exchange *x, const char *fact, const char *detail, const char *hint)
-{
-    x->server->http->counters.malformed++;
-    answer_error(&x->reply, 400, "usage", fact, detail, hint);
-    return false;
-}
-
-static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-    struct exchange *x = arg;
-    struct health_limits *l = &x->request.limits;
-    (void)kind;
-    if (strcmp(key, "lag") == 0 || strcmp(key, "lag_ms") == 0) {
-        bool time = key[3] != '\0';
-        long long n = value == NULL ? -1 : time ? health_ms(value) : health_bytes(value);
-        *(time ? &l->lag_ms : &l->lag_bytes) = n;
-        if (n < 0)
-            return bad_request(x, "the limit of the lag is not understood", value,
-                               "lag=10MB is in bytes (kB, MB, GB); lag_ms=500 or lag_ms=2s is a time.")
-                       ? MHD_YES
-                       : MHD_NO;
-    } else if (strcasestr(key, "token") != NULL || strcasecmp(key, "authorization") == 0) {
-        return bad_request(x, "a token does not belong into an address",
-                           "Addresses end up in logs: it should be replaced.",
-                           "Send the header \"Authorization: Bearer TOKEN\".")
-                   ? MHD_YES
-                   : MHD_NO;
-    }
-    return MHD_YES; /* others, as Patroni's tags, are passed over */
-}
-
-static bool read_body(struct exchange *x)
-{
-    json_error_t error;
-    size_t n = strspn(x->body, " \t\r\n");
-    if (x->discarded > 0) {
-        x->server->http->counters.too_large++;
-        answer_error(&x->reply, 413, "usage", "the body is too long", NULL,
-                     "No request here needs more than a few hundred bytes.");
-        return false;
-    }
-    if (x->request.method != METHOD_POST)
-        return true;
-    x->request.body =
-        n >= x->body_len ? json_object() : json_loadb(x->body, x->body_len, JSON_REJECT_DUPLICATES, &error);
-    if (json_is_object(x->request.body))
-        return true;
-    return bad_request(x, "the body is not a JSON object", NULL,
-                       "For example {\"candidate\": \"db2\"}; /openapi.json tells more.");
-}
-
-/* Everything that can be judged without the member.  false: the reply stands. */
-static bool accept_request(struct exchange *x)
-{
-    struct http *h = x->server->http;
-    if (x->route == NULL) {
-        h->counters.not_found++;
-        answer_error(&x->reply, 404, "not_found", "there is nothing at this path", NULL,
-                     "/openapi.json lists what there is.");
-        return false;
-    }
-    if ((x->route->methods & x->request.method) == 0) {
-        answer_error(&x->reply, 405, "usage", "this path does not take that method", NULL,
-                     x->route->methods & METHOD_POST ? "It takes POST." : "It takes GET, HEAD and OPTIONS.");
-        return false;
-    }
-    find_user(x);
-    return may(x) && read_body(x) &&
-           MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, take_argument, x) >= 0 &&
-           x->reply.status == 0;
 }
 
 /* ---- its way ----------------------------------------------------------------------------------------------------------- */
@@ -288,7 +158,7 @@ static void order_done(void *arg, struct reply *reply)
         return;
     }
     x->reply = *reply;
-    x->stage = READY;
+    x->stage = EXCHANGE_READY;
     resume(x);
 }
 
@@ -298,15 +168,13 @@ static enum MHD_Result give_order(struct exchange *x, instant now)
     if (!x->route->order(s->http, &x->request, &x->reply))
         return send_reply(x, now);
     s->ordering = x;
-    suspend(x, ORDERED, now);
+    suspend(x, EXCHANGE_ORDERED, now);
     return MHD_YES;
 }
 
 static enum MHD_Result reply_now(struct exchange *x, instant now)
 {
     x->request.now = now;
-    if (x->request.method == METHOD_OPTIONS && x->route->check == HEALTH_PRIMARY && !x->route->fresh)
-        x->reply.status = 200;
     x->route->answer(x->server->http, &x->request, x->route, &x->reply);
     return send_reply(x, now);
 }
@@ -315,32 +183,22 @@ static enum MHD_Result proceed(struct exchange *x)
 {
     struct snapshot *snapshot = &x->server->http->snapshot;
     instant now = clock_now();
-    if (x->stage == READY)
+    if (x->stage == EXCHANGE_READY)
         return send_reply(x, now);
-    if (x->stage == READING && !accept_request(x))
+    if (x->stage == EXCHANGE_READING && !exchange_judge(x))
         return send_reply(x, now);
     enum snapshot_state state = snapshot_state(snapshot, now);
-    if (x->route->fresh && state == SNAPSHOT_OLD && x->stage == READING) {
-        suspend(x, ASKING, now);
+    if (x->route->fresh != FRESH_ANY && state == SNAPSHOT_OLD && x->stage == EXCHANGE_READING) {
+        suspend(x, EXCHANGE_ASKING, now);
         snapshot_want(snapshot, now);
         return MHD_YES;
     }
-    if (x->route->fresh && state != SNAPSHOT_FRESH) {
+    if (x->route->fresh == FRESH_NEEDED && state != SNAPSHOT_FRESH) {
         answer_stale(x->server->http, &x->reply);
         return send_reply(x, now);
     }
     x->request.now = now;
     return x->route->order != NULL ? give_order(x, now) : reply_now(x, now);
-}
-
-static bool is_loopback(const struct sockaddr *a)
-{
-    const uint8_t *six = ((const struct sockaddr_in6 *)(const void *)a)->sin6_addr.s6_addr;
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (a->sa_family == AF_INET)
-        return (ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24) == 127;
-    return a->sa_family == AF_INET6 && (memcmp(six, in6addr_loopback.s6_addr, 16) == 0 ||
-                                        (memcmp(six, mapped, 12) == 0 && six[12] == 127));
 }
 
 static struct exchange *begin(struct server *s, struct MHD_Connection *c, const char *url, const char *method)
@@ -362,7 +220,7 @@ static struct exchange *begin(struct server *s, struct MHD_Connection *c, const 
         socklen_t size = peer->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                                   : sizeof(struct sockaddr_in);
         getnameinfo(peer->client_addr, size, x->peer, sizeof x->peer, NULL, 0, NI_NUMERICHOST);
-        x->local = is_loopback(peer->client_addr);
+        x->local = exchange_is_local(peer->client_addr, x->guest->fd);
     }
     s->http->counters.requests++;
     return x;
@@ -563,7 +421,7 @@ int server_run(const struct server_options *o)
     h->line = member_open(o->channel);
     h->started_us = clock_wall_us();
     if (h->line == NULL || !snapshot_open(&h->snapshot, h->line, told, s) || !order_open(h, order_done, s) ||
-        !guest_open(&s->guests, h->config->http_max_connections) || !start(s, o)) {
+        !hook_start(&h->hooks) || !guest_open(&s->guests, h->config->http_max_connections) || !start(s, o)) {
         log_event(LOG_LEVEL_ERROR, "http-failed", "the server could not start%s",
                   o->tls_cert != NULL ? ": are certificate and key PEM, and of one another?" : "");
         return 1;

@@ -1,0 +1,12 @@
+/* metrics.h: the text that Prometheus reads (text exposition format 0.0.4). */
+#ifndef PGMESH_HTTP_METRICS_H
+#define PGMESH_HTTP_METRICS_H
+
+#include "mesh/http/route.h"
+
+route_answer metrics_answer;
+
+/* The text, to be freed; NULL: no memory. */
+char *metrics_text(const struct http *h, instant now, int64_t wall_us);
+
+#endif
