@@ -50,7 +50,7 @@ case $group in
     format) wanted=("${format[@]}") ;;
     all)    wanted=("${build[@]}" "${demo[@]}" "${check[@]}" "${routes[@]}" "${packaging[@]}" "${appliance[@]}" "${peers[@]}" "${fuzz[@]}" "${format[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) fail "unknown group \"$group\"" "The groups are build, demo, test, package, appliance, peers, fuzz, format and all." \
+    *) fail "unknown group \"$group\"" "The groups are build, demo, test, page, package, appliance, peers, fuzz, format and all." \
             "Try: packaging/install-deps.sh test" ;;
 esac
 

@@ -79,6 +79,11 @@ static long long promoted_ms(const json_t *row)
     return json_number(row, "ready_ms", -1);
 }
 
+static long long outage_ms(const json_t *row)
+{
+    return json_number(row, "outage_ms", -1);
+}
+
 static bool is_takeover(const json_t *row)
 {
     const char *kind = json_text(row, "kind");
@@ -134,6 +139,9 @@ static void put_failovers(struct text *t, const struct http *h, int64_t wall_us)
         t, "pg_failover_time", "histogram",
         "Seconds from this member's judgement that the primary is lost until the new one was ready, where it saw both.");
     histogram(t, h->snapshot.history, failover_took_ms, "");
+    family(t, "pgmesh_outage_seconds", "histogram",
+           "Seconds without a primary at each change of it, as the observer saw it that waited longest.");
+    histogram(t, h->snapshot.history, outage_ms, "");
     family(t, "pgmesh_failover_phase_seconds", "histogram",
            "Seconds of each phase of takeovers: a voter's wait after its grant, agreement, promotion.");
     histogram(t, h->snapshot.history, waited_ms, "phase=\"waited\"");

@@ -213,7 +213,8 @@ static bool read_lines(const char *text, size_t n, int kinds, journal_visit *vis
     return true;
 }
 
-static bool read_file(const char *path, int kinds, journal_visit *visit, void *arg)
+/* Its last `most` bytes, from the first line that begins within them. */
+static bool read_file(const char *path, int kinds, size_t most, journal_visit *visit, void *arg)
 {
     struct stat st;
     bool more = true;
@@ -224,7 +225,8 @@ static bool read_file(const char *path, int kinds, journal_visit *visit, void *a
         size_t size = (size_t)st.st_size;
         char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (text != MAP_FAILED) {
-            more = read_lines(text, size, kinds, visit, arg);
+            const char *from = size > most ? memchr(text + size - most, '\n', most) : text;
+            more = from == NULL || read_lines(from, (size_t)(text + size - from), kinds, visit, arg);
             munmap(text, size);
         }
     }
@@ -234,8 +236,17 @@ static bool read_file(const char *path, int kinds, journal_visit *visit, void *a
 
 void journal_read(const char *state_dir, int kinds, journal_visit *visit, void *arg)
 {
-    char path[FILE_PATH_SIZE];
-    if (file_path(path, state_dir, "journal.1") && read_file(path, kinds, visit, arg) &&
-        file_path(path, state_dir, "journal"))
-        read_file(path, kinds, visit, arg);
+    journal_read_newest(state_dir, kinds, 2 * JOURNAL_SIZE_MAX, visit, arg);
+}
+
+void journal_read_newest(const char *state_dir, int kinds, size_t most, journal_visit *visit, void *arg)
+{
+    char path[FILE_PATH_SIZE], previous[FILE_PATH_SIZE];
+    struct stat st;
+    if (!file_path(path, state_dir, "journal") || !file_path(previous, state_dir, "journal.1"))
+        return;
+    size_t size = stat(path, &st) == 0 ? (size_t)st.st_size : 0;
+    if (size < most && !read_file(previous, kinds, most - size, visit, arg))
+        return;
+    read_file(path, kinds, most, visit, arg);
 }

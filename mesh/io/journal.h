@@ -55,6 +55,8 @@ struct journal_line {
 /* Calls `visit` for every line, oldest first, of the kinds wanted; stops when it answers false. */
 typedef bool journal_visit(void *arg, const struct journal_line *line);
 void journal_read(const char *state_dir, int kinds, journal_visit *visit, void *arg);
+/* The same of the last `most` bytes only: a journal of years takes long to read, and who reads it may be waited for. */
+void journal_read_newest(const char *state_dir, int kinds, size_t most, journal_visit *visit, void *arg);
 /* The events after `since_us`, oldest first, from memory: the file is not touched.  false: they reach not back so far, and
  * nothing was visited. */
 bool journal_visit_recent(const struct journal *j, int64_t since_us, journal_visit *visit, void *arg);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CERTIFICATE_MAX = FRAME_BODY_MAX, EVENTS_MAX = 500 };
+enum { CERTIFICATE_MAX = FRAME_BODY_MAX, EVENTS_MAX = 500, EVENTS_BYTES = 128 * 1024 };
 
 const char *status_lsn(char out[static STATUS_LSN_SIZE], lsn_t lsn)
 {
@@ -91,9 +91,10 @@ static bool gather(void *arg, const struct journal_line *line)
 static json_t *events_of(const struct status_view *v, int64_t since_us, uint64_t term, const json_t *names)
 {
     struct gathering g = {.since_us = since_us, .term = term, .names = names, .list = json_array()};
-    if (term || names != NULL || v->journal == NULL ||
-        !journal_visit_recent(v->journal, since_us, gather, &g))
+    if (term || names != NULL)
         journal_read(v->state_dir, JOURNAL_EVENT, gather, &g);
+    else if (v->journal == NULL || !journal_visit_recent(v->journal, since_us, gather, &g))
+        journal_read_newest(v->state_dir, JOURNAL_EVENT, EVENTS_BYTES, gather, &g);
     return g.list;
 }
 

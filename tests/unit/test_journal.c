@@ -54,11 +54,41 @@ START_TEST(recent)
 }
 END_TEST
 
+START_TEST(newest)
+{
+    static struct journal j;
+    struct problem err = {.fact = ""};
+    struct seen all = {0}, some = {0}, none = {0};
+    ck_assert(journal_open(&j, scratch, &err));
+    for (int i = 0; i < 100; i++)
+        journal_event(&j, 3, "+goal", "as long as the others");
+    journal_close(&j);
+    uint64_t size = j.size;
+    journal_read_newest(scratch, JOURNAL_EVENT, size / 2, see, &some);
+    ck_assert_int_ge(some.n, 49); /* whole lines only */
+    ck_assert_int_le(some.n, 50);
+    journal_read_newest(scratch, JOURNAL_EVENT, 3, see, &none);
+    ck_assert_int_eq(none.n, 0);
+    ck_assert_int_eq(rename(scratch_path("journal"), scratch_path("journal.1")), 0);
+    ck_assert(journal_open(&j, scratch, &err));
+    journal_event(&j, 3, "+goal", "the last");
+    journal_close(&j);
+    some = (struct seen){0};
+    journal_read_newest(scratch, JOURNAL_EVENT, size / 2 + j.size, see, &some);
+    ck_assert_int_ge(some.n, 50);
+    ck_assert_int_le(some.n, 51);
+    ck_assert_str_eq(some.last, "the last");
+    journal_read(scratch, JOURNAL_EVENT, see, &all);
+    ck_assert_int_eq(all.n, 101);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("journal");
     TCase *tcase = suite_case(suite, "recent");
     tcase_add_checked_fixture(tcase, scratch_open, scratch_close);
     tcase_add_test(tcase, recent);
+    tcase_add_test(tcase, newest);
     return suite_run(suite);
 }
