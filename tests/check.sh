@@ -51,6 +51,7 @@ done
 stage    build 600 "$make" -k -j"$jobs" all unit-build sim-build live-build
 stage    layers-self-test 60 tests/layers.sh --self-test
 stage    layers 60 tests/layers.sh
+stage    events 60 tests/events.sh
 stage_if 'tests/unit/test_*.c' unit 300 "$make" unit-run
 stage_if 'tests/sim/scenarios/*' sim-scenarios 180 "$make" sim-scenarios
 stage_if 'tests/sim/*.c' sim-replay 60 "$make" sim-replay

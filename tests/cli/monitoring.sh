@@ -36,10 +36,5 @@ for metric in pg_up pg_replication_lag pg_failover_time pg_connection_pool_statu
     verdict "$metric is there" grep -qx "$metric" there.txt
 done
 
-# Every event that is told has its place in the manual, since people and rules wait for its name.
-grep -rhoE '(event_say|log_event|log_problem)\([^"]*"[+-]?[a-z][a-z_-]*"' "$repo"/mesh "$repo"/node "$repo"/witness --include=*.c | grep -oE '"[^"]*"' | tr -d '"' | sort -u >told.txt
-verdict 'events are told' [ "$(wc -l <told.txt)" -gt 40 ]
-missing=$(while read -r event; do grep -qFr --include=*.md -- "\`$event\`" "$repo/docs" || echo "$event"; done <told.txt)
-if [ -z "$missing" ]; then ok 'and each is explained'; else not_ok 'and each is explained' "${missing//$'\n'/ }"; fi
 missing=$(sed -n 's/.*- alert: //p' "$prometheus/pgmesh.rules.yml" | while read -r alert; do grep -qF -- "\`$alert\`" "$repo/docs/monitoring.md" || echo "$alert"; done)
 if [ -z "$missing" ]; then ok 'each alert is explained'; else not_ok 'each alert is explained' "${missing//$'\n'/ }"; fi
