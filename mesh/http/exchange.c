@@ -101,6 +101,7 @@ static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const c
 static bool read_body(struct exchange *x)
 {
     json_error_t error;
+    x->body[x->body_len] = '\0';
     size_t n = strspn(x->body, " \t\r\n");
     if (x->discarded > 0) {
         x->server->http->counters.too_large++;

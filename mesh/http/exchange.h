@@ -33,7 +33,7 @@ struct exchange {
     char peer[EXCHANGE_PEER_SIZE];
     bool local; /* comes from this very host */
     size_t body_len, discarded;
-    char body[SERVER_BODY_MAX];
+    char body[SERVER_BODY_MAX + 1]; /* with a NUL behind it once it is whole */
 };
 
 struct server {

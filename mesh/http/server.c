@@ -228,7 +228,7 @@ static struct exchange *begin(struct server *s, struct MHD_Connection *c, const 
 
 static bool take_body(struct exchange *x, const char *bytes, size_t n)
 {
-    size_t room = sizeof x->body - x->body_len, kept = n < room ? n : room;
+    size_t room = SERVER_BODY_MAX - x->body_len, kept = n < room ? n : room;
     memcpy(x->body + x->body_len, bytes, kept);
     x->body_len += kept;
     x->discarded += n - kept;

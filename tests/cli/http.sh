@@ -145,6 +145,8 @@ long_line() { { printf 'GET / HTTP/1.1\r\nX: '; head -c 1000000 /dev/zero | tr '
 verdict 'a header of 1 MB' [ -z "$(long_line | grep ' 200 ')" ]
 many_headers() { { printf 'GET / HTTP/1.1\r\n'; for i in $(seq 10000); do printf 'X%d: y\r\n' "$i"; done; printf '\r\n'; } | say_raw 2>/dev/null || :; }
 verdict '10,000 headers' [ -z "$(many_headers | grep ' 200 ')" ]
+head -c 8192 /dev/zero | tr '\0' ' ' >blanks
+is 'a body that is full of blanks' 200 -X GET --data-binary @blanks "$url/liveness"
 is 'it is still there' 200 "$url/liveness"
 
 # 400 connections that never finish their request, at 256 places; and what the half in front takes of memory.
