@@ -171,7 +171,7 @@ void answer_root(struct http *h, const struct request *r, const struct route *ro
 {
     if (r->wants_html && r->method != METHOD_OPTIONS)
         *out = (struct reply){.status = 200, .text = answer_page_text, .type = "text/html; charset=utf-8"};
-    else if (snapshot_state(&h->snapshot, r->now) != SNAPSHOT_FRESH)
+    else if (!r->fresh)
         answer_stale(h, out);
     else
         answer_health(h, r, route, out);

@@ -26,7 +26,7 @@ struct exchange {
     struct exchange *before, *next; /* in the list of those that are suspended */
     enum exchange_stage stage;
     bool suspended;
-    instant deadline;
+    instant came, deadline; /* its last byte came; it waits no longer for the member */
     const struct route *route;
     struct request request;
     struct reply reply;

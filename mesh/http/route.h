@@ -28,6 +28,7 @@ struct request {
     bool wants_html;
     const struct token *user; /* NULL: none was shown, or one that is nobody's */
     const char *peer;         /* address, for the log */
+    bool fresh;               /* the snapshot is of this moment (enum freshness) */
     struct json_t *body;      /* an object, empty when there was none; NULL for other methods than POST */
     instant now;
 };

@@ -21,11 +21,10 @@ enum { WAIT_MS = 1500, TURN_MS = 1000, ACCEPT_PER_TURN = 64 };
 
 /* ---- those who wait -------------------------------------------------------------------------------------------------- */
 
-static void suspend(struct exchange *x, enum exchange_stage stage, instant now)
+static void suspend(struct exchange *x, enum exchange_stage stage)
 {
     struct server *s = x->server;
     x->stage = stage;
-    x->deadline = instant_add(now, span_ms(WAIT_MS));
     x->suspended = true;
     x->before = NULL;
     x->next = s->suspended;
@@ -168,7 +167,7 @@ static enum MHD_Result give_order(struct exchange *x, instant now)
     if (!x->route->order(s->http, &x->request, &x->reply))
         return send_reply(x, now);
     s->ordering = x;
-    suspend(x, EXCHANGE_ORDERED, now);
+    suspend(x, EXCHANGE_ORDERED);
     return MHD_YES;
 }
 
@@ -179,6 +178,8 @@ static enum MHD_Result reply_now(struct exchange *x, instant now)
     return send_reply(x, now);
 }
 
+/* Fresh is what was asked for this request, or at most SNAPSHOT_FRESH_MS before it came: a member that takes longer to
+ * answer did answer.  One whose question was under way already may have to be asked once more. */
 static enum MHD_Result proceed(struct exchange *x)
 {
     struct snapshot *snapshot = &x->server->http->snapshot;
@@ -187,12 +188,17 @@ static enum MHD_Result proceed(struct exchange *x)
         return send_reply(x, now);
     if (x->stage == EXCHANGE_READING && !exchange_judge(x))
         return send_reply(x, now);
-    enum snapshot_state state = snapshot_state(snapshot, now);
-    if (x->route->fresh != FRESH_ANY && state == SNAPSHOT_OLD && x->stage == EXCHANGE_READING) {
-        suspend(x, EXCHANGE_ASKING, now);
+    if (x->stage == EXCHANGE_READING) {
+        x->came = now;
+        x->deadline = instant_add(now, span_ms(WAIT_MS));
+    }
+    enum snapshot_state state = snapshot_state(snapshot, x->came);
+    if (x->route->fresh != FRESH_ANY && state == SNAPSHOT_OLD && !instant_due_any(now, x->deadline)) {
+        suspend(x, EXCHANGE_ASKING);
         snapshot_want(snapshot, now);
         return MHD_YES;
     }
+    x->request.fresh = state == SNAPSHOT_FRESH;
     if (x->route->fresh == FRESH_NEEDED && state != SNAPSHOT_FRESH) {
         answer_stale(x->server->http, &x->reply);
         return send_reply(x, now);

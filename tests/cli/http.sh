@@ -54,6 +54,7 @@ verdict 'and say that it does not answer' grep -q '^pgmesh_up{.*} 0$' answer.jso
 for i in 1 2; do
     "$witness" --config orders/wit$i/node.conf >wit$i.log 2>&1 &
     started+=($!)
+    [ "$i" != 1 ] || member_pid=$!
 done
 verdict 'with it: 200' await is_up
 sees_wit2() { curl -s "$url/status" | jq -e '.members[] | select(.name == "wit2") | .state == "up"'; }
@@ -148,6 +149,20 @@ verdict '10,000 headers' [ -z "$(many_headers | grep ' 200 ')" ]
 head -c 8192 /dev/zero | tr '\0' ' ' >blanks
 is 'a body that is full of blanks' 200 -X GET --data-binary @blanks "$url/liveness"
 is 'it is still there' 200 "$url/liveness"
+
+# A member that takes 0.3 s to answer has answered: the question may have been put before the request came.
+late_answer() {
+    local asking
+    kill -STOP "$member_pid"
+    sleep 0.15 # what was heard before is too old then
+    status_of "$url/liveness" >late.txt &
+    asking=$!
+    sleep 0.3
+    kill -CONT "$member_pid"
+    wait "$asking"
+    [ "$(cat late.txt)" = 200 ]
+}
+verdict 'a late answer is an answer' await late_answer
 
 # 400 connections that never finish their request, at 256 places; and what the half in front takes of memory.
 serving=$(pgrep -P "$http_pid")
