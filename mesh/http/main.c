@@ -9,6 +9,7 @@
 #include "mesh/io/log.h"
 #include "mesh/io/process.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
@@ -22,6 +23,7 @@
 
 static const char program[] = "pgmesh-http";
 static volatile sig_atomic_t stop, again;
+enum { ARGUMENTS_MAX = 8 };
 
 static void help(void)
 {
@@ -38,7 +40,7 @@ static void help(void)
         "      --version                print the version\n"
         "      --help                   print this\n"
         "\n"
-        "SIGHUP reads everything anew; SIGTERM stops. Exit status: 0 stopped, or checked; 1 failed; 2 wrong usage;\n"
+        "SIGHUP reads everything anew, if it can work; SIGTERM stops. Exit status: 0 stopped, or checked; 1 failed; 2 wrong usage;\n"
         "78 the configuration cannot work.\n"
         "\n",
         program, program);
@@ -209,6 +211,39 @@ static void wipe(struct server_options *o)
     free(o->tls_key);
 }
 
+/* Would a start with what stands in the files now succeed?  Asked of another process: ours goes on if not. */
+static bool works(char **argv)
+{
+    char *args[ARGUMENTS_MAX + 2];
+    int n = 0, status = 0;
+    for (; n < ARGUMENTS_MAX && argv[n] != NULL; n++)
+        args[n] = argv[n];
+    args[n] = "--check";
+    args[n + 1] = NULL;
+    pid_t child = fork();
+    if (child == 0) {
+        execv("/proc/self/exe", args);
+        _exit(127);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* The half that dials, until the other one has ended, or a signal says so.  false: it was a signal. */
+static bool serve_dials(const struct server_options *o, int channel, char **argv)
+{
+    for (;;) {
+        if (dial_serve(channel, o->http->config->control_socket, &stop))
+            return true;
+        if (!again || works(argv))
+            return false;
+        log_event(LOG_LEVEL_WARNING, "http-reload",
+                  "goes on as it is: with what stands in the files now it would not start");
+        stop = again = 0;
+    }
+}
+
 static int split(struct server_options *o, char **argv, uid_t uid, gid_t gid)
 {
     int channel[2], status = 0;
@@ -228,7 +263,7 @@ static int split(struct server_options *o, char **argv, uid_t uid, gid_t gid)
         close(o->listening[i]);
     wipe(o);
     process_notify("READY=1");
-    bool ended = child < 0 || dial_serve(channel[0], o->http->config->control_socket, &stop);
+    bool ended = child < 0 || serve_dials(o, channel[0], argv);
     close(channel[0]);
     if (child > 0 && stop)
         kill(child, SIGTERM);

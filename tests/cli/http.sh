@@ -164,6 +164,20 @@ late_answer() {
 }
 verdict 'a late answer is an answer' await late_answer
 
+# SIGHUP: what cannot work changes nothing; what can is taken over.
+half() { pgrep -P "$http_pid"; }
+before=$(half)
+cp "$conf" good.conf
+echo 'http_listn = 1' >>"$conf"
+kill -HUP "$http_pid"
+verdict 'a broken configuration is complained of' await grep -q 'http-reload' http.log
+verdict 'and changes nothing' [ "$(half)" = "$before" ]
+is 'it still answers' 200 "$url/liveness"
+cp good.conf "$conf"
+kill -HUP "$http_pid"
+is_new() { [ -n "$(half)" ] && [ "$(half)" != "$before" ] && is_up; }
+verdict 'a good one is taken over' await is_new
+
 # 400 connections that never finish their request, at 256 places; and what the half in front takes of memory.
 serving=$(pgrep -P "$http_pid")
 memory() { awk '/^VmRSS/ { print $2 }' "/proc/$serving/status"; }
