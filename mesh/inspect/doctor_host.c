@@ -20,7 +20,8 @@ enum { PROBES = 9, PROBE_BYTES = 8192 };
 
 /* ---- files ---------------------------------------------------------------------------------------------------------------- */
 
-static void secret(struct doctor *d, const char *what, const char *path)
+/* `barred`: what others may not, 077 or 022. */
+static void secret(struct doctor *d, const char *what, const char *path, mode_t barred)
 {
     struct stat s;
     if (*path == '\0')
@@ -30,23 +31,27 @@ static void secret(struct doctor *d, const char *what, const char *path)
                    text("%s \"%s\": %s", what, path, strerror(errno)), NULL);
         return;
     }
-    if (s.st_mode & 077)
-        doctor_say(
-            d, "files", FINDING_BAD,
-            text("%s \"%s\" can be read by others (mode %04o)", what, path, (unsigned)s.st_mode & 07777),
-            S_ISDIR(s.st_mode) ? "chmod 700" : "chmod 600, and make a new one: it may be known by now.");
+    if (s.st_mode & barred)
+        doctor_say(d, "files", FINDING_BAD,
+                   text("%s \"%s\" can be %s by others (mode %04o)", what, path,
+                        s.st_mode & barred & 022 ? "changed" : "read", (unsigned)s.st_mode & 07777),
+                   S_ISDIR(s.st_mode) ? text("chmod %o", 0777u & ~barred)
+                                      : "chmod 600, and make a new one: it may be known by now.");
     else
-        doctor_say(d, "files", FINDING_GOOD, text("%s \"%s\" is its owner's alone", what, path), NULL);
+        doctor_say(d, "files", FINDING_GOOD,
+                   text("%s \"%s\" is its owner's alone%s", what, path, s.st_mode & 055 ? " to change" : ""),
+                   NULL);
 }
 
 void doctor_files(struct doctor *d)
 {
-    secret(d, "the member's key", d->config.key_file);
-    secret(d, "the state folder", d->config.state_dir);
-    if (*d->config.data_dir != '\0') {
-        secret(d, "the password file", d->config.pg_pass_file);
-    }
-    secret(d, "the operator's key", d->client.key_file);
+    bool database = *d->config.data_dir != '\0';
+    secret(d, "the member's key", d->config.key_file, 077);
+    /* applications on an observer's host read there where the primary is (route_file) */
+    secret(d, "the state folder", d->config.state_dir, database ? 077 : 022);
+    if (database)
+        secret(d, "the password file", d->config.pg_pass_file, 077);
+    secret(d, "the operator's key", d->client.key_file, 077);
 }
 
 /* ---- disks ------------------------------------------------------------------------------------------------------------------ */
@@ -151,7 +156,7 @@ static void become_psql(const struct config *c, int out)
         _exit(126);
     setenv("PGCONNECT_TIMEOUT", "5", 1);
     setenv("PGOPTIONS", "-c statement_timeout=5s", 1);
-    execl(path, path, "-XAtq", "-h", c->socket_dir, "-p", port, "-U", c->user, "-d", "postgres", "-c",
+    execl(path, path, "-XAtqw", "-h", c->socket_dir, "-p", port, "-U", c->user, "-d", "postgres", "-c",
           question, (char *)NULL);
     _exit(127);
 }

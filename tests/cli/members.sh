@@ -19,6 +19,15 @@ verdict 'two witnesses hear each other' await sees
 
 conf=(--config orders/wit1/node.conf)
 operator=(--config orders/operator/pgmesh.conf)
+state_is() { # mode, level, piece of the fact
+    chmod "$1" orders/wit1/state
+    run doctor "${conf[@]}" --output json
+    holds "doctor: state folder with mode $1" "[.checks[] | select(.area == \"files\" and (.fact | test(\"state folder\")))] | length == 1 and .[0].level == \"$2\" and (.[0].fact | test(\"$3\"))"
+}
+state_is 700 good 'alone$'
+state_is 755 good 'alone to change'
+state_is 775 bad 'changed by others'
+chmod 700 orders/wit1/state
 expect 'status: no primary serves' 4 '' status "${conf[@]}"
 verdict 'the headline says so' grep -q '^cluster orders · term 1 · primary db1 (fra).*NOT SERVING' <<<"$out"
 expect 'status as JSON' 4 '' status "${conf[@]}" --output json
