@@ -1,9 +1,12 @@
+#define _GNU_SOURCE /* NI_MAXHOST */
 #include "node/pg_pooler.h"
 
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "mesh/io/clock.h"
 #include "node/pg_link.h"
@@ -199,14 +202,28 @@ int pg_pooler_paused(struct pg_pooler *p)
     return n;
 }
 
+bool pg_pooler_same_host(const char *addr, const char *host)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    char text[NI_MAXHOST];
+    if (strcmp(addr, host) == 0 || getaddrinfo(host, NULL, &hints, &found) != 0)
+        return true;
+    bool same = false;
+    for (const struct addrinfo *a = found; a && !same; a = a->ai_next)
+        same = getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0 &&
+               strcmp(addr, text) == 0;
+    freeaddrinfo(found);
+    return same;
+}
+
 int pg_pooler_elsewhere(struct pg_pooler *p, const struct address *primary)
 {
     PGresult *r = ask(p, "SHOW SERVERS", NULL);
     int n = PQresultStatus(r) == PGRES_TUPLES_OK ? 0 : -1;
     for (int row = 0; n >= 0 && row < PQntuples(r); row++)
         n += is_ours(p, field(r, row, "database")) && strcmp(field(r, row, "state"), "active") == 0 &&
-             (strcmp(field(r, row, "addr"), primary->host) != 0 ||
-              atoi(field(r, row, "port")) != primary->port);
+             (atoi(field(r, row, "port")) != primary->port ||
+              !pg_pooler_same_host(field(r, row, "addr"), primary->host));
     PQclear(r);
     return n;
 }

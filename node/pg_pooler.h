@@ -31,6 +31,9 @@ bool pg_pooler_resume(struct pg_pooler *p, struct problem *err);
 bool pg_pooler_kill(struct pg_pooler *p, struct problem *err);
 /* How many of the databases are paused, -1 when it cannot be told. */
 int pg_pooler_paused(struct pg_pooler *p);
+/* Is `addr`, as PgBouncer writes it, an address of `host`, which may be a name?  true as well when that name cannot be
+ * resolved: nobody is disconnected on a guess.  May wait for a name server. */
+bool pg_pooler_same_host(const char *addr, const char *host);
 /* How many clients wait for a server at another address than that one, -1 when it cannot be told. */
 int pg_pooler_elsewhere(struct pg_pooler *p, const struct address *primary);
 void pg_pooler_hang_up(struct pg_pooler *p);

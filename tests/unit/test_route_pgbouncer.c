@@ -93,6 +93,25 @@ START_TEST(names_of_databases)
 }
 END_TEST
 
+static const struct host_row {
+    const char *name, *addr, *host;
+    bool same;
+} host_rows[] = {
+    {"as written", "10.0.1.1", "10.0.1.1", true},
+    {"another", "10.0.1.1", "10.0.2.1", false},
+    {"IPv6 written at length", "fd00::3", "fd00:0:0:0:0:0:0:3", true},
+    {"another IPv6", "fd00::3", "fd00::4", false},
+    {"a name", "127.0.0.1", "localhost", true},
+    {"a name of another", "10.0.1.1", "localhost", false},
+};
+
+START_TEST(addresses_of_a_host)
+{
+    const struct host_row *row = &host_rows[_i];
+    EXPECT_INT(pg_pooler_same_host(row->addr, row->host), row->same, row);
+}
+END_TEST
+
 START_TEST(options_belong_together)
 {
     static struct config c;
@@ -117,6 +136,7 @@ int main(void)
     tcase_add_test(tcase, terms);
     tcase = suite_case(suite, "options");
     tcase_add_loop_test(tcase, names_of_databases, 0, ROWS(names_rows));
+    tcase_add_loop_test(tcase, addresses_of_a_host, 0, ROWS(host_rows));
     tcase_add_test(tcase, options_belong_together);
     return suite_run(suite);
 }
