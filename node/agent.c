@@ -400,8 +400,9 @@ int agent_run(struct folder *f, const char *config_path)
     /* Whatever ended it: PostgreSQL lives on under the guard's deadline, unless it was stopped on the way. */
     if (a.leads && hand_is_down(a.hand))
         route_hook_self(a.hook, HOOK_DEMOTE, 0);
+    /* The observer before the hooks, which it feeds; and a PgBouncer that it holds paused must wait for none of them. */
+    observer_close(&a.observer);
     route_hook_close(&a.hook);
     hand_close(&a.hand);
-    observer_close(&a.observer);
     return end == LOOP_STOPPED ? 0 : end == LOOP_FATAL ? GUARD_EXIT_FATAL : 1;
 }
