@@ -471,7 +471,7 @@ enum reject on_accepted(struct core *c, const struct accepted *a)
     memcpy(cert.accepted, t->accepted, sizeof cert.accepted);
     uint8_t n = 0;
     for (int i = 0; i < cert.n_accepted; i++)
-        if (record_voter(&p->record, cert.accepted[i].who))
+        if (record_voter(&p->record, cert.accepted[i].who) || record_voter(decided(c), cert.accepted[i].who))
             cert.accepted[n++] = cert.accepted[i];
     cert.n_accepted = n;
     if (certificate_holds(c, &cert))

@@ -138,19 +138,21 @@ bool certificate_holds(const struct core *c, const struct certificate *cert)
     if (!record_valid(&p->record, &why) ||
         memcmp(p->record.nonce, decided(c)->nonce, sizeof p->record.nonce) != 0)
         return false;
-    /* Or a record could name its own signers, and be decided by them. */
+    /* Or a record could name its own signers, and be decided by them: one of two voters is one step from both. */
     if (!voters_one_step(&decided(c)->voters, &p->record.voters) && !MUTANT(CERTIFICATE_ANY_VOTERS))
         return false;
     record_hash(hash, &p->record);
-    uint32_t have = 0;
+    uint32_t have = 0, before = 0;
     for (int i = 0; i < cert->n_accepted; i++) {
         const struct accepted *a = &cert->accepted[i];
-        int v = record_voter_index(&p->record, a->who);
-        if (v < 0 || ballot_cmp(a->ballot, p->ballot) != 0 || memcmp(a->record_hash, hash, HASH_SIZE) != 0)
+        int v = record_voter_index(&p->record, a->who), u = record_voter_index(decided(c), a->who);
+        if (ballot_cmp(a->ballot, p->ballot) != 0 || memcmp(a->record_hash, hash, HASH_SIZE) != 0)
             return false;
-        if (!accepted_holds(c, a))
+        if ((v < 0 && u < 0) || !accepted_holds(c, a))
             return false;
-        have |= 1u << v;
+        have |= v < 0 ? 0 : 1u << v;
+        before |= u < 0 ? 0 : 1u << u;
     }
-    return quorum_reached(&p->record.voters, have);
+    return quorum_reached(&p->record.voters, have) &&
+           (quorum_reached(&decided(c)->voters, before) || MUTANT(CERTIFICATE_ANY_VOTERS));
 }

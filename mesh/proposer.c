@@ -73,15 +73,16 @@ static uint64_t known_counter(const struct core *c, member_id id)
     return i < 0 || i == c->self_index ? 0 : c->peers[i].counter;
 }
 
-/* Those whose promises count: the voters of the record that the proposal will rest on, and of what is decided here. */
-static int voters_asked(const struct core *c, member_id ids[static 2 * VOTERS_MAX])
+/* Those whose word counts on `r`, the record proposed or the one that the proposal will rest on: its voters, and those of
+ * what is decided here. */
+static int voters_asked(const struct core *c, const struct record *r, member_id ids[static 2 * VOTERS_MAX])
 {
     int n = 0;
-    const struct voters *base = &base_record(c)->voters, *now = &decided(c)->voters;
-    for (int i = 0; i < base->n; i++)
-        ids[n++] = base->v[i].id;
+    const struct voters *now = &decided(c)->voters;
+    for (int i = 0; i < r->voters.n; i++)
+        ids[n++] = r->voters.v[i].id;
     for (int i = 0; i < now->n; i++)
-        if (!record_voter(base_record(c), now->v[i].id))
+        if (!record_voter(r, now->v[i].id))
             ids[n++] = now->v[i].id;
     return n;
 }
@@ -89,7 +90,7 @@ static int voters_asked(const struct core *c, member_id ids[static 2 * VOTERS_MA
 static void send_prepare(struct core *c)
 {
     member_id asked[2 * VOTERS_MAX];
-    int n = voters_asked(c, asked);
+    int n = voters_asked(c, base_record(c), asked);
     struct ballot ballot = c->proposer.ballot;
     for (int i = 0; i < n; i++) {
         member_id to = asked[i];
@@ -126,8 +127,10 @@ static void send_seal(struct core *c)
 static void send_accept(struct core *c)
 {
     const struct proposal p = c->proposer.proposal;
-    for (int i = 0; i < p.record.voters.n; i++) {
-        member_id to = p.record.voters.v[i].id;
+    member_id asked[2 * VOTERS_MAX];
+    int n = voters_asked(c, &p.record, asked);
+    for (int i = 0; i < n; i++) {
+        member_id to = asked[i];
         struct accept m = {.proposal = p, .known_counter = known_counter(c, to)};
         if (to == c->self)
             on_accept(c, &m, c->self);

@@ -44,6 +44,13 @@ static void verify_record(struct dossier *d, const struct cluster *c)
     }
 }
 
+/* One who was a voter of the record before is shown, and not counted. */
+static bool could_vote(const struct cluster *c, member_id who)
+{
+    const struct cluster_member *m = cluster_member(c, who);
+    return m != NULL && (m->member.role == ROLE_DATABASE || m->member.role == ROLE_WITNESS);
+}
+
 static void verify_accepted(struct dossier *d, const struct cluster *c)
 {
     const struct proposal *p = &d->certificate.proposal;
@@ -52,24 +59,17 @@ static void verify_accepted(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < d->certificate.n_accepted; i++) {
         const struct accepted *a = &d->certificate.accepted[i];
         int v = record_voter_index(&p->record, a->who);
-        d->accepted_holds[i] = v >= 0 && ballot_cmp(a->ballot, p->ballot) == 0 &&
+        d->accepted_holds[i] = (v >= 0 || could_vote(c, a->who)) && ballot_cmp(a->ballot, p->ballot) == 0 &&
                                memcmp(a->record_hash, hash, HASH_SIZE) == 0 &&
                                vouched(c, a->who, bytes, accepted_bytes(bytes, &c->id, a), a->signature);
         if (d->accepted_holds[i])
-            d->accepted |= 1u << v;
+            d->accepted |= v < 0 ? 0 : 1u << v;
         else
             wrong(d, "the acceptance of %s does not hold", cluster_member_name(c, a->who));
     }
     d->accepted_quorum = quorum_reached(&p->record.voters, d->accepted);
     if (!d->accepted_quorum)
         wrong(d, "those who accepted are no quorum");
-}
-
-/* One who was a voter of the record before is shown, and not counted. */
-static bool could_vote(const struct cluster *c, member_id who)
-{
-    const struct cluster_member *m = cluster_member(c, who);
-    return m != NULL && (m->member.role == ROLE_DATABASE || m->member.role == ROLE_WITNESS);
 }
 
 static void verify_promises(struct dossier *d, const struct cluster *c)

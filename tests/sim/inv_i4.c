@@ -17,15 +17,16 @@ bool inv_i4_verifies(struct world *w, const struct certificate *c, const char **
         return false;
     for (int k = 0; k < c->n_accepted; k++) {
         const struct accepted *a = &c->accepted[k];
-        int v = record_voter_index(r, a->who);
-        *why = "a statement of no voter, or of another ballot or record";
-        if (v < 0 || ballot_cmp(a->ballot, c->proposal.ballot) != 0 ||
+        int v = record_voter_index(r, a->who), m = world_index(w, a->who);
+        *why = "a statement of no member, or of another ballot or record";
+        if (m < 0 || ballot_cmp(a->ballot, c->proposal.ballot) != 0 ||
             memcmp(a->record_hash, hash, HASH_SIZE) != 0)
             return false;
         *why = "a signature does not hold";
-        if (!sign_holds(a->signature, r->voters.v[v].key, bytes, accepted_bytes(bytes, &w->cluster, a)))
+        const uint8_t *key = v < 0 ? w->m[m].setup.members[m].key : r->voters.v[v].key;
+        if (!sign_holds(a->signature, key, bytes, accepted_bytes(bytes, &w->cluster, a)))
             return false;
-        have |= 1u << v;
+        have |= v < 0 ? 0 : 1u << v; /* a voter of the record before only is shown, too */
     }
     *why = "no quorum accepted";
     return quorum_reached(&r->voters, have);

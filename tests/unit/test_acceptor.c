@@ -582,6 +582,28 @@ START_TEST(a_peer_behind_is_told_what_was_decided)
 }
 END_TEST
 
+/* One of two voters is one step from both: alone it could name itself the only one. */
+static void two_vote(struct durable *d)
+{
+    d->decided.proposal.record.voters.n = DB2;
+}
+static void edit_without_db2(struct record *x)
+{
+    x->voters.n = DB1;
+}
+START_TEST(a_decision_is_one_of_the_voters_before_as_well)
+{
+    struct rig *r = rig_running_with(DB3, two_vote);
+    struct proposal *p = rig_change(r, 20, edit_without_db2);
+    rig_say(r, decided, FRAME_DECIDED, W1, rig_certificate(r, p, 1u << (DB1 - 1)));
+    ck_assert_int_eq(r->decisions, 0);
+    ck_assert_int_eq(r->core->rejected[REJECT_CERTIFICATE], 1);
+    rig_say(r, decided, FRAME_DECIDED, W1, rig_certificate(r, p, 1u << (DB1 - 1) | 1u << (DB2 - 1)));
+    ck_assert_int_eq(r->decisions, 1);
+    ck_assert_int_eq(decided(r->core)->voters.n, 1);
+}
+END_TEST
+
 /* With one voter so far, or one of three down, a record that admits another needs that one's own acceptance. */
 START_TEST(a_newcomer_accepts_the_record_that_admits_it)
 {
@@ -659,6 +681,7 @@ int main(void)
     tcase_add_test(tcase, accepted_statements_make_a_decision_without_the_proposer);
     tcase_add_test(tcase, a_peer_behind_is_told_what_was_decided);
     tcase = suite_case(suite, "voters");
+    tcase_add_test(tcase, a_decision_is_one_of_the_voters_before_as_well);
     tcase_add_test(tcase, a_newcomer_accepts_the_record_that_admits_it);
     tcase_add_test(tcase, one_that_the_record_does_not_admit_accepts_nothing);
     tcase_add_test(tcase, a_peer_far_behind_is_led_step_by_step);
