@@ -103,6 +103,31 @@ static bool seals_justify(const struct core *c, const struct proposal *p, const 
            seals_suffice(&base, seals, p->why.n_seals);
 }
 
+/* The record that a takeover was built on, where it is known here: the highest that its promises tell of. */
+static const struct record *base_known(const struct core *c, const struct proposal *p)
+{
+    struct ballot top = {0};
+    for (int i = 0; i < p->why.n_promises; i++)
+        if (ballot_cmp(p->why.promises[i].accepted, top) > 0)
+            top = p->why.promises[i].accepted;
+    if (ballot_cmp(top, c->disk.accepted.ballot) == 0)
+        return &c->disk.accepted.record;
+    return ballot_cmp(top, decided_ballot(c)) == 0 ? decided(c) : NULL;
+}
+
+/* The seals are counted by the proposed record's own sets, so these must be those of the record before. */
+static bool takes_over(const struct record *base, const struct proposal *p, const char **why)
+{
+    *why = "it is no takeover of the record that its promises tell of";
+    if (record_classify(base, &p->record, why) != CHANGE_TAKEOVER)
+        return false;
+    *why = "the former primary is not that of the record before";
+    if (p->why.former != base->primary || p->why.former_dir != base->primary_dir)
+        return false;
+    *why = "the record before is paused, and no operator asked";
+    return !p->record.paused && (!base->paused || p->why.has_command);
+}
+
 bool takeover_justified(const struct core *c, const struct proposal *p, const char **why)
 {
     const struct record *now = decided(c);
@@ -126,6 +151,9 @@ bool takeover_justified(const struct core *c, const struct proposal *p, const ch
         return false;
     *why = "the promises are not those of a quorum";
     if (!promises_suffice(c, p))
+        return false;
+    const struct record *base = base_known(c, p);
+    if (base && !takes_over(base, p, why) && !MUTANT(IGNORE_ACCEPTED))
         return false;
     return seals_justify(c, p, why);
 }

@@ -373,6 +373,14 @@ static const char *wrong_keep(const struct record *from, const struct record *to
     return why;
 }
 
+static bool rows_kept(const struct record *from, const struct record *to, unsigned kept, unsigned dropped)
+{
+    for (unsigned i = 0; i < kept; i++)
+        if (!row_equal(&from->history[i + dropped], &to->history[i]))
+            return false;
+    return true;
+}
+
 /* The rows of the proposed database's lineage as they were (the oldest may have gone to make room), then
  * one new row. A first record has no rows: then the parent's may come along, as the timeline that the
  * first term was written on. */
@@ -386,13 +394,12 @@ static const char *wrong_history_growth(const struct record *from, const struct 
             return NULL;
         return "a takeover of the first record rewrites the history";
     }
-    unsigned dropped = from->n_history == HISTORY_MAX && to->n_history == HISTORY_MAX ? 1 : 0;
-    if (kept + dropped > from->n_history)
+    if (kept > from->n_history)
         return "a takeover adds more than one row to the history";
-    for (unsigned i = 0; i < kept; i++)
-        if (!row_equal(&from->history[i + dropped], &to->history[i]))
-            return "a takeover rewrites the history";
-    return NULL;
+    bool full = from->n_history == HISTORY_MAX && to->n_history == HISTORY_MAX;
+    if (rows_kept(from, to, kept, 0) || (full && rows_kept(from, to, kept, 1)))
+        return NULL;
+    return "a takeover rewrites the history";
 }
 
 static const char *wrong_takeover(const struct record *from, const struct record *to)

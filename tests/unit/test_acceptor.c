@@ -254,6 +254,14 @@ TAKE(loss_by_resume, p->why.n_seals = 1; p->why.has_command = true;
      p->why.command = rig_command(r, COMMAND_RESUME, DB2); p->why.command.allow_data_loss = true)
 TAKE(failover_with_seals_missing, p->why.n_seals = 1; p->why.has_command = true;
      p->why.command = rig_command(r, COMMAND_FAILOVER, DB2))
+TAKE(set_shrunk, p->record.sync[0].n = 1)
+TAKE(durability_weaker, p->record.durability = DURABILITY_ASYNC)
+TAKE(voter_gone, p->record.voters.n = W1)
+TAKE(longer_lease, p->record.lease_ms_max += 1)
+TAKE(other_system, p->record.system_id++)
+TAKE(version_skipped, p->record.version++)
+TAKE(pauses, p->record.paused = true)
+TAKE(base_elsewhere, p->record.lease_ms_max += 1; p->why.promises[1].accepted.round = 15)
 static struct proposal *loss_forged(struct rig *r)
 {
     struct proposal *p = loss_accepted(r);
@@ -281,6 +289,10 @@ static void joint_only_b(struct durable *d)
     r->sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
     r->joint = true;
     r->sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB3, 103}}};
+}
+static void paused(struct durable *d)
+{
+    d->decided.proposal.record.paused = true;
 }
 static void empty(struct durable *d)
 {
@@ -426,6 +438,15 @@ static const struct accept_row {
     {"a failover without the loss accepted needs its seals", NULL, rig_silence, failover_with_seals_missing,
      NACK_SEALS},
     {"a forged order", NULL, rig_silence, loss_forged, NACK_SEALS},
+    {"with a smaller sync set", NULL, rig_silence, set_shrunk, NACK_SEALS},
+    {"with a weaker durability", NULL, rig_silence, durability_weaker, NACK_SEALS},
+    {"with a voter less", NULL, rig_silence, voter_gone, NACK_SEALS},
+    {"with a longer lease", NULL, rig_silence, longer_lease, NACK_SEALS},
+    {"of another system", NULL, rig_silence, other_system, NACK_SEALS},
+    {"with a version left out", NULL, rig_silence, version_skipped, NACK_SEALS},
+    {"one that pauses", NULL, rig_silence, pauses, NACK_SEALS},
+    {"of a paused record", paused, rig_silence, take, NACK_SEALS},
+    {"on a record that is not known here", NULL, rig_silence, base_elsewhere, 0},
     {"two terms on: the record between is not known here", NULL, rig_silence, two_terms_on, NACK_NO_RECORD},
 
     {"the primary pauses, under its grant", NULL, nothing, pause, 0},

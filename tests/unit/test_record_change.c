@@ -201,6 +201,8 @@
       { rows(f, HISTORY_MAX); NEXT; takeover(t, HISTORY_MAX); }) \
     X("a takeover of a full history from its middle", CHANGE_TAKEOVER, "", \
       { rows(f, HISTORY_MAX); NEXT; takeover(t, 4); }) \
+    X("a takeover of a full history from its last row but one", CHANGE_TAKEOVER, "", \
+      { rows(f, HISTORY_MAX); NEXT; takeover(t, HISTORY_MAX - 1); }) \
     X("a takeover that fills the history", CHANGE_TAKEOVER, "", \
       { rows(f, HISTORY_MAX - 1); NEXT; takeover(t, HISTORY_MAX - 1); }) \
     X("a takeover of the first record", CHANGE_TAKEOVER, "", { unborn(f); NEXT; takeover(t, 0); }) \
