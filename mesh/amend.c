@@ -80,6 +80,10 @@ static void database_drop(struct record *r, member_id id)
     for (r->n_databases--; i < r->n_databases; i++)
         r->databases[i] = r->databases[i + 1];
     r->databases[i] = MEMBER_NONE;
+    if (r->switchover_from != id && r->switchover_to != id)
+        return;
+    r->switchover_from = r->switchover_to = MEMBER_NONE; /* left over: none is under way */
+    r->switchover_deadline_ms = 0;
 }
 
 /* The decided record with the change that the command asks for; barred() has found it possible. */
@@ -207,6 +211,13 @@ static bool removal_barred(const struct core *c, const struct command *m, struct
                     "Switch over to another database first.");
     if (votes && voters_barred(c, &want.voters, b))
         return true;
+    if (r->durability == DURABILITY_STRICT && record_is_database(r, m->target) &&
+        !record_is_database(&want, m->target) && want.n_databases <= c->set.sync_standbys) {
+        snprintf(b->detail, sizeof b->detail, "Durability is strict, and each commit waits for %u of them.",
+                 (unsigned)c->set.sync_standbys);
+        return bars(b, "too few standbys would be left",
+                    "Add another database first, or \"pgmesh durability sync\".");
+    }
     if (m->kind == COMMAND_VOTE_TAKE || !listed(r, m->target) || r->durability == DURABILITY_ASYNC)
         return false;
     int needed = r->durability == DURABILITY_STRICT ? c->set.sync_standbys : 1;
@@ -321,5 +332,11 @@ void amend_drive(struct core *c)
         return;
     }
     struct record want = amended(c, &m);
+    const char *why = "";
+    if (record_classify(decided(c), &want, &why) !=
+        CHANGE_KEEP) { /* written down as our own, it would never be decided */
+        operate_finish(c, false, "the record cannot be changed so", why, "");
+        return;
+    }
     propose_change(c, &want);
 }

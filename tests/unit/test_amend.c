@@ -73,6 +73,11 @@ static void without_db3(struct durable *d)
     x->n_databases = 2;
     x->sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
 }
+static void strict_of_two(struct durable *d)
+{
+    without_db3(d), strict(d);
+    memset(d->decided.proposal.record.sync, 0, sizeof d->decided.proposal.record.sync); /* not formed yet */
+}
 static void only_db2_confirms(struct durable *d)
 {
     d->decided.proposal.record.sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
@@ -150,6 +155,8 @@ static const struct refused_row {
      "too few voters would be left", true, true},
     {"the only one that confirms", only_db2_confirms, db3_gone, COMMAND_MEMBER_REMOVE, DB2,
      "no standby would be left to confirm commits", false, true},
+    {"a database of a strict cluster that cannot spare one", strict_of_two, nothing, COMMAND_MEMBER_REMOVE,
+     DB2, "too few standbys would be left", true, true},
     {"a witness as a database", as_it_is, nothing, COMMAND_DATABASE_ADD, W1, "the member is no database",
      false, false},
 };
@@ -301,6 +308,22 @@ START_TEST(nor_soon_after_a_start)
 }
 END_TEST
 
+/* As an end of it the record would be refused by everybody, and be proposed again for ever. */
+START_TEST(a_switchover_left_over_goes_with_its_target)
+{
+    struct rig *r = rig_running_with(DB1, only_db2_confirms);
+    drop_row(r, DB3), rig_sample(r);
+    struct record *x = &r->core->disk.decided.proposal.record;
+    x->switchover_from = DB1;
+    x->switchover_to = DB3;
+    struct command m = rig_command(r, COMMAND_MEMBER_REMOVE, DB3);
+    rig_submit(r, &m);
+    wait(r, 300);
+    ck_assert(r->answer.done && no_db3(now(r)) && now(r)->switchover_to == MEMBER_NONE);
+    ck_assert(!r->core->disk.has_own);
+}
+END_TEST
+
 START_TEST(one_at_a_time)
 {
     struct rig *r = rig_running(DB1);
@@ -344,6 +367,7 @@ int main(void)
     tcase_add_test(tcase, async_until_the_set_is_formed);
     tcase_add_test(tcase, voters_change_once_in_a_longest_lease);
     tcase_add_test(tcase, nor_soon_after_a_start);
+    tcase_add_test(tcase, a_switchover_left_over_goes_with_its_target);
     tcase_add_test(tcase, one_at_a_time);
     tcase_add_test(tcase, undecided_it_is_said_to_be_late);
     tcase_add_test(tcase, who_is_out_stops);
