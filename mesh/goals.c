@@ -185,6 +185,18 @@ static bool streams_already(const struct core *c, const struct record *r)
            c->sample.upstream == r->primary;
 }
 
+/* Our directory stands in a sync set.  Its WAL may end beyond the fork, and a receiver begins by reporting that end: to
+ * the primary, as WAL of its own that was flushed here.  So whether it may follow is found out first. */
+static bool counted(const struct core *c, const struct record *r)
+{
+    for (int k = 0; k <= (r->joint ? 1 : 0); k++) {
+        const struct sync_member *m = sync_set_find(&r->sync[k], c->self);
+        if (m && m->dir == c->disk.dir)
+            return true;
+    }
+    return false;
+}
+
 static void goal_standby(struct core *c, const struct record *r, struct pg_goal *g)
 {
     const struct pg_sample *s = &c->sample;
@@ -218,7 +230,7 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         g->kind = GOAL_KEEP; /* a foreign data directory: never touched */
     } else if (streams_already(c, r)) {
         g->kind = GOAL_FOLLOW;
-    } else if (s->phase == PG_STARTING && upstream_writable(c, r)) {
+    } else if (s->phase == PG_STARTING && upstream_writable(c, r) && !counted(c, r)) {
         g->kind =
             GOAL_FOLLOW; /* a copy is consistent only with WAL that its source had: it may need an upstream to start */
     } else if (!end_known(c, r)) {

@@ -95,6 +95,9 @@ static bool wanted(const struct core *c, int i, const struct sync_set *now)
         return listed && ms < c->set.standby_timeout_ms;
     if (listed && listed->dir == row->dir)
         return true;
+    int m = member_index(c, id); /* a copy that is not consistent yet could not be sealed */
+    if (m < 0 || c->peers[m].beat.pg.phase != PG_RECOVERY)
+        return false;
     return ms >= SETTLE_MS && row->flush_lsn + LAG_MAX >= c->sample.lsn;
 }
 
