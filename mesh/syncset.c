@@ -271,7 +271,9 @@ void syncset_drive(struct core *c)
     const struct record *r = decided(c);
     if (!lease_held(c) || c->sample.phase != PG_PRIMARY || c->sample.frozen || !c->sample.answering)
         return;
-    bool busy = c->operation.phase != OPERATION_NONE && c->operation.phase != OPERATION_AMEND;
+    /* A checkpoint may be long, and what was announced so far is nothing. */
+    bool busy = c->operation.phase != OPERATION_NONE && c->operation.phase != OPERATION_AMEND &&
+                c->operation.phase != OPERATION_CHECKPOINT;
     if (c->proposer.phase != PROPOSER_IDLE || c->disk.has_own || busy)
         return;
     if (r->system_id == 0 || c->sample.timeline != r->timeline)

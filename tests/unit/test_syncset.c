@@ -195,6 +195,21 @@ START_TEST(what_is_gone_for_a_moment_is_in_no_joint)
 }
 END_TEST
 
+/* The checkpoint before a switchover may take long, and commits wait for a standby that dies meanwhile. */
+START_TEST(who_goes_during_a_checkpoint_leaves)
+{
+    struct rig *r = settled(NULL, true, true);
+    wait(r, 1000, true);
+    struct command m = rig_command(r, COMMAND_SWITCHOVER, DB2);
+    rig_submit(r, &m);
+    ck_assert_int_eq(r->core->operation.phase, OPERATION_CHECKPOINT);
+    row_set(r, DB3, false, RIG_LSN);
+    wait(r, 4000, true);
+    ck_assert_int_eq(r->core->operation.phase, OPERATION_CHECKPOINT);
+    ck_assert(!now(r)->joint && sync_set_equal(&now(r)->sync[0], &db2));
+}
+END_TEST
+
 /* Its walsender says "streaming" for seconds after the host has vanished without a reset. */
 START_TEST(who_neither_confirms_nor_is_heard_is_gone)
 {
@@ -286,6 +301,7 @@ int main(void)
     tcase_add_test(tcase, a_clone_is_another_member);
     tcase_add_test(tcase, a_row_under_an_old_name_is_nobodys);
     tcase_add_test(tcase, what_is_gone_for_a_moment_is_in_no_joint);
+    tcase_add_test(tcase, who_goes_during_a_checkpoint_leaves);
     tcase_add_test(tcase, who_neither_confirms_nor_is_heard_is_gone);
     tcase_add_test(tcase, from_nobody_a_commit_must_be_seen_to_wait);
     tcase_add_test(tcase, an_undecided_change_leaves_the_setting_alone);
