@@ -312,6 +312,8 @@ void proposer_stop(struct core *c, bool backoff);
 
 /* ---- takeover.c ------------------------------------------------------------------------------------------------ */
 void takeover_consider(struct core *c);
+/* Are those databases alive and fit that could take over without us: enough, sealed, to prove that nothing is lost? */
+bool takeover_possible(const struct core *c);
 instant takeover_deadline(const struct core *c);
 
 /* ---- certify.c ------------------------------------------------------------------------------------------------- */

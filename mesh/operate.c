@@ -111,12 +111,7 @@ static const char *unfit(const struct core *c, member_id target, char *detail, s
         return "the target does not qualify";
     if (g->lsn + (16u << 20) < c->sample.lsn)
         return "the target is too far behind";
-    struct sealed alive[DATABASES_MAX];
-    size_t n = 0;
-    for (int k = 0; k < c->n_members && n < DATABASES_MAX; k++)
-        if (k != c->self_index && database_eligible(c, k))
-            alive[n++] = (struct sealed){.id = c->members[k].id, .dir = c->peers[k].beat.pg.dir};
-    if (!seals_suffice(decided(c), alive, n))
+    if (!takeover_possible(c))
         return "too few standbys of the sync set are alive to take over";
     return NULL;
 }

@@ -131,21 +131,13 @@ static void lease_length(struct core *c)
 
 /* ---- health ------------------------------------------------------------------------------------------------------- */
 
-static bool another_fit(const struct core *c)
-{
-    for (int i = 0; i < c->n_members; i++)
-        if (i != c->self_index && database_eligible(c, i))
-            return true;
-    return false;
-}
-
 /* What is started again in its term, by an agent that was started again itself, may have to recover for minutes.  A crash
  * that the agent sees is failed over at once under the same conditions (crash_decide); here there is a chance that it is
  * quick. */
 static bool rather_another(const struct core *c)
 {
     return c->set.on_crash != ON_CRASH_RESTART && !decided(c)->paused && !c->hold.ever_ready &&
-           c->hold.restarted && another_fit(c);
+           c->hold.restarted && takeover_possible(c);
 }
 
 static uint32_t patience_ms(const struct core *c)
@@ -176,7 +168,8 @@ static bool crashed(const struct core *c)
 
 static void crash_decide(struct core *c)
 {
-    bool over = c->set.on_crash == ON_CRASH_FAILOVER || (c->set.on_crash == ON_CRASH_AUTO && another_fit(c));
+    bool over =
+        c->set.on_crash == ON_CRASH_FAILOVER || (c->set.on_crash == ON_CRASH_AUTO && takeover_possible(c));
     if (decided(c)->paused)
         over = false;
     if (over) {

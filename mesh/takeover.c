@@ -111,6 +111,16 @@ instant takeover_deadline(const struct core *c)
     return !instant_is_never(at) && instant_due_all(c->now, at) ? instant_never() : at;
 }
 
+bool takeover_possible(const struct core *c)
+{
+    struct sealed alive[DATABASES_MAX];
+    size_t n = 0;
+    for (int i = 0; i < c->n_members && n < DATABASES_MAX; i++)
+        if (i != c->self_index && database_eligible(c, i))
+            alive[n++] = (struct sealed){.id = c->members[i].id, .dir = c->peers[i].beat.pg.dir};
+    return n && seals_suffice(decided(c), alive, n);
+}
+
 void takeover_consider(struct core *c)
 {
     const struct record *r = decided(c);

@@ -138,6 +138,10 @@ static void crash_alone(struct rig *r)
 {
     r->alive &= ~6u, rig_run(r, 1000), dead(r);
 }
+static void crash_too_few(struct rig *r) /* of two in the set with k = 1 both would have to be sealed */
+{
+    r->alive &= ~(1u << (DB3 - 1)), rig_run(r, 1000), dead(r);
+}
 static void crash_restart(struct rig *r)
 {
     r->core->set.on_crash = ON_CRASH_RESTART, dead(r);
@@ -196,6 +200,8 @@ static const struct outcome_row {
     {"nothing happens", NULL, nothing, GOES_ON},
     {"a crash, and another is fit: released at once", NULL, crash, GIVES_UP},
     {"a crash, and nobody else is fit: started again", NULL, crash_alone, STARTS_AGAIN},
+    {"a crash, and one is fit, too few to prove that nothing is lost: started again", NULL, crash_too_few,
+     STARTS_AGAIN},
     {"a crash, and restarts are wanted", NULL, crash_restart, STARTS_AGAIN},
     {"a crash, and failovers are wanted", NULL, crash_alone_failover, GIVES_UP},
     {"a crash while paused: started again", paused, crash, STARTS_AGAIN},
