@@ -225,7 +225,7 @@ static void start(const char *cgroup)
         struct guard_options o = {.cgroup = cgroup,
                                   .name = name,
                                   .data_dir = t->data,
-                                  .lease_ms = 200,
+                                  .lease_ms = 1000, /* as long a test has between freeze and kill */
                                   .stop_ms = 200,
                                   .realtime = false,
                                   .agent = agent};
