@@ -85,13 +85,30 @@ static void put(struct line *l, const char *text)
     put_raw(l, text, strlen(text));
 }
 
-/* Control characters and what JSON wants escaped; whole escapes or none. */
+/* The bytes of the letter that begins here; 0: that is no UTF-8 (RFC 3629), and JSON must not have it. */
+static size_t letter(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool other_form = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90),
+         surrogate = p[0] == 0xed && p[1] > 0x9f, beyond = p[0] == 0xf4 && p[1] > 0x8f;
+    return n > 1 && (other_form || surrogate || beyond) ? 0 : n;
+}
+
+/* Control characters and what JSON wants escaped; whole letters and escapes or none. */
 static void put_escaped(struct line *l, const char *text, bool json)
 {
     for (const char *p = text; *p && l->n < sizeof l->text - 16; p++) {
         unsigned char c = (unsigned char)*p;
         char escape[8];
-        if (json && (c == '"' || c == '\\'))
+        size_t n = json ? letter(p) : 1;
+        if (n != 1) {
+            put_raw(l, n > 0 ? p : "\\ufffd", n > 0 ? n : 6);
+            p += n > 0 ? n - 1 : 0;
+        } else if (json && (c == '"' || c == '\\'))
             put_raw(l, (char[]){'\\', *p}, 2);
         else if (c >= ' ' && c != 127)
             put_raw(l, p, 1);
