@@ -84,7 +84,16 @@ void hold_voters(struct core *c, const struct voters *before, const struct voter
 
 void hold_own(struct core *c)
 {
-    by_voter(c->hold.granted_own, &c->disk.own.record.voters, c->hold.granted, &decided(c)->voters);
+    const struct voters *own = &c->disk.own.record.voters;
+    by_voter(c->hold.granted_own, own, c->hold.granted, &decided(c)->voters);
+    for (int i = 0; i < own->n; i++) {
+        int m = member_index(c, own->v[i].id);
+        if (m < 0 || m == c->self_index || record_voter(decided(c), own->v[i].id))
+            continue;
+        const struct heartbeat *h = &c->peers[m].beat; /* a newcomer has granted what we asked for already */
+        if (c->peers[m].heard && !h->lost && h->grant_holder == c->self && h->grant_nonce == c->nonce)
+            hold_granted(c, own->v[i].id, h);
+    }
 }
 
 static void lease_count(struct core *c)
