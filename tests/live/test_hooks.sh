@@ -32,7 +32,7 @@ member wit2 witness lux
 member app observer - "hook=$work/hook,hook_timeout=1s,hook_user=postgres,route_file=$work/app.conninfo"
 live_cluster
 
-has_vip() { in_net "$1" ip -o addr show dev eth0 | grep -q " $vip/"; } # name
+has_vip() { [[ $(in_net "$1" ip -o addr show dev eth0) == *" $vip/"* ]]; } # name
 vip_only_at() { # name
     local name
     for name in db1 db2 db3; do
