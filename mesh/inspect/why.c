@@ -69,7 +69,7 @@ static void print_why(const struct why *w)
                      why_name(w, j->former), released);
     else
         output_field(&w->x->out, "why",
-                     "the lease of %s ended unrenewed at those who promised; the longest silence was %s",
+                     "the lease of %s ended unrenewed at those who promised, up to %s before they did",
                      why_name(w, j->former), text_duration(longest));
     if (j->has_command)
         output_field(&w->x->out, "order", "by %s: %s%s%s%s · signature %s", why_name(w, j->command.who),
@@ -95,9 +95,10 @@ static void print_who(const struct why *w)
              v++)
             verdict[strlen(verdict)] = (char)toupper((unsigned char)*v);
         line_add(&l, "%s%s %s%s", i == 0 ? "" : ", ", why_name(w, p->who), verdict,
-                 !d->promise_holds[i]             ? " (NOT VALID)"
-                 : p->verdict == VERDICT_RELEASED ? ""
-                                                  : text(" (silent for %s)", text_duration(p->silent_ms)));
+                 !d->promise_holds[i] ? " (NOT VALID)"
+                 : p->verdict == VERDICT_RELEASED
+                     ? ""
+                     : text(" (its grant over for %s)", text_duration(p->silent_ms)));
     }
     for (int i = 0; i < voters->n; i++)
         if ((d->promised & 1u << i) == 0)
