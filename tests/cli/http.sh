@@ -175,7 +175,11 @@ verdict 'and changes nothing' [ "$(half)" = "$before" ]
 is 'it still answers' 200 "$url/liveness"
 cp good.conf "$conf"
 kill -HUP "$http_pid"
-is_new() { [ -n "$(half)" ] && [ "$(half)" != "$before" ] && is_up; }
+is_new() { # one child again, and not the one of before
+    local now
+    now=$(half)
+    [[ $now =~ ^[0-9]+$ ]] && [ "$now" != "$before" ] && is_up
+}
 verdict 'a good one is taken over' await is_new
 
 # 400 connections that never finish their request, at 256 places; and what the half in front takes of memory.
