@@ -152,6 +152,7 @@ static void order_done(void *arg, struct reply *reply)
     struct server *s = arg;
     struct exchange *x = s->ordering;
     s->ordering = NULL;
+    snapshot_outdate(&s->http->snapshot, clock_now());
     if (x == NULL) { /* the client is gone; the log has it */
         json_decref(reply->json);
         return;

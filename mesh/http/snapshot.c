@@ -35,9 +35,15 @@ static bool within(instant now, instant then, int64_t ms)
 
 enum snapshot_state snapshot_state(const struct snapshot *s, instant now)
 {
-    if (s->status != NULL && within(now, s->asked, SNAPSHOT_FRESH_MS))
+    if (s->status != NULL && within(now, s->asked, SNAPSHOT_FRESH_MS) &&
+        instant_due_all(s->asked, s->outdated))
         return SNAPSHOT_FRESH;
     return s->status == NULL && within(now, s->failed, SNAPSHOT_FRESH_MS) ? SNAPSHOT_FAILED : SNAPSHOT_OLD;
+}
+
+void snapshot_outdate(struct snapshot *s, instant now)
+{
+    s->outdated = now;
 }
 
 int64_t snapshot_age_ms(const struct snapshot *s, instant now)

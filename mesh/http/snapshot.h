@@ -32,6 +32,7 @@ struct snapshot {
     char why[200];
     instant asked, failed; /* of the last answer; of the last failure */
     instant lease_end;     /* never: no lease is held here */
+    instant outdated;      /* what was asked before is not fresh */
     int64_t answer_us;     /* how long the member took */
 
     struct json_t *history, *events; /* arrays, never NULL; oldest first */
@@ -52,6 +53,8 @@ void snapshot_close(struct snapshot *s);
 enum snapshot_state { SNAPSHOT_OLD, SNAPSHOT_FRESH, SNAPSHOT_FAILED };
 /* FRESH: `status` may be answered from; FAILED: the member was asked a moment ago and did not answer. */
 enum snapshot_state snapshot_state(const struct snapshot *s, instant now);
+/* An order has changed something: who asks from now on is to see it. */
+void snapshot_outdate(struct snapshot *s, instant now);
 /* Asks unless a question is under way already. */
 void snapshot_want(struct snapshot *s, instant now);
 /* What is due in the background; returns when it wants to be called again. */
