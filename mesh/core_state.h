@@ -115,6 +115,7 @@ struct operation {
     member_id reply_to; /* the link it came from */
     instant started;
     uint64_t version; /* of the record that fulfils it */
+    instant proposed; /* a readmission: last */
     lsn_t stop_lsn;
 };
 

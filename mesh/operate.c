@@ -87,6 +87,54 @@ static void change(struct core *c, const struct command *m, member_id from)
     }
     operate_begin(c, OPERATION_WAIT_RECORD, m, from);
     c->operation.version = want.version;
+    c->operation.proposed = c->now;
+}
+
+/* A lost member that hears of its admission before it has learnt which epoch it lost takes the new one for that, and
+ * stays without a vote: then once more, which it cannot mistake any longer. */
+static void drive_readmit(struct core *c)
+{
+    struct operation *o = &c->operation;
+    member_id who = o->command.target;
+    int i = member_index(c, who);
+    const struct heartbeat *h = &c->peers[i].beat;
+    bool level = who == c->self || (peer_fresh(c, i, span_ms(c->set.lease_ms)) &&
+                                    ballot_cmp(h->decided, decided_ballot(c)) == 0);
+    bool lost = who == c->self ? c->disk.lost : h->lost;
+    if (!level)
+        return;
+    if (!lost) {
+        operate_finish(c, true, "admitted again", "", "");
+        return;
+    }
+    struct record want = *decided(c);
+    int v = record_voter_index(&want, who);
+    if (v < 0 || c->disk.has_own ||
+        instant_elapsed_least(c->now, o->proposed).ns < span_ms(c->set.lease_ms).ns)
+        return;
+    want.version++;
+    want.voters.v[v].epoch++;
+    if (propose_change(c, &want)) {
+        o->version = want.version;
+        o->proposed = c->now;
+    }
+}
+
+static void drive_record(struct core *c)
+{
+    const struct operation *o = &c->operation;
+    bool decided_already = decided(c)->version >= o->version && decided(c)->term == o->command.term;
+    if (decided_already && o->command.kind == COMMAND_READMIT && is_primary(c))
+        drive_readmit(c);
+    if (o->phase == OPERATION_NONE ||
+        instant_elapsed_most(c->now, o->started).ns <= span_ms(c->set.switchover_timeout_ms).ns)
+        return;
+    if (decided_already)
+        operate_finish(c, false, "the member was admitted, and has not been heard to vote", "",
+                       "\"pgmesh status\" shows it; admit it again when it is up.");
+    else
+        operate_finish(c, false, "the change was not decided in time", "Too few voters answer.",
+                       "\"pgmesh status\" shows them.");
 }
 
 /* ---- planned switchover ------------------------------------------------------------------------------------------------ */
@@ -292,12 +340,8 @@ void operate_decided(struct core *c)
         return;
     if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target)
         o->phase = OPERATION_POOLERS;
-    else if (o->phase == OPERATION_WAIT_RECORD)
-        operate_finish(c, true,
-                       o->command.kind == COMMAND_PAUSE    ? "paused"
-                       : o->command.kind == COMMAND_RESUME ? "resumed"
-                                                           : "admitted again",
-                       "", "");
+    else if (o->phase == OPERATION_WAIT_RECORD && o->command.kind != COMMAND_READMIT)
+        operate_finish(c, true, o->command.kind == COMMAND_PAUSE ? "paused" : "resumed", "", "");
 }
 
 /* ---- failover by an operator, when there is no primary ------------------------------------------------------------------ */
@@ -479,11 +523,7 @@ void operate_drive(struct core *c)
                                c->sample.goal_seq == c->goal.seq))
             memset(&c->operation, 0, sizeof c->operation);
         break;
-    case OPERATION_WAIT_RECORD:
-        if (instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns)
-            operate_finish(c, false, "the change was not decided in time", "Too few voters answer.",
-                           "\"pgmesh status\" shows them.");
-        break;
+    case OPERATION_WAIT_RECORD: drive_record(c); break;
     case OPERATION_AMEND: amend_drive(c); break;
     }
 }

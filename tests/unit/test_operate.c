@@ -244,6 +244,40 @@ START_TEST(a_voter_is_admitted_again)
 }
 END_TEST
 
+/* It heard of its admission before it knew which epoch it had lost: admitted once more, and done when it votes. */
+START_TEST(a_lost_voter_is_admitted_until_it_votes)
+{
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_READMIT, W2);
+    r->beat[W2].lost = true;
+    r->beat[W2].votes = false;
+    rig_submit(r, &m);
+    wait(r, 300);
+    ck_assert_int_eq(decided(r->core)->voters.v[W2 - 1].epoch, 1);
+    ck_assert_int_eq(r->answers, 0);
+    wait(r, 900);
+    ck_assert_int_ge(decided(r->core)->voters.v[W2 - 1].epoch, 2);
+    r->beat[W2].lost = false;
+    r->beat[W2].votes = true;
+    wait(r, 300);
+    ck_assert(r->answers == 1 && r->answer.done);
+}
+END_TEST
+
+START_TEST(a_voter_that_is_not_heard_to_vote_is_told_of)
+{
+    struct rig *r = rig_running(DB1);
+    struct command m = rig_command(r, COMMAND_READMIT, W2);
+    r->alive &= ~(1u << (W2 - 1));
+    wait(r, 1000);
+    rig_submit(r, &m);
+    wait(r, 11000);
+    ck_assert_int_eq(decided(r->core)->voters.v[W2 - 1].epoch, 1);
+    ck_assert(r->answers == 1 && r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "the member was admitted, and has not been heard to vote");
+}
+END_TEST
+
 START_TEST(a_change_that_is_not_decided_is_said_to_be_late)
 {
     struct rig *r = rig_running(DB1);
@@ -544,6 +578,8 @@ int main(void)
     tcase_add_test(tcase, a_carried_command_is_not_carried_on);
     tcase_add_test(tcase, pause_and_resume);
     tcase_add_test(tcase, a_voter_is_admitted_again);
+    tcase_add_test(tcase, a_lost_voter_is_admitted_until_it_votes);
+    tcase_add_test(tcase, a_voter_that_is_not_heard_to_vote_is_told_of);
     tcase_add_test(tcase, a_change_that_is_not_decided_is_said_to_be_late);
     tcase_add_test(tcase, done_means_this_change);
     tcase_add_test(tcase, an_order_starts_where_a_pause_bars);
