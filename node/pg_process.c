@@ -409,6 +409,28 @@ static void postmaster_child(struct hand *h, int fence_fd, int log_fd)
     _exit(127);
 }
 
+/* The same for the lock of its socket, whose second line names the data directory: PostgreSQL asks only whether some
+ * process of its user bears the number in the first. */
+static void stale_socket(struct hand *h)
+{
+    char path[FILE_PATH_SIZE], name[64], text[FILE_PATH_SIZE + 64];
+    snprintf(name, sizeof name, ".s.PGSQL.%u.lock", (unsigned)h->config->pg_port);
+    if (pid_file(h) || !hand_path(path, h->config->socket_dir, "%s", name))
+        return;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return;
+    text[n] = '\0';
+    char *dir = text + strcspn(text, "\n");
+    dir += *dir == '\n';
+    dir[strcspn(dir, "\n")] = '\0';
+    if (strcmp(dir, h->config->data_dir) == 0)
+        unlink(path);
+}
+
 bool pg_process_start(struct hand *h, bool primary, struct problem *err)
 {
     char path[FILE_PATH_SIZE], text[64];
@@ -418,6 +440,7 @@ bool pg_process_start(struct hand *h, bool primary, struct problem *err)
     /* A pid file of a dead server whose number another process bears now would bar the start for ever. */
     if (!pid_file(h) && hand_path(path, h->config->data_dir, "postmaster.pid"))
         unlink(path);
+    stale_socket(h);
     if (pg_process_adopts(h) && !pg_process_note(h, "adopted", "1\n"))
         return problem_fact(err, "could not write into \"%s\"", h->config->state_dir);
     fence_thaw(&h->setup.fence);

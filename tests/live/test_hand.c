@@ -293,6 +293,17 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "kill -9 %d", atoi(text));
     expect("kill", system(path) == 0);
     check("crash-noticed", A, is_dead);
+    /* What it left behind names a number that another server of the same user bears by now. */
+    value(
+        B,
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter' OR backend_type = 'checkpointer' LIMIT 1",
+        again, sizeof again);
+    snprintf(path, sizeof path, "%s/.s.PGSQL.%u.lock", one[A].config.socket_dir,
+             (unsigned)one[A].config.pg_port);
+    snprintf(text, sizeof text, "%d\n%s\n1\n%u\n%s\n", atoi(again), one[A].config.data_dir,
+             (unsigned)one[A].config.pg_port, one[A].config.socket_dir);
+    write_file(path, text);
+    expect("a stale lock", chmod(path, 0644) == 0);
     goal(A, GOAL_PRIMARY, 1, 1, -1, a1);
     check("crash-restart-in-term", A, crashed_and_back);
     check("standby-streams-again", B, streams);
