@@ -11,7 +11,7 @@ cat >"$work/hook" <<HOOK
 read -r json
 member=\$(printf %s "\$json" | jq -r .member)
 pid=\$(head -n 1 "$work/\$member/data/postmaster.pid" 2>/dev/null)
-[ -n "\$pid" ] && kill -0 "\$pid" 2>/dev/null && runs=true || runs=false
+[ -n "\$pid" ] && [ "\$(readlink "/proc/\$pid/cwd")" = "$work/\$member/data" ] && runs=true || runs=false
 printf %s "\$json" | jq -c --argjson runs "\$runs" --arg user "\$(id -un)" '. + {\$runs, \$user}' >>"$work/log/hook-\$member.jsonl"
 case \$member:\$1 in
 db*:promote) ip addr replace $vip/16 dev eth0 && arping -q -U -c 2 -w 1 -I eth0 $vip ;;
