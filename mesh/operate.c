@@ -97,6 +97,8 @@ static void drive_readmit(struct core *c)
     struct operation *o = &c->operation;
     member_id who = o->command.target;
     int i = member_index(c, who);
+    if (i < 0) /* a voter whose certificate has not reached us */
+        return;
     const struct heartbeat *h = &c->peers[i].beat;
     bool level = who == c->self || (peer_fresh(c, i, span_ms(c->set.lease_ms)) &&
                                     ballot_cmp(h->decided, decided_ballot(c)) == 0);
