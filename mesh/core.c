@@ -100,6 +100,11 @@ bool in_quarantine(const struct core *c)
     return !instant_due_all(c->now, c->votes_from);
 }
 
+uint32_t quarantine_ms(const struct core *c)
+{
+    return in_quarantine(c) ? (uint32_t)span_to_ms(instant_elapsed_most(c->votes_from, c->now)) + 1 : 0;
+}
+
 span beat_interval(const struct core *c)
 {
     return span_us((int64_t)c->set.lease_ms * 1000 / 12);

@@ -140,7 +140,7 @@ struct sealing {
 };
 
 /* For people alone. */
-enum { OPINION_NONE = -1 };
+enum { OPINION_NONE = -1, OPINION_QUARANTINE = -2 };
 struct notice {
     uint64_t served_term; /* an observer: of the primary that answered last, 0 none yet; when */
     instant served;
@@ -150,7 +150,7 @@ struct notice {
     uint64_t considered_term;
     instant asked;               /* when `opinions` was last looked up */
     bool told;                   /* +considered was said */
-    int8_t opinions[VOTERS_MAX]; /* by position in the decided record's voters: a verdict, or OPINION_NONE */
+    int8_t opinions[VOTERS_MAX]; /* by position in the decided record's voters: a verdict, or OPINION_... */
     uint32_t followers;          /* a primary: members that stream from it, by position */
 };
 
@@ -244,6 +244,8 @@ bool may_vote(const struct core *c);
 /* No voter of the decided record, and fit to be one of the next. */
 bool may_join(const struct core *c);
 bool in_quarantine(const struct core *c);
+/* For how much longer, 0: it is over. */
+uint32_t quarantine_ms(const struct core *c);
 span beat_interval(const struct core *c);
 struct effect *effect_add(struct core *c, enum effect_kind kind);
 void store(struct core *c);
@@ -315,6 +317,9 @@ void proposer_stop(struct core *c, bool backoff);
 void takeover_consider(struct core *c);
 /* Are those databases alive and fit that could take over without us: enough, sealed, to prove that nothing is lost? */
 bool takeover_possible(const struct core *c);
+/* Could `target` take over at once, were the term released now?  NULL: yes; otherwise why it, or those whom it needs, would
+ * still refuse: whoever was started a moment ago is in quarantine. */
+const char *takeover_waits(const struct core *c, member_id target);
 instant takeover_deadline(const struct core *c);
 
 /* ---- certify.c ------------------------------------------------------------------------------------------------- */

@@ -352,6 +352,7 @@ void heartbeat_fill(struct core *c, struct heartbeat *h)
     h->lost = c->disk.lost;
     h->verdict = in_quarantine(c) && verdict_promises(c->verdict, decided(c)->durability) ? VERDICT_UNKNOWN
                                                                                           : c->verdict;
+    h->quarantine_ms = quarantine_ms(c);
     h->silent_ms = c->silent_ms;
     h->sql_seen_ms = EVIDENCE_NEVER;
     h->outage_ms = notice_outage_ms(c);

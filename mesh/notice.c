@@ -95,11 +95,12 @@ static int opinion_of(const struct core *c, member_id id)
 {
     int m = member_index(c, id);
     if (m == c->self_index)
-        return in_quarantine(c) ? VERDICT_UNKNOWN : (int)c->verdict;
+        return in_quarantine(c) ? OPINION_QUARANTINE : (int)c->verdict;
     if (m < 0 || !peer_fresh(c, m, span_ms(c->set.lease_ms / 2)) ||
         c->peers[m].beat.decided_term != decided(c)->term)
         return OPINION_NONE;
-    return (int)c->peers[m].beat.verdict;
+    const struct heartbeat *h = &c->peers[m].beat;
+    return h->quarantine_ms && h->verdict == VERDICT_UNKNOWN ? OPINION_QUARANTINE : (int)h->verdict;
 }
 
 static void say_considered(struct core *c, const char *name, const char *how)
@@ -109,8 +110,10 @@ static void say_considered(struct core *c, const char *name, const char *how)
     char answers[TEXT_SIZE * 2] = "";
     size_t used = 0;
     for (int i = 0; i < v->n && used < sizeof answers; i++) {
-        const char *said =
-            n->opinions[i] == OPINION_NONE ? "not heard" : verdict_name((enum verdict)n->opinions[i]);
+        const char *said = n->opinions[i] == OPINION_NONE ? "not heard"
+                           : n->opinions[i] == OPINION_QUARANTINE
+                               ? "started a moment ago"
+                               : verdict_name((enum verdict)n->opinions[i]);
         int k = snprintf(answers + used, sizeof answers - used, "%s%s %s", i == 0 ? "" : ", ",
                          member_name(c, v->v[i].id), said);
         used += k > 0 ? (size_t)k : 0;

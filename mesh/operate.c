@@ -3,10 +3,10 @@
  * A command names the decided record that the operator saw and is valid on no other, so a replayed one does nothing.
  * Any member takes it and carries it to the one that executes: the primary, or for failover and reinit the target.
  *
- *   switchover:  NONE -> CHECKPOINT (what is long, while everybody still writes) -> RECORD (the record says so: poolers
- *                pause) -> POOLERS (all that are heard of have paused, or
- *                POOLERS_MS are over) -> STOP (clean stop) -> HANDOVER (the target has all WAL) -> RELEASE ->
- *                RELEASED (the target is ready) -> NONE
+ *   switchover:  NONE -> CHECKPOINT (what is long, while everybody still writes: that, and the quarantine of whom the
+ *                takeover needs) -> RECORD (the record says so: poolers pause) -> POOLERS (all that are heard of have
+ *                paused, or POOLERS_MS are over) -> STOP (clean stop) -> HANDOVER (the target has all WAL) -> RELEASE
+ *                -> RELEASED (the target is ready) -> NONE
  *                a deadline missed, or the target silent, before the RELEASE: UNDO (start again, clear the record) -> NONE */
 #include "mesh/core_state.h"
 
@@ -193,7 +193,16 @@ static void switchover(struct core *c, const struct command *m, member_id from)
         return;
     }
     operate_begin(c, OPERATION_CHECKPOINT, m, from);
-    event_say(c, "+switchover", "switching over to %s", member_name(c, m->target));
+    why = takeover_waits(c, m->target);
+    event_say(c, "+switchover", "switching over to %s%s%s", member_name(c, m->target),
+              why ? ", not at once: " : "", why ? why : "");
+}
+
+/* Before anything was changed. */
+static void give_up(struct core *c, const char *text, const char *detail, const char *hint)
+{
+    event_say(c, "-switchover", "%s", text);
+    operate_finish(c, false, text, detail, hint);
 }
 
 /* The checkpoint is written: nobody has noticed anything yet, and the target may have become unfit meanwhile. */
@@ -204,10 +213,11 @@ static void announce(struct core *c)
     const char *why = unfit(c, o->command.target, detail, sizeof detail);
     struct record want = *decided(c);
     if (why) {
-        event_say(c, "-switchover", "%s", why);
-        operate_finish(c, false, why, detail, "Nothing was changed.");
+        give_up(c, why, detail, "Nothing was changed.");
         return;
     }
+    if (takeover_waits(c, o->command.target))
+        return; /* of all the waiting that a switchover needs, this nobody notices */
     want.version++;
     want.switchover_from = c->self;
     want.switchover_to = o->command.target;
@@ -242,7 +252,8 @@ static void undo(struct core *c, const char *text, const char *detail)
 static void handover(struct core *c)
 {
     int i = member_index(c, c->operation.command.target);
-    if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) || c->peers[i].beat.pg.lsn < c->operation.stop_lsn)
+    if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) || c->peers[i].beat.pg.lsn < c->operation.stop_lsn ||
+        takeover_waits(c, c->operation.command.target))
         return;
     c->operation.phase = OPERATION_RELEASED;
     release_term(c, c->operation.command.target, "planned switchover");
@@ -280,12 +291,19 @@ static void drive_checkpoint(struct core *c)
     const struct pg_goal *g = &c->goal;
     bool late =
         instant_elapsed_most(c->now, c->operation.started).ns > span_ms(c->set.switchover_timeout_ms).ns;
+    bool written = g->kind == GOAL_PRIMARY && g->checkpoint && c->sample.goal_seq == g->seq &&
+                   c->sample.progress == PG_GOAL_REACHED;
+    const char *waits = takeover_waits(c, c->operation.command.target);
     if (!is_primary(c) || !lease_held(c) || late || decided(c)->term != c->operation.command.term) {
-        event_say(c, "-switchover", "the checkpoint did not finish in time");
-        operate_finish(c, false, "the checkpoint before the switchover did not finish in time",
-                       "Nothing was changed.", "Raise switchover_timeout, or run CHECKPOINT before.");
-    } else if (g->kind == GOAL_PRIMARY && g->checkpoint && c->sample.goal_seq == g->seq &&
-               c->sample.progress == PG_GOAL_REACHED) {
+        if (written && waits)
+            give_up(
+                c, waits,
+                "A member that was started a moment ago refuses takeovers for the longest lease. Nothing was changed.",
+                "\"pgmesh status\" shows for how much longer; try again then.");
+        else
+            give_up(c, "the checkpoint before the switchover did not finish in time", "Nothing was changed.",
+                    "Raise switchover_timeout, or run CHECKPOINT before.");
+    } else if (written) {
         announce(c);
     }
 }
@@ -318,7 +336,7 @@ static void drive_switchover(struct core *c)
              "The switchover was undone before the primary gave its term up.");
         return;
     }
-    if (o->phase == OPERATION_POOLERS &&
+    if (o->phase == OPERATION_POOLERS && !takeover_waits(c, o->command.target) &&
         (poolers_hold(c) || instant_elapsed_least(c->now, o->started).ns > span_ms(POOLERS_MS).ns))
         o->phase = OPERATION_STOP;
     bool down = c->sample.phase == PG_DOWN &&

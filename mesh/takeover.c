@@ -111,14 +111,45 @@ instant takeover_deadline(const struct core *c)
     return !instant_is_never(at) && instant_due_all(c->now, at) ? instant_never() : at;
 }
 
-bool takeover_possible(const struct core *c)
+/* Do those of the others suffice that are fit, and in quarantine no longer than that? */
+static bool others_suffice(const struct core *c, uint32_t quarantine_max_ms)
 {
     struct sealed alive[DATABASES_MAX];
     size_t n = 0;
     for (int i = 0; i < c->n_members && n < DATABASES_MAX; i++)
-        if (i != c->self_index && database_eligible(c, i))
+        if (i != c->self_index && database_eligible(c, i) &&
+            c->peers[i].beat.quarantine_ms <= quarantine_max_ms)
             alive[n++] = (struct sealed){.id = c->members[i].id, .dir = c->peers[i].beat.pg.dir};
     return n && seals_suffice(decided(c), alive, n);
+}
+
+bool takeover_possible(const struct core *c)
+{
+    return others_suffice(c, UINT32_MAX);
+}
+
+static bool quorum_may_promise(const struct core *c)
+{
+    const struct voters *v = &decided(c)->voters;
+    uint32_t have = 0;
+    for (int i = 0; i < v->n; i++) {
+        int m = member_index(c, v->v[i].id);
+        bool may = m == c->self_index ? may_vote(c) && !in_quarantine(c)
+                                      : m >= 0 && peer_fresh(c, m, span_ms(c->set.lease_ms)) &&
+                                            c->peers[m].beat.votes && !c->peers[m].beat.quarantine_ms;
+        have |= may ? 1u << i : 0;
+    }
+    return quorum_reached(v, have);
+}
+
+const char *takeover_waits(const struct core *c, member_id target)
+{
+    int i = member_index(c, target);
+    if (i >= 0 && c->peers[i].beat.quarantine_ms)
+        return "the target was started a moment ago";
+    if (!quorum_may_promise(c))
+        return "too few voters would promise a takeover now";
+    return others_suffice(c, 0) ? NULL : "too few standbys of the sync set would be sealed now";
 }
 
 void takeover_consider(struct core *c)

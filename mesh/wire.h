@@ -145,10 +145,11 @@ struct heartbeat {
         sql_seen_ms; /* observers: age of the last SQL answer of the primary of decided_term, or EVIDENCE_NEVER */
     uint32_t
         outage_ms; /* observers: how long no primary answered before decided_term's did, or EVIDENCE_NEVER */
-    enum pooler_state pooler;        /* observers */
-    struct pg_report pg;             /* databases */
-    uint32_t loop_late_us, flush_us; /* own health: event-loop lateness, last write-and-flush */
-    uint64_t roster;                 /* digest of the roster that it holds */
+    enum pooler_state pooler; /* observers */
+    struct pg_report pg;      /* databases */
+    uint32_t quarantine_ms;   /* for how much longer it promises and seals no takeover; 0: it may */
+    uint32_t flush_us;        /* its last write and flush */
+    uint64_t roster;          /* digest of the roster that it holds */
     uint8_t n_heard;
     struct heard heard[MEMBERS_MAX];
 };
@@ -201,9 +202,11 @@ struct answer { /* to an operator's command */
     X(heartbeat, struct heartbeat) \
     X(prepare, struct prepare) \
     X(promised, struct promised) \
-    X(nack, struct nack) X(seal, struct seal) X(sealed, struct sealed_statement) X(accept, struct accept) \
-        X(accepted, struct accepted) X(decided, struct certificate) X(release, struct release) \
-            X(command, struct command) X(answer, struct answer) X(record, struct record)
+    X(nack, struct nack) \
+    X(seal, struct seal) \
+    X(sealed, struct sealed_statement) X(accept, struct accept) X(accepted, struct accepted) \
+        X(decided, struct certificate) X(release, struct release) X(command, struct command) \
+            X(answer, struct answer) X(record, struct record)
 #define X(name, type) \
     size_t wire_put_##name(uint8_t *out, const type *x); \
     bool wire_get_##name(type *x, const uint8_t *body, size_t n);

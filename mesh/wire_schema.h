@@ -96,7 +96,7 @@
     X(NUM, grant_term) X(NUM, grant_holder) X(NUM, grant_nonce) X(NUM, grant_seq) X(NUM, grant_ms) \
     X(ENUM, verdict, VERDICT_UNKNOWN, VERDICT_GONE) X(NUM, silent_ms) X(NUM, sql_seen_ms) X(NUM, outage_ms) \
     X(ENUM, pooler, POOLER_NONE, POOLER_HELD) \
-    X(PART, pg_report, pg) X(NUM, loop_late_us) X(NUM, flush_us) X(NUM, roster) X(LIST, heard, heard, n_heard)
+    X(PART, pg_report, pg) X(NUM, quarantine_ms) X(NUM, flush_us) X(NUM, roster) X(LIST, heard, heard, n_heard)
 #define PREPARE(X) \
     X(PART, ballot, ballot) X(FLAG, takeover) X(NUM, known_counter) X(MAYBE, command, command, has_command)
 #define PROMISED(X) \

@@ -96,6 +96,15 @@ static enum tone state_tone(const struct view_member *m)
                                                      : TONE_BAD;
 }
 
+/* One that was started a moment ago grants leases, and takes no part in a takeover yet. */
+static const char *vote_text(const struct view_member *m)
+{
+    return !m->voter              ? "–"
+           : !m->votes            ? "no"
+           : m->quarantine_ms > 0 ? text("in %s", text_duration((unsigned long long)m->quarantine_ms))
+                                  : "yes";
+}
+
 static void member_row(struct table *t, const struct view *v, const struct view_member *m)
 {
     bool database = strcmp(m->role, "database") == 0;
@@ -107,10 +116,8 @@ static void member_row(struct table *t, const struct view *v, const struct view_
     table_cell(t, TONE_PLAIN, "%s", database && m->timeline > 0 ? text("%lld", m->timeline) : "–");
     table_cell(t, TONE_PLAIN, "%s", database && m->lsn > 0 ? m->lsn_text : "–");
     table_cell(t, m->lag_bytes > 64 * 1024 * 1024 ? TONE_WARN : TONE_PLAIN, "%s", lag_text(m));
-    table_cell(t, m->voter && !m->votes ? TONE_WARN : TONE_PLAIN, "%s",
-               !m->voter  ? "–"
-               : m->votes ? "yes"
-                          : "no");
+    table_cell(t, m->voter && (!m->votes || m->quarantine_ms > 0) ? TONE_WARN : TONE_PLAIN, "%s",
+               vote_text(m));
     table_cell(t, TONE_PLAIN, "%s",
                m->is_self        ? "–"
                : m->heard_ms < 0 ? "never"
@@ -194,7 +201,10 @@ static void member_text(struct inspect *x, const struct view *v, const struct vi
                  m->heard_ms < 0 || *m->verdict == '\0' ? ""
                                                         : text(" · says of the primary: %s", m->verdict));
     output_field(&x->out, "votes", "%s",
-                 m->votes    ? "yes"
+                 m->votes && m->quarantine_ms > 0
+                     ? text("yes; started a moment ago, so it refuses takeovers for another %s",
+                            text_duration((unsigned long long)m->quarantine_ms))
+                 : m->votes  ? "yes"
                  : !m->voter ? "no, and is no voter"
                  : m->heard_ms < 0
                      ? "not known"

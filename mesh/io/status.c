@@ -68,6 +68,7 @@ struct sight {
     struct pg_report pg;
     uint32_t sql_seen_ms, outage_ms;
     uint32_t flush_us;
+    int64_t quarantine_ms; /* -1: not known */
 };
 
 static void see_self(const struct core *c, struct sight *s)
@@ -88,6 +89,7 @@ static void see_self(const struct core *c, struct sight *s)
                                .priority = c->set.candidate ? c->set.priority : 0};
     s->outage_ms = notice_outage_ms(c);
     s->flush_us = p->flush_us;
+    s->quarantine_ms = quarantine_ms(c);
     s->sql_seen_ms = p->sql_term == decided(c)->term && p->sql_term ? p->sql_age_ms : EVIDENCE_NEVER;
 }
 
@@ -106,13 +108,18 @@ static void see_peer(const struct core *c, int index, instant now, struct sight 
     s->sql_seen_ms = p->beat.sql_seen_ms;
     s->outage_ms = p->beat.decided_term == decided(c)->term ? p->beat.outage_ms : EVIDENCE_NEVER;
     s->flush_us = p->beat.flush_us;
+    s->quarantine_ms =
+        (int64_t)p->beat.quarantine_ms > s->heard_ms ? (int64_t)p->beat.quarantine_ms - s->heard_ms : 0;
     s->pg = p->beat.pg;
 }
 
 static struct sight see(const struct core *c, member_id id, instant now)
 {
-    struct sight s = {
-        .heard_ms = -1, .state = "never", .sql_seen_ms = EVIDENCE_NEVER, .outage_ms = EVIDENCE_NEVER};
+    struct sight s = {.heard_ms = -1,
+                      .state = "never",
+                      .sql_seen_ms = EVIDENCE_NEVER,
+                      .outage_ms = EVIDENCE_NEVER,
+                      .quarantine_ms = -1};
     int index = member_index(c, id);
     if (id == c->self)
         see_self(c, &s);
@@ -162,10 +169,13 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     json_t *out =
         json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "id", (int)m->member.id, "name",
                   m->member.name, "role", cluster_role_name(m->member.role), "site", m->member.site, "state",
-                  m->member.revoked ? "revoked" : s.state, "vote", s.votes && record_voter(decided(c), m->member.id) != NULL, "heard_ms",
-                  age_json(s.heard_ms), "verdict", verdict_name(s.verdict), "addresses", addresses_json(m));
+                  m->member.revoked ? "revoked" : s.state, "vote",
+                  s.votes && record_voter(decided(c), m->member.id) != NULL, "heard_ms", age_json(s.heard_ms),
+                  "verdict", verdict_name(s.verdict), "addresses", addresses_json(m));
     json_object_set_new(out, "hears", status_hears(v, m->member.id));
     json_object_set_new(out, "flush_us", json_integer(s.flush_us));
+    if (m->member.role != ROLE_OBSERVER)
+        json_object_set_new(out, "quarantine_ms", age_json(s.quarantine_ms));
     if (m->has_pg)
         json_object_set_new(out, "pg_address", json_string(address_print(pg, &m->pg)));
     if (v->transport && m->member.id != c->self)

@@ -48,6 +48,7 @@ static void member_read(struct view_member *m, const json_t *j, const struct vie
     m->lag_ms = json_number(j, "lag_ms", -1);
     m->heard_ms = json_number(j, "heard_ms", -1);
     m->votes = json_flag(j, "vote");
+    m->quarantine_ms = json_number(j, "quarantine_ms", 0);
     m->voter = lists(json_object_get(v->json, "voters"), m);
     m->streaming = json_flag(j, "streaming");
     m->ready = json_flag(j, "ready");
@@ -280,7 +281,8 @@ void view_estimate(const struct view *v, struct view_estimate *e)
     snprintf(e->blocked, sizeof e->blocked, "%s", others.blocked);
     if (e->who == NULL)
         return;
-    e->ms = (v->lease_ms > 0 ? v->lease_ms : 600) + DECIDE_AND_PROMOTE_MS;
+    long long lease_ms = v->lease_ms > 0 ? v->lease_ms : 600, quarantine_ms = e->who->quarantine_ms;
+    e->ms = (quarantine_ms > lease_ms ? quarantine_ms : lease_ms) + DECIDE_AND_PROMOTE_MS;
     if (durability_of(v) == DURABILITY_ASYNC)
         e->bytes_at_risk = primary->lsn < 0 || e->who->lsn < 0 ? -1
                            : primary->lsn > e->who->lsn        ? primary->lsn - e->who->lsn

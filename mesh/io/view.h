@@ -13,6 +13,7 @@ struct view_member {
     const char *name, *role, *site, *state, *postgres, *verdict, *lsn_text;
     bool votes, voter, streaming, ready, in_sync, is_primary, is_self;
     long long lsn, lag_bytes, lag_ms, heard_ms, timeline; /* -1 unknown */
+    long long quarantine_ms; /* for how much longer it refuses takeovers; 0: not, or not known */
     const json_t *preflight, *addresses, *json;
 };
 struct view {

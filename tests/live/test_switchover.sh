@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Planned switchovers: to a standby and back; what cannot be done is refused, and the primary stays.
+# Planned switchovers: to a standby and back, each to one whose agent was started a moment ago; what cannot be done is refused, and the primary stays.
 . "$(dirname "$0")/lib.sh"
 live_begin switchover
 three_databases
 live_cluster
 writer_start
 
+# Of the member asked: does that one refuse takeovers because it was started a moment ago?
+quarantined() { status app | jq -e --arg n "$1" '.members[] | select(.name == $n) | .quarantine_ms > 0' >/dev/null 2>&1; }
 for to in db2 db1; do
     before=$(term)
+    kill_agent "$to"
+    must "$to, whose agent was started a moment ago, is seen to refuse takeovers" await 10 quarantined "$to"
     must "switchover to $to is done" pgmesh_as app switchover --to "$to"
     must "$to is the primary" await 10 primary_is "$to"
     expect "it took one term" [ "$(term)" -eq $((before + 1)) ]

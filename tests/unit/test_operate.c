@@ -424,6 +424,90 @@ START_TEST(a_target_that_dies_during_the_checkpoint_is_not_waited_for)
 }
 END_TEST
 
+/* ---- quarantine: who was started a moment ago refuses takeovers --------------------------------------------------------- */
+
+static const struct quarantine_row {
+    const char *name;
+    uint32_t who; /* bit of each member in quarantine */
+    const char *waits;
+} quarantine_rows[] = {
+    {"of the target", 1u << (DB2 - 1), "the target was started a moment ago"},
+    {"of three voters of five", 1u << (DB3 - 1) | 1u << (W1 - 1) | 1u << (W2 - 1),
+     "too few voters would promise a takeover now"},
+    {"of two voters of five is none's business", 1u << (W1 - 1) | 1u << (W2 - 1), NULL},
+    {"of the standby that is to be sealed as well", 1u << (DB3 - 1),
+     "too few standbys of the sync set would be sealed now"},
+};
+static void quarantined(struct rig *r, uint32_t who, uint32_t ms)
+{
+    for (member_id id = DB2; id <= W2; id++)
+        r->beat[id].quarantine_ms = who >> (id - 1) & 1 ? ms : 0;
+    rig_run(r, 100);
+}
+
+START_TEST(a_quarantine_is_waited_for)
+{
+    const struct quarantine_row *row = &quarantine_rows[_i];
+    struct rig *r = ordered();
+    quarantined(r, row->who, 1500);
+    r->pg.progress = PG_GOAL_REACHED;
+    wait(r, 1000);
+    EXPECT_INT(decided(r->core)->switchover_to, row->waits ? MEMBER_NONE : DB2, row);
+    EXPECT_INT(r->answers, 0, row);
+    quarantined(r, 0, 0);
+    wait(r, 200);
+    EXPECT_INT(decided(r->core)->switchover_to, DB2, row);
+}
+END_TEST
+
+START_TEST(a_quarantine_without_end_changes_nothing)
+{
+    const struct quarantine_row *row = &quarantine_rows[_i];
+    if (!row->waits)
+        return;
+    struct rig *r = ordered();
+    quarantined(r, row->who, 1500);
+    r->pg.progress = PG_GOAL_REACHED;
+    wait(r, 10500);
+    EXPECT_INT(r->answers, 1, row);
+    EXPECT(r->answer.final && !r->answer.done && r->answer.detail[0] && r->answer.hint[0], row);
+    EXPECT_TEXT(r->answer.text, row->waits, row);
+    EXPECT_INT(decided(r->core)->switchover_to, MEMBER_NONE, row);
+}
+END_TEST
+
+/* Everything is stopped when it restarts: the term is not released to somebody who would refuse it. */
+START_TEST(a_target_that_restarts_in_the_middle_is_waited_for)
+{
+    struct rig *r = switching();
+    rig_clear(r);
+    quarantined(r, 1u << (DB2 - 1), 1500);
+    stopped(r, true, RIG_LSN);
+    rig_run(r, 500);
+    ck_assert_int_eq(rig_count(r, FRAME_RELEASE), 0);
+    quarantined(r, 0, 0);
+    ck_assert_int_ge(rig_count(r, FRAME_RELEASE), 1);
+}
+END_TEST
+
+START_TEST(a_heartbeat_tells_of_our_own)
+{
+    static struct heartbeat h;
+    struct rig *r = rig_running(DB2);
+    heartbeat_fill(r->core, &h);
+    ck_assert_int_eq(h.quarantine_ms, 0);
+    rig_restart(r);
+    rig_run(r, 500);
+    ck_assert(in_quarantine(r->core));
+    heartbeat_fill(r->core, &h);
+    ck_assert_int_ge(h.quarantine_ms, 1000);
+    ck_assert_int_le(h.quarantine_ms, 1510);
+    rig_run(r, 2000);
+    heartbeat_fill(r->core, &h);
+    ck_assert_int_eq(h.quarantine_ms, 0);
+}
+END_TEST
+
 /* ---- poolers: an observer drives one, and it is open ------------------------------------------------------------------------- */
 
 static void unknown_yet(struct rig *r)
@@ -587,6 +671,10 @@ int main(void)
     tcase_add_test(tcase, step_by_step);
     tcase_add_test(tcase, a_checkpoint_that_takes_too_long_changes_nothing);
     tcase_add_test(tcase, a_target_that_dies_during_the_checkpoint_is_not_waited_for);
+    tcase_add_loop_test(tcase, a_quarantine_is_waited_for, 0, ROWS(quarantine_rows));
+    tcase_add_loop_test(tcase, a_quarantine_without_end_changes_nothing, 0, ROWS(quarantine_rows));
+    tcase_add_test(tcase, a_target_that_restarts_in_the_middle_is_waited_for);
+    tcase_add_test(tcase, a_heartbeat_tells_of_our_own);
     tcase_add_loop_test(tcase, poolers, 0, ROWS(pooler_rows));
     tcase_add_loop_test(tcase, undone_before_the_release, 0, ROWS(undo_rows));
     tcase_add_test(tcase, a_restart_in_the_middle_undoes);
