@@ -177,8 +177,9 @@ struct core {
     instant now; /* of the running step */
     uint64_t entropy;
     uint64_t seq;
-    instant sent_at[SENT_RING]; /* by seq % SENT_RING */
+    instant sent_at[SENT_RING];   /* by seq % SENT_RING */
     instant beat_at, beat_all_at; /* the last heartbeat that was due, and the last to all */
+    uint64_t beat_seq;            /* of the last heartbeat, to whomever */
     bool beat_now;
     uint32_t answer;        /* members that get a heartbeat at the end of this step */
     instant stepped;        /* the last step */
@@ -275,6 +276,8 @@ void heartbeat_fill(struct core *c, struct heartbeat *h);
 bool link_bad(const struct core *c, int index);
 /* How long had the sender of `h` not heard from `who` when it sent? */
 span heard_age(const struct heartbeat *h, member_id who);
+/* The last heartbeat of `who`, in the start of that nonce, that the sender of `h` had heard; 0: none. */
+uint64_t heard_seq(const struct heartbeat *h, member_id who, uint64_t nonce);
 void lost_store(struct core *c, uint64_t at_least, const char *why);
 /* The database reports itself fit to be promoted. */
 bool database_eligible(const struct core *c, int index);

@@ -179,6 +179,12 @@ span heard_age(const struct heartbeat *h, member_id who)
     return e && e->seq ? span_us(e->dwell_us) : span_ms(1000000);
 }
 
+uint64_t heard_seq(const struct heartbeat *h, member_id who, uint64_t nonce)
+{
+    const struct heard *e = heard_find(h, who);
+    return e && e->nonce == (uint32_t)nonce ? e->seq : 0;
+}
+
 /* Does the member at index i hear us late, by its own word, or we it? */
 bool link_bad(const struct core *c, int i)
 {
@@ -390,6 +396,7 @@ void beat(struct core *c, uint32_t to)
     }
     heartbeat_fill(c, &h);
     send_all(c, FRAME_HEARTBEAT, to, wire_put_heartbeat(body_room(c), &h));
+    c->beat_seq = c->seq;
     if (c->hold.asking && h.votes && h.grant_holder == c->self && h.grant_nonce == c->nonce)
         hold_granted(c, c->self, &h);
 }

@@ -34,7 +34,7 @@ void notice_link(struct core *c, int i, const struct heard *self)
 uint32_t notice_rtt_us(const struct core *c, int i)
 {
     const struct peer *p = &c->peers[i];
-    int64_t limit = 3 * beat_interval(c).ns;
+    int64_t limit = 3 * beat_interval(c).ns + pace_slack(c, i, c->self_index).ns;
     if (limit < span_ms(DIRECT_MIN_MS).ns)
         limit = span_ms(DIRECT_MIN_MS).ns;
     if (!p->heard || instant_elapsed_most(c->now, p->direct).ns > limit)

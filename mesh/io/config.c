@@ -319,11 +319,12 @@ static bool name_files(struct config *c, const char *path)
 static bool check_together(const struct config *c, struct problem *err)
 {
     uint32_t lease = c->core.lease_ms, margin = c->core.fence_ms + lease / 100;
-    uint32_t beats = 2 * lease / HEARTBEATS_PER_LEASE;
+    uint32_t beats = 3 * lease / HEARTBEATS_PER_LEASE; /* one of them is lost */
     if (margin + beats >= lease) {
         problem_fact(err, "%s: \"lease\" is too short for \"fence\"", c->file);
         problem_detail(
-            err, "Of %u ms, %u ms are the margin for fencing and clock error, and two heartbeats take %u ms.",
+            err,
+            "Of %u ms, %u ms are the margin for fencing and clock error, and three heartbeats take %u ms.",
             lease, margin, beats);
         return problem_hint(err, "Raise lease to %u ms or more, or lower fence.",
                             (margin * 6 / 5 + 10) * 6 / 5);

@@ -63,7 +63,7 @@ const struct config_option config_options[] = {
     {"priority", CONFIG_INTEGER, AT(core.priority), "100", 0, 1000, NULL, DECIDE, "among equally good candidates the higher one wins"},
     {"observe_only", CONFIG_BOOL, AT(core.observe_only), "off", 0, 0, NULL, DECIDE, "say what would be done, never start a takeover"},
     {"on_crash", CONFIG_CHOICE, AT(core.on_crash), "auto", 0, 0, "auto|failover|restart", DECIDE, "when PostgreSQL dies on a living host"},
-    {"lease", CONFIG_TIME, AT(core.lease_ms), "600ms", 200, 60000, NULL, DECIDE, "how long a primary serves unconfirmed; heartbeats are a twelfth of it"},
+    {"lease", CONFIG_TIME, AT(core.lease_ms), "600ms", 200, 60000, NULL, DECIDE, "how long a primary serves unconfirmed; heartbeats go out each sixth of it, each twelfth when one is not answered"},
     {"boot_grace", CONFIG_TIME, AT(core.boot_grace_ms), "5s", 0, 600000, NULL, DECIDE, "after its start a voter judges no primary that it has not met for so long"},
     {"unfenced_max", CONFIG_TIME, AT(core.unfenced_max_ms), "6s", 0, 600000, NULL, DECIDE, "async: how long signs of life of the old primary delay a takeover"},
     {"stagger", CONFIG_TIME, AT(core.stagger_ms), "40ms", 0, 10000, NULL, DECIDE, "the next best candidate starts so much later"},

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LATE_MS = 250, SEEN_MS = 5000 };
+enum { LATE_MIN_MS = 250, SEEN_MS = 5000 };
 
 /* ---- small values --------------------------------------------------------------------------------------------------- */
 
@@ -96,10 +96,11 @@ static void see_self(const struct core *c, struct sight *s)
 static void see_peer(const struct core *c, int index, instant now, struct sight *s)
 {
     const struct peer *p = &c->peers[index];
+    int64_t late_ms = c->set.lease_ms / 2 > LATE_MIN_MS ? c->set.lease_ms / 2 : LATE_MIN_MS;
     s->heard_ms = p->heard ? span_to_ms(instant_elapsed_most(now, p->at)) : -1;
     s->state = !p->heard                                ? "never"
                : s->heard_ms > (int64_t)c->set.lease_ms ? "silent"
-               : s->heard_ms > LATE_MS                  ? "late"
+               : s->heard_ms > late_ms                  ? "late"
                                                         : "up";
     s->votes = p->heard && p->beat.votes;
     s->verdict = p->heard ? p->beat.verdict : VERDICT_UNKNOWN;

@@ -103,7 +103,7 @@ static const struct heartbeat *said(struct rig *r)
 {
     static struct heartbeat h;
     rig_clear(r);
-    rig_run(r, 110); /* also a calm voter has missed the primary by then */
+    rig_run(r, 160); /* also a calm voter has missed the primary by then */
     const struct rig_frame *f = rig_sent(r, FRAME_HEARTBEAT);
     ck_assert(f && wire_get_heartbeat(&h, f->body, f->len));
     return &h;

@@ -3,7 +3,7 @@
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
-enum { BEATS = 12, BEAT_MS = 50, CALM = BEATS / 3 };
+enum { BEATS = 12, BEAT_MS = 50, ANSWERED = BEATS / 2, CALM = BEATS / 4 };
 
 static void nothing(struct rig *r)
 {
@@ -41,12 +41,12 @@ static const struct pace_row {
     member_id to;
     int beats;
 } pace_rows[] = {
-    {"a witness answers the primary each beat", W1, nothing, DB1, BEATS},
-    {"and speaks to another witness at each third", W1, nothing, W2, CALM},
+    {"a witness answers each heartbeat of the primary", W1, nothing, DB1, BEATS},
+    {"and speaks to another witness at each fourth beat", W1, nothing, W2, CALM},
     {"to a database", W1, nothing, DB2, CALM},
     {"to an observer", W1, nothing, APP1, CALM},
     {"a standby too", DB2, nothing, W1, CALM},
-    {"and answers each beat", DB2, nothing, DB1, BEATS},
+    {"and answers each heartbeat", DB2, nothing, DB1, BEATS},
     {"an observer does not answer", APP1, nothing, DB1, CALM},
     {"and is as calm", APP1, nothing, W1, CALM},
     {"the primary is missed: each beat to all", W1, primary_gone, W2, BEATS},
@@ -54,8 +54,9 @@ static const struct pace_row {
     {"a primary that asks for no lease", W1, asks_for_nothing, W2, BEATS},
     {"one that gave its term up", W1, released, W2, BEATS},
     {"another voter is gone: no matter", W1, voter_gone, DB2, CALM},
-    {"the primary beats for its voters", DB1, nothing, W1, BEATS},
-    {"and at each third for observers", DB1, nothing, APP1, CALM},
+    {"all voters answer the primary: at each second beat to them", DB1, nothing, W1, ANSWERED},
+    {"and at each fourth to observers", DB1, nothing, APP1, CALM},
+    {"one does not: each beat to the others", DB1, voter_gone, W1, BEATS},
     {"a voter does not answer: they may have to pass on", DB1, voter_gone, APP1, BEATS},
     {"an observer does not: no matter", DB1, observer_gone, APP1, CALM},
 };
@@ -106,7 +107,57 @@ static int unheard(struct rig *r, uint32_t dwell_ms)
 START_TEST(who_is_not_heard_by_the_primary_speaks_to_all)
 {
     ck_assert_int_le(unheard(rig_running(W1), BEAT_MS), CALM + 1);
-    ck_assert_int_ge(unheard(rig_running(W1), 4 * BEAT_MS), BEATS - 1);
+    ck_assert_int_ge(unheard(rig_running(W1), 5 * BEAT_MS), BEATS - 1);
+}
+END_TEST
+
+/* When the primary sends the heartbeat after one that all voters but W2 answer, which `answers`, in time or not. */
+static int next_ms(void (*answers)(struct rig *))
+{
+    struct rig *r = rig_running(DB1);
+    r->alive = 0;
+    do
+        rig_run(r, 10);
+    while (r->core->beat_at.boot_ns != r->core->now.boot_ns); /* just sent */
+    instant sent = r->core->beat_at;
+    rig_clear(r);
+    for (member_id id = DB2; id < APP1; id++)
+        if (id != W2)
+            rig_beat(r, id);
+    answers(r);
+    return (int)span_to_ms(instant_elapsed_least(pace_due(r->core), sent));
+}
+
+static void in_time(struct rig *r)
+{
+    rig_beat(r, W2);
+}
+/* It says what it heard before. */
+static void an_earlier_one(struct rig *r)
+{
+    r->core->seq--;
+    rig_beat(r, W2);
+    r->core->seq++;
+}
+static void our_former_start(struct rig *r)
+{
+    r->core->nonce++;
+    rig_beat(r, W2);
+    r->core->nonce--;
+}
+static void without_a_lease(struct rig *r)
+{
+    rig_beat(r, W2);
+    r->core->hold.until = instant_never();
+}
+
+START_TEST(an_answer_that_lacks_brings_the_next_heartbeat_forward)
+{
+    ck_assert_int_eq(next_ms(in_time), 2 * BEAT_MS);
+    ck_assert_int_eq(next_ms(nothing), BEAT_MS);
+    ck_assert_int_eq(next_ms(an_earlier_one), BEAT_MS);
+    ck_assert_int_eq(next_ms(our_former_start), BEAT_MS);
+    ck_assert_int_eq(next_ms(without_a_lease), BEAT_MS);
 }
 END_TEST
 
@@ -115,6 +166,7 @@ int main(void)
     Suite *suite = suite_create("pace");
     TCase *tcase = suite_case(suite, "pace");
     tcase_add_loop_test(tcase, paces, 0, ROWS(pace_rows));
+    tcase_add_test(tcase, an_answer_that_lacks_brings_the_next_heartbeat_forward);
     tcase_add_test(tcase, who_is_not_heard_by_the_primary_speaks_to_all);
     return suite_run(suite);
 }
