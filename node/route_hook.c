@@ -33,7 +33,8 @@ struct route_hook {
     pthread_cond_t news;
     pthread_mutex_t lock;
     bool closing; /* all below: under lock */
-    int n;        /* queue[0] is the one that runs while `running` */
+    bool running; /* queue[0] runs */
+    int n;
     struct queued queue[QUEUE_MAX];
     int gates; /* gating events in the queue */
     unsigned dropped;
@@ -147,6 +148,12 @@ static void run_one(struct route_hook *h, const struct queued *q)
     log_output(r);
 }
 
+/* Under the lock. */
+static void remove_at(struct route_hook *h, int at)
+{
+    memmove(&h->queue[at], &h->queue[at + 1], (size_t)(--h->n - at) * sizeof h->queue[0]);
+}
+
 static void *run(void *arg)
 {
     struct route_hook *h = arg;
@@ -158,11 +165,13 @@ static void *run(void *arg)
         if (!h->n)
             break;
         struct queued q = h->queue[0];
+        h->running = true;
         pthread_mutex_unlock(&h->lock);
         run_one(h, &q);
         free(q.json);
         pthread_mutex_lock(&h->lock);
-        memmove(h->queue, h->queue + 1, (size_t)--h->n * sizeof q);
+        h->running = false;
+        remove_at(h, 0);
         h->gates -= gating(q.event);
         if (!gating(q.event) || h->gates)
             continue;
@@ -249,6 +258,32 @@ static json_t *member_json(const struct route_hook *h, member_id id)
     return json_pack("{s:s, s:s, s:i}", "name", m->member.name, "host", m->pg.host, "port", (int)m->pg.port);
 }
 
+/* Under the lock: an event that is not run. */
+static void drop(struct route_hook *h, enum route_hook_event e, const char *why)
+{
+    log_event(LOG_LEVEL_WARNING, "hook_failed", "%s: dropped, the %u. so far: %s", route_hook_name(e),
+              ++h->dropped, why);
+}
+
+/* Under the lock: PostgreSQL waits for this one, so it goes before all that only tell.  A promotion that was not told of
+ * yet is over: told of later it would undo what the gate is for. */
+static int gate_place(struct route_hook *h)
+{
+    int at = h->running;
+    while (at < h->n && gating(h->queue[at].event))
+        at++;
+    for (int i = at; i < h->n; i++) {
+        bool over = h->queue[i].event == HOOK_PROMOTE;
+        if (!over && (h->n < QUEUE_MAX || i < h->n - 1))
+            continue;
+        drop(h, h->queue[i].event,
+             over ? "it was over before its turn came" : "PostgreSQL waits for another");
+        free(h->queue[i].json);
+        remove_at(h, i--);
+    }
+    return at;
+}
+
 /* Under the lock; takes the reference. */
 static void enqueue(struct route_hook *h, enum route_hook_event e, json_t *json)
 {
@@ -256,14 +291,15 @@ static void enqueue(struct route_hook *h, enum route_hook_event e, json_t *json)
     size_t n = text ? strlen(text) : 0;
     char *line = text ? realloc(text, n + 2) : NULL;
     json_decref(json);
+    int at = gating(e) ? gate_place(h) : h->n;
     if (!line || h->n == QUEUE_MAX || h->closing) {
         free(line ? line : text);
-        log_event(LOG_LEVEL_WARNING, "hook_failed", "%s: dropped, the %u. so far: %d events wait",
-                  route_hook_name(e), ++h->dropped, h->n);
+        drop(h, e, h->closing ? "the agent ends" : "too many wait");
         return;
     }
     memcpy(line + n, "\n", 2);
-    h->queue[h->n++] = (struct queued){.event = e, .json = line};
+    memmove(&h->queue[at + 1], &h->queue[at], (size_t)(h->n++ - at) * sizeof h->queue[0]);
+    h->queue[at] = (struct queued){.event = e, .json = line};
     h->gates += gating(e);
     pthread_cond_signal(&h->news);
 }

@@ -1,11 +1,12 @@
-/* route_hook.h: runs the operator's program on events: one at a time, in order, never on the loop's thread.
+/* route_hook.h: runs the operator's program on events: one at a time, in order save for gates, never on the loop's thread.
  *
  *   PROGRAM EVENT <one line of JSON     as hook_user, in /, with PATH, LC_ALL and nothing else in its environment
  *
  * It has hook_timeout; then it is killed with its process group.  The first OUTPUT_MAX bytes of what it prints go to the
  * log.  Nothing waits for it and nothing depends on its exit status, with one exception: events that `gate` (see
  * route_hook_gated()), so that a virtual address is gone before PostgreSQL is started as anything but the primary.
- * At most QUEUE_MAX events wait; more are dropped, and counted in the log.
+ * A gate goes before all others that wait, and takes away a promotion that waits: PostgreSQL is held up by the one that runs
+ * alone.  At most QUEUE_MAX events wait; more are dropped, and counted in the log, other than gates.
  *
  * Every event has: event, cluster, member, role, at (UTC), term.  Those about routes have primary (name, host, port) or
  * null.  docs/routing.md lists them all. */
