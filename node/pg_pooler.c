@@ -141,7 +141,7 @@ static bool settled(PGconn *c, bool *good)
     return false;
 }
 
-static bool await_all(struct pg_pooler *p, PGconn *const *c, instant until)
+static enum pg_pooler_pausing await_all(struct pg_pooler *p, PGconn *const *c, instant until)
 {
     bool done[POOLER_DATABASES_MAX] = {false}, good = true;
     for (int left = p->n; left > 0;) {
@@ -150,30 +150,33 @@ static bool await_all(struct pg_pooler *p, PGconn *const *c, instant until)
         for (int i = 0; i < p->n; i++)
             fds[i + 1] = (struct pollfd){.fd = done[i] ? -1 : PQsocket(c[i]), .events = POLLIN};
         if (ms < 0 || poll(fds, (nfds_t)p->n + 1, (int)ms + 1) <= 0 || fds[0].revents)
-            return false;
+            return POOLER_PAUSING;
         for (int i = 0; i < p->n; i++)
             if (!done[i] && fds[i + 1].revents && settled(c[i], &good)) {
                 done[i] = true;
                 left--;
             }
     }
-    return good;
+    return good ? POOLER_PAUSED : POOLER_UNREACHED;
 }
 
-bool pg_pooler_pause(struct pg_pooler *p, instant until, struct problem *err)
+enum pg_pooler_pausing pg_pooler_pause(struct pg_pooler *p, instant until, struct problem *err)
 {
     PGconn *c[POOLER_DATABASES_MAX] = {NULL};
     char text[POOLER_NAME_SIZE + 16];
-    bool good = true;
-    for (int i = 0; i < p->n && good; i++) {
+    enum pg_pooler_pausing how = POOLER_PAUSED;
+    for (int i = 0; i < p->n && how == POOLER_PAUSED; i++) {
         snprintf(text, sizeof text, "PAUSE \"%s\"", p->names[i]);
-        good = (c[i] = dial(p, err)) && PQsendQuery(c[i], text);
+        c[i] = dial(p, err);
+        how = c[i] && PQsendQuery(c[i], text) ? POOLER_PAUSED : POOLER_UNREACHED;
     }
-    if (good && !(good = await_all(p, c, until)))
-        problem_fact(err, "PgBouncer's databases were not paused in time");
+    if (how == POOLER_PAUSED)
+        how = await_all(p, c, until);
+    if (how == POOLER_UNREACHED && c[p->n - 1])
+        problem_fact(err, "PgBouncer refused to pause, or its console broke off");
     for (int i = 0; i < p->n; i++)
         PQfinish(c[i]);
-    return good;
+    return how;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------------------ */

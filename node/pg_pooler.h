@@ -24,8 +24,10 @@ struct pg_pooler {
 bool pg_pooler_names(struct pg_pooler *p, const char *list, struct problem *err);
 
 bool pg_pooler_reload(struct pg_pooler *p, struct problem *err);
-/* All databases at once; true when all are paused, by `until` and before `wake`. */
-bool pg_pooler_pause(struct pg_pooler *p, instant until, struct problem *err);
+/* All databases at once: PAUSED when all are, by `until` and before `wake`; PAUSING when some transaction still runs;
+ * UNREACHED when the console does not answer, or refused. */
+enum pg_pooler_pausing { POOLER_PAUSED, POOLER_PAUSING, POOLER_UNREACHED };
+enum pg_pooler_pausing pg_pooler_pause(struct pg_pooler *p, instant until, struct problem *err);
 bool pg_pooler_resume(struct pg_pooler *p, struct problem *err);
 /* Drops every client and server connection of the databases, then lets clients in again. */
 bool pg_pooler_kill(struct pg_pooler *p, struct problem *err);

@@ -114,14 +114,15 @@ uint64_t route_pgbouncer_term(const char *text)
     return strncmp(text, FIRST, sizeof FIRST - 1) == 0 ? strtoull(text + sizeof FIRST - 1, NULL, 10) : 0;
 }
 
-static bool write_file(struct route_pgbouncer *p, const struct routing *r, struct problem *err)
+static bool write_file(struct route_pgbouncer *p, const struct routing *r, bool sync, struct problem *err)
 {
     char text[ROUTE_PGBOUNCER_SIZE];
     size_t n = route_pgbouncer_text(text, r, p->setup.members, members_now(p),
                                     (const char(*)[64])p->pooler.names, p->pooler.n);
     if (n == 0)
         return problem_fact(err, "the primary has no address in the cluster file");
-    if (!file_replace(p->setup.config->route_pgbouncer_file, text, n, 0644, err))
+    if (!(sync ? file_replace : file_replace_at_once)(p->setup.config->route_pgbouncer_file, text, n, 0644,
+                                                      err))
         return false;
     p->term = r->term;
     return true;
@@ -163,12 +164,17 @@ static bool hold(struct route_pgbouncer *p, const struct routing *r)
             return true; /* by an operator, who will resume it */
         p->paused_at = clock_now();
         p->hold_ms = r->hold_ms + HOLD_EXTRA_MS;
-        if (!marker(p, path) || !file_replace(path, "", 0, 0600, &why))
+        if (!marker(p, path) ||
+            !file_replace_at_once(path, "", 0, 0600, &why)) /* a host that crashes pauses nobody */
             return complain(p, &why);
         p->pause = PAUSING;
     }
-    if (!pg_pooler_pause(&p->pooler, instant_add(p->paused_at, span_ms(p->hold_ms)), &why))
-        return false;
+    switch (pg_pooler_pause(&p->pooler, instant_add(p->paused_at, span_ms(p->hold_ms)), &why)) {
+    case POOLER_PAUSED: break;
+    case POOLER_PAUSING: return false;
+    case POOLER_UNREACHED: return complain(p, &why);
+    }
+    p->complained = false;
     p->pause = HELD;
     log_event(LOG_LEVEL_INFO, "pooler_paused",
               "clients wait in PgBouncer, %lld ms after the word of a switchover", (long long)held_ms(p));
@@ -234,13 +240,13 @@ static struct routing with_former(const struct route_pgbouncer *p, const struct 
     return to;
 }
 
-static bool reroute(struct route_pgbouncer *p, const struct routing *r)
+static bool lead(struct route_pgbouncer *p, const struct routing *r)
 {
     struct problem why = {0};
     struct routing to = with_former(p, r);
     bool other = r->term != p->term || !p->loaded;
     p->loaded = false;
-    if (!write_file(p, &to, &why) || !pg_pooler_reload(&p->pooler, &why))
+    if (!write_file(p, &to, false, &why) || !pg_pooler_reload(&p->pooler, &why))
         return complain(p, &why);
     p->loaded = true;
     p->written = to;
@@ -255,6 +261,14 @@ static bool reroute(struct route_pgbouncer *p, const struct routing *r)
     free_hanging(p, r);
     tell(p, POOLER_OPEN);
     return true;
+}
+
+/* Clients do not wait for the disk; that no lower term is ever led to, after a crash of the host as well, does. */
+static bool reroute(struct route_pgbouncer *p, const struct routing *r)
+{
+    struct problem why = {0};
+    bool good = lead(p, r);
+    return good && (write_file(p, &p->written, true, &why) || complain(p, &why));
 }
 
 static bool same_replicas(const struct routing *a, const struct routing *b)

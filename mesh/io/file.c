@@ -136,14 +136,15 @@ static bool sync_folder_of(const char *path)
     return good;
 }
 
-bool file_replace(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err)
+static bool replace(const char *path, const void *bytes, size_t n, mode_t mode, bool sync,
+                    struct problem *err)
 {
     char temporary[FILE_PATH_SIZE + 8];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return problem_fact(err, "could not create \"%s\": %s", temporary, strerror(errno));
-    bool good = fchmod(fd, mode) == 0 && write_all(fd, bytes, n) && fsync(fd) == 0;
+    bool good = fchmod(fd, mode) == 0 && write_all(fd, bytes, n) && (!sync || fsync(fd) == 0);
     int why = errno;
     close(fd);
     if (good && rename(temporary, path) != 0)
@@ -152,7 +153,17 @@ bool file_replace(const char *path, const void *bytes, size_t n, mode_t mode, st
         unlink(temporary);
         return problem_fact(err, "could not write \"%s\": %s", path, strerror(why));
     }
-    if (!sync_folder_of(path))
+    if (sync && !sync_folder_of(path))
         return problem_fact(err, "could not sync the folder of \"%s\": %s", path, strerror(errno));
     return true;
+}
+
+bool file_replace(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err)
+{
+    return replace(path, bytes, n, mode, true, err);
+}
+
+bool file_replace_at_once(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err)
+{
+    return replace(path, bytes, n, mode, false, err);
 }

@@ -23,6 +23,9 @@ char *file_read(const char *path, int rules, size_t max, size_t *n, struct probl
 
 /* Writes PATH.tmp, syncs it, renames it over PATH, syncs the directory.  On failure PATH is as it was. */
 bool file_replace(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err);
+/* The same without waiting for the disk: others see the old file or the new one; after a crash of the host it may be
+ * either, or empty. */
+bool file_replace_at_once(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err);
 
 /* folder + "/" + path, or path alone when it is absolute; false when it does not fit FILE_PATH_SIZE. */
 bool file_path(char out[static FILE_PATH_SIZE], const char *folder, const char *path);
