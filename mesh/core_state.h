@@ -115,7 +115,7 @@ struct operation {
     member_id reply_to; /* the link it came from */
     instant started;
     uint64_t version; /* of the record that fulfils it */
-    instant proposed; /* a readmission: last */
+    instant proposed; /* a readmission: last; a switchover: since when the checkpoint stands */
     lsn_t stop_lsn;
 };
 

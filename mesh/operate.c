@@ -14,6 +14,8 @@
 #include <string.h>
 
 enum { POOLERS_MS = 2000 };
+/* The target may take so long for the rest of a segment of WAL that the hand sends with the checkpoint. */
+enum { NEAR_MS = 1000, NEAR_BYTES = 1 << 20 };
 
 /* ---- answers ------------------------------------------------------------------------------------------------------- */
 
@@ -205,13 +207,25 @@ static void give_up(struct core *c, const char *text, const char *detail, const 
     operate_finish(c, false, text, detail, hint);
 }
 
+static bool catches_up(struct core *c)
+{
+    struct operation *o = &c->operation;
+    int i = member_index(c, o->command.target);
+    if (instant_is_never(o->proposed))
+        o->proposed = c->now;
+    return i >= 0 && c->peers[i].beat.pg.lsn + NEAR_BYTES < c->sample.lsn &&
+           instant_elapsed_most(c->now, o->proposed).ns < span_ms(NEAR_MS).ns;
+}
+
 /* The checkpoint is written: nobody has noticed anything yet, and the target may have become unfit meanwhile. */
 static void announce(struct core *c)
 {
     struct operation *o = &c->operation;
     char detail[TEXT_SIZE * 2];
-    const char *why = unfit(c, o->command.target, detail, sizeof detail);
     struct record want = *decided(c);
+    if (catches_up(c))
+        return;
+    const char *why = unfit(c, o->command.target, detail, sizeof detail);
     if (why) {
         give_up(c, why, detail, "Nothing was changed.");
         return;

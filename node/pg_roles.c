@@ -127,7 +127,7 @@ static void put_role(struct sql *s, const char *role, const char *attributes, co
 
 static const char GRANTS[] =
     "GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO pgmesh;\n"
-    "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_wal_replay_resume() TO pgmesh;\n"
+    "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_wal_replay_resume(), pg_switch_wal() TO pgmesh;\n"
     "GRANT pg_checkpoint TO pgmesh_rewind;\n"
     "GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean),"
     " pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean) TO pgmesh_rewind;\n";

@@ -23,7 +23,8 @@ enum {
     CONFIRM_MS = 4,
     PRESS_MS = 100, /* the receiver should have gone by then */
     PRESS_AGAIN_MS = 500,
-    PRESS_HARD_MS = 3000
+    PRESS_HARD_MS = 3000,
+    SLOTS_MS = 1000 /* a former primary's slots are made anew soon, so that a promotion need not */
 };
 
 /* ---- following ------------------------------------------------------------------------------------------------------- */
@@ -45,6 +46,7 @@ enum pg_outcome pg_switch_follow(struct hand *h)
     if (!pg_config_write(h, &s, &why))
         return pg_act_fail(h, "%s", why.fact);
     pg_process_reload(h);
+    h->upkeep_at = instant_add(fence_now(), span_ms(SLOTS_MS));
     return OUTCOME_REACHED;
 }
 
@@ -368,6 +370,27 @@ enum pg_outcome pg_switch_promoted(struct hand *h)
     return OUTCOME_REACHED;
 }
 
+/* ---- before a planned switchover ---------------------------------------------------------------------------------------- */
+
+/* A standby that follows another primary asks for WAL from the beginning of its segment on, and commits wait for it: up to a
+ * whole segment, twice.  Sent now, while nobody waits, it is the rest of the segment instead, once. */
+static const char SEGMENT_SQL[] =
+    "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn) % setting::numeric > setting::numeric / 4"
+    " AND has_function_privilege('pg_switch_wal()', 'execute') AS long FROM pg_settings WHERE name = 'wal_segment_size'";
+
+/* What is long, while everybody still writes.  If it does not work out, the switchover takes the time instead. */
+static void get_ready(struct hand *h)
+{
+    if (!pg_act_control(h) || !pg_conn_command(h, h->control, "CHECKPOINT", CHECKPOINT_MS, true))
+        return;
+    h->checkpointed = fence_now();
+    PGresult *r = pg_conn_query(h, h->control, SEGMENT_SQL, ASK_MS, true);
+    if (r && PQntuples(r) == 1 && pg_conn_bool(r, 0, "long"))
+        pg_conn_command(h, h->control, "SELECT pg_switch_wal()", ASK_MS, true);
+    PQclear(r);
+    identify(h);
+}
+
 /* ---- being primary ---------------------------------------------------------------------------------------------------------- */
 
 enum pg_outcome pg_switch_primary(struct hand *h)
@@ -389,10 +412,8 @@ enum pg_outcome pg_switch_primary(struct hand *h)
     }
     if (!fence_page_arm(h->setup.page, h->setup.bell, h->goal.term, 1000))
         return pg_act_fail(h, "the guard does not answer");
-    /* If it does not work out, the stop takes the time instead. */
-    if (h->goal.checkpoint && pg_act_control(h) &&
-        pg_conn_command(h, h->control, "CHECKPOINT", CHECKPOINT_MS, true))
-        h->checkpointed = fence_now();
+    if (h->goal.checkpoint)
+        get_ready(h);
     if (atomic_load(&h->interrupt))
         return OUTCOME_AGAIN;
     h->upkeep_at = instant_never();

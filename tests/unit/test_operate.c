@@ -424,6 +424,30 @@ START_TEST(a_target_that_dies_during_the_checkpoint_is_not_waited_for)
 }
 END_TEST
 
+/* With the checkpoint the hand sends the rest of a segment of WAL. */
+START_TEST(the_rest_of_a_segment_is_waited_for)
+{
+    struct rig *r = ordered();
+    r->pg.lsn += 4 << 20;
+    r->pg.progress = PG_GOAL_REACHED;
+    wait(r, 300);
+    ck_assert_int_eq(decided(r->core)->switchover_to, MEMBER_NONE);
+    r->beat[DB2].pg.lsn = r->pg.lsn;
+    wait(r, 100);
+    ck_assert_int_eq(decided(r->core)->switchover_to, DB2);
+}
+END_TEST
+
+START_TEST(a_target_that_stays_behind_is_not_waited_for_long)
+{
+    struct rig *r = ordered();
+    r->pg.lsn += 4 << 20;
+    r->pg.progress = PG_GOAL_REACHED;
+    wait(r, 1500);
+    ck_assert_int_eq(decided(r->core)->switchover_to, DB2);
+}
+END_TEST
+
 /* ---- quarantine: who was started a moment ago refuses takeovers --------------------------------------------------------- */
 
 static const struct quarantine_row {
@@ -671,6 +695,8 @@ int main(void)
     tcase_add_test(tcase, step_by_step);
     tcase_add_test(tcase, a_checkpoint_that_takes_too_long_changes_nothing);
     tcase_add_test(tcase, a_target_that_dies_during_the_checkpoint_is_not_waited_for);
+    tcase_add_test(tcase, the_rest_of_a_segment_is_waited_for);
+    tcase_add_test(tcase, a_target_that_stays_behind_is_not_waited_for_long);
     tcase_add_loop_test(tcase, a_quarantine_is_waited_for, 0, ROWS(quarantine_rows));
     tcase_add_loop_test(tcase, a_quarantine_without_end_changes_nothing, 0, ROWS(quarantine_rows));
     tcase_add_test(tcase, a_target_that_restarts_in_the_middle_is_waited_for);
