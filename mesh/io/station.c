@@ -281,21 +281,26 @@ static bool start_core(struct station *s, struct problem *err)
     uint8_t *stored = malloc(DURABLE_MAX);
     struct problem reading = {.fact = ""};
     const char *why = "out of memory";
-    bool good = setup && stored && roster && (s->core = malloc(core_size())) != NULL;
+    bool newer = false, good = setup && stored && roster && (s->core = malloc(core_size())) != NULL;
     if (good) {
         set_up(s, setup);
         fill_news(s, &setup->roster, roster);
         enum store_found found = store_load(&s->store, stored, DURABLE_MAX, &setup->stored_len, &reading);
         setup->stored = found == STORE_GOOD ? stored : NULL;
-        if (found != STORE_GOOD)
+        if (found == STORE_MISSING || found == STORE_DAMAGED)
             log_problem(LOG_LEVEL_ERROR, "store-lost", &reading);
-        good = core_start(s->core, setup, s->loop->effects, &why);
+        newer = found == STORE_NEWER;
+        good = !newer && core_start(s->core, setup, s->loop->effects, &why);
     }
     if (setup)
         keys_wipe(&setup->secret, sizeof setup->secret);
     free(setup);
     free(roster);
     free(stored);
+    if (newer) {
+        *err = reading;
+        return false;
+    }
     if (!good) {
         problem_fact(err, "\"%s\" of cluster \"%s\" cannot start: %s", s->folder->config.member,
                      s->folder->cluster.name, why);

@@ -15,7 +15,7 @@
 
 enum { HEAD = 64, AT_GENERATION = 16, AT_LENGTH = 24, AT_HASH = 32, STORE_MAX = 1024 * 1024 };
 
-static const char magic[AT_GENERATION] = "pgmesh store 1";
+static const char magic[] = "pgmesh store ";
 static const char file_name[] = "store", temporary_name[] = "store.tmp", previous_name[] = "store.1";
 
 static void put_be64(uint8_t *out, uint64_t value)
@@ -30,6 +30,22 @@ static uint64_t get_be64(const uint8_t *in)
     for (int i = 0; i < 8; i++)
         value = value << 8 | in[i];
     return value;
+}
+
+static void put_format(uint8_t head[static AT_GENERATION])
+{
+    snprintf((char *)head, AT_GENERATION, "%s%d", magic, STORE_FORMAT);
+}
+
+/* 0: it does not begin like a store. */
+static int get_format(const uint8_t head[static AT_GENERATION])
+{
+    uint8_t again[AT_GENERATION] = {0};
+    char number[AT_GENERATION + 1 - (sizeof magic - 1)] = {0};
+    memcpy(number, head + sizeof magic - 1, sizeof number - 1);
+    int format = (int)strtol(number, NULL, 10);
+    snprintf((char *)again, sizeof again, "%s%d", magic, format);
+    return format > 0 && memcmp(again, head, sizeof again) == 0 ? format : 0;
 }
 
 /* The checksum stands between what it covers; it is computed with its own place left out. */
@@ -52,8 +68,9 @@ enum store_found store_check(const uint8_t *file, size_t size, const uint8_t **p
     *why = "it is shorter than its header";
     if (size < HEAD)
         return STORE_DAMAGED;
-    *why = "it does not begin like a store of this version";
-    if (memcmp(file, magic, sizeof magic) != 0)
+    *why = "it does not begin like a store";
+    int format = get_format(file);
+    if (format == 0)
         return STORE_DAMAGED;
     *why = "its length is not the one that its header states";
     if (get_be64(file + AT_LENGTH) != size - HEAD)
@@ -61,6 +78,9 @@ enum store_found store_check(const uint8_t *file, size_t size, const uint8_t **p
     *why = "its checksum does not match";
     if (!checksum(hash, file, file + HEAD, size - HEAD) || memcmp(hash, file + AT_HASH, HASH_SIZE) != 0)
         return STORE_DAMAGED;
+    *why = "a newer version of pgmesh has written it";
+    if (format > STORE_FORMAT)
+        return STORE_NEWER;
     *payload = file + HEAD;
     *n = size - HEAD;
     *generation = get_be64(file + AT_GENERATION);
@@ -132,6 +152,14 @@ static enum store_found damaged(const struct store *s, const char *why, struct p
     return STORE_DAMAGED;
 }
 
+static enum store_found newer(const struct store *s, const char *why, struct problem *err)
+{
+    problem_fact(err, "\"%s/%s\" is of a later format than this program reads", s->dir, file_name);
+    problem_detail(err, "It is whole: %s. It is left as it is, and this member does not start.", why);
+    problem_hint(err, "Install that version again: the votes are in this file. Do not remove it.");
+    return STORE_NEWER;
+}
+
 enum store_found store_load(struct store *s, uint8_t *bytes, size_t max, size_t *n, struct problem *err)
 {
     char path[FILE_PATH_SIZE + 8];
@@ -158,6 +186,8 @@ enum store_found store_load(struct store *s, uint8_t *bytes, size_t max, size_t 
     }
     if (found == STORE_GOOD)
         memcpy(bytes, payload, *n);
+    else if (found == STORE_NEWER)
+        newer(s, why, err);
     else
         damaged(s, why, err);
     free(file);
@@ -183,7 +213,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t n)
 static bool write_temporary(struct store *s, const uint8_t *bytes, size_t n)
 {
     uint8_t head[HEAD] = {0};
-    memcpy(head, magic, sizeof magic);
+    put_format(head);
     put_be64(head + AT_GENERATION, s->generation + 1);
     put_be64(head + AT_LENGTH, n);
     if (!checksum(head + AT_HASH, head, bytes, n)) {

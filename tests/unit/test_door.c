@@ -395,6 +395,20 @@ START_TEST(a_store_of_another_cluster_does_not_start)
 }
 END_TEST
 
+/* It would begin with a STORE, over votes that another program can read. */
+START_TEST(a_store_that_it_cannot_read)
+{
+    static uint8_t bytes[DURABLE_MAX + 1];
+    const char *why = "";
+    struct rig *r = rig_new(W1);
+    r->setup.stored_len = wire_put_durable(bytes, &r->disk) + 1;
+    r->setup.stored = bytes;
+    r->setup.now = (instant){1, 1};
+    ck_assert(!core_start(r->core, &r->setup, r->fx, &why));
+    ck_assert_ptr_nonnull(strstr(why, "of another version"));
+}
+END_TEST
+
 START_TEST(a_start_stores_first)
 {
     struct rig *r = rig_new(W1);
@@ -517,6 +531,7 @@ int main(void)
     tcase_add_test(tcase, a_twin_is_fatal);
     tcase_add_test(tcase, a_store_of_another_cluster_does_not_start);
     tcase_add_test(tcase, a_start_stores_first);
+    tcase_add_test(tcase, a_store_that_it_cannot_read);
     tcase = suite_case(suite, "roster");
     tcase_add_test(tcase, nothing_of_a_revoked_member_is_taken);
     tcase_add_test(tcase, an_old_acceptance_of_a_revoked_member_holds);

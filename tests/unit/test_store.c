@@ -1,6 +1,7 @@
 /* The store: whole or not at all, never an older one, one process. */
 #define _GNU_SOURCE
 #include "mesh/io/store.h"
+#include "mesh/sign.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -96,6 +97,32 @@ START_TEST(a_byte_too_many)
 }
 END_TEST
 
+/* As a later version of pgmesh would write it: whole, and of another format.  It stays as it is. */
+START_TEST(a_newer_one_is_left_alone)
+{
+    enum { AT_FORMAT = 13, AT_HASH = 32, HEAD = 64 };
+    static uint8_t covered[AT_HASH + SIZE], hash[HASH_SIZE];
+    size_t size, again;
+    ck_assert(store_save(&store, bytes, SIZE, &problem));
+    char *file = scratch_read("state/store", &size);
+    file[AT_FORMAT] = '2';
+    put_back(file, size);
+    ck_assert_int_eq(load(), STORE_DAMAGED); /* a flipped digit is not a newer version */
+    memcpy(covered, file, AT_HASH);
+    memcpy(covered + AT_HASH, file + HEAD, SIZE);
+    sign_hash(hash, covered, sizeof covered);
+    memcpy(file + AT_HASH, hash, HASH_SIZE);
+    put_back(file, size);
+    ck_assert_int_eq(load(), STORE_NEWER);
+    ck_assert_ptr_nonnull(strstr(problem.fact, "later format"));
+    ck_assert_ptr_nonnull(strstr(problem.detail, "left as it is"));
+    ck_assert_ptr_nonnull(strstr(problem.hint, "Install that version"));
+    char *left = scratch_read("state/store", &again);
+    ck_assert_uint_eq(again, size);
+    ck_assert_mem_eq(left, file, size);
+}
+END_TEST
+
 /* The generation before is there for people; it is never what is loaded. */
 START_TEST(the_older_copy_is_never_loaded)
 {
@@ -187,6 +214,7 @@ int main(void)
     tcase_add_test(tcase, cut_off_at_every_byte);
     tcase_add_test(tcase, every_byte_flipped);
     tcase_add_test(tcase, a_byte_too_many);
+    tcase_add_test(tcase, a_newer_one_is_left_alone);
     tcase_add_test(tcase, the_older_copy_is_never_loaded);
     tcase_add_test(tcase, what_is_too_large_or_too_open_is_not_loaded);
     tcase_add_test(tcase, a_failed_save_leaves_the_old_one);
