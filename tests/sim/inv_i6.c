@@ -41,6 +41,28 @@ static bool remembered(const struct world *w, const struct voters *voters)
     return quorum_reached(voters, have);
 }
 
+/* The newest decided record may be known as decided to nobody: it is then found and decided once more, which takes a quorum of
+ * the voters of the record before it as well. */
+static bool predecessor_remembered(const struct world *w)
+{
+    const struct decided *top = w->top < 0 ? NULL : &w->decided[w->top];
+    const struct record *before = &w->first;
+    struct ballot highest = {0};
+    for (int i = 0; top && i < w->n; i++)
+        if (!w->m[i].amnesiac && ballot_cmp(w->m[i].decided_seen, top->ballot) >= 0)
+            return true;
+    for (int k = 0; k < w->n_decided; k++) {
+        const struct decided *d = &w->decided[k];
+        if (!top || !d->done || !d->known || ballot_cmp(d->ballot, top->ballot) >= 0)
+            continue;
+        if (ballot_cmp(d->ballot, highest) >= 0) {
+            highest = d->ballot;
+            before = &d->record;
+        }
+    }
+    return remembered(w, &before->voters);
+}
+
 /* Nor can a change of voters that somebody may have accepted be finished without a quorum of those that it names. */
 static bool all_remembered(const struct world *w)
 {
@@ -51,7 +73,7 @@ static bool all_remembered(const struct world *w)
         if (open && !remembered(w, &d->record.voters))
             return false;
     }
-    return remembered(w, &world_record(w)->voters);
+    return remembered(w, &world_record(w)->voters) && predecessor_remembered(w);
 }
 
 /* Is a recovery without a hand possible at all?  A quorum of voters remembers, and either the recorded primary still has
