@@ -2,6 +2,7 @@
 #
 # What one may set, on the command line or in the environment:
 #
+#   NEXT=1                  the test build that stands for the next version of the protocol, in build/next/
 #   SAN=address,undefined   a flavour of its own, in build/san-address-undefined/; the plain one is build/default/
 #   WERROR=0                warnings do not stop the build
 #   V=1                     show the commands
@@ -18,6 +19,7 @@ VERSION      := 0.1
 
 BUILDDIR     ?= build
 SAN          ?=
+NEXT         ?=
 WERROR       ?= 1
 PREFIX       ?= /usr/local
 BINDIR       ?= $(PREFIX)/bin
@@ -34,7 +36,7 @@ FUZZ_SECONDS ?= 60
 
 comma   := ,
 space   := $() $()
-FLAVOUR := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),default)
+FLAVOUR := $(if $(NEXT),next,$(if $(SAN),san-$(subst $(comma),-,$(SAN)),default))
 B       := $(BUILDDIR)/$(FLAVOUR)
 Q       := $(if $(V),,@)
 say      = @printf '  %-5s %s\n' '$(1)' '$(2)'
@@ -97,7 +99,7 @@ SANITIZERS := $(subst $(space),$(comma),$(patsubst fuzzer,fuzzer-no-link,$(subst
 SANITIZE   := $(if $(SAN),-fsanitize=$(SANITIZERS) -fno-sanitize-recover=all)
 
 # -I. and nothing but: an include names its ring.
-COMPILE = $(CC) -std=gnu11 $(CFLAGS) -fPIE -fno-omit-frame-pointer $(WARNINGS) $(HARDEN) $(SANITIZE) $(CPPFLAGS) -I. -MMD -MP
+COMPILE = $(CC) -std=gnu11 $(CFLAGS) -fPIE -fno-omit-frame-pointer $(WARNINGS) $(HARDEN) $(SANITIZE) $(CPPFLAGS) $(if $(NEXT),-DPGMESH_PROTOCOL_NEXT) -I. -MMD -MP
 LINK    = $(CC) $(CFLAGS) -fPIE -pie $(SANITIZE) -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # What a directory's sources may see beyond the root and the system: the core has no threads and no libpq.
@@ -192,7 +194,19 @@ $(B)/sim-objs/%.o: %.c $(B)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(COMPILE) -O2 -DPGMESH_MUTANTS $(MESH_CFLAGS) -c -o $@ $<
 
-$(SIM): $(SIM_OBJ) $(B)/sources
+# And once again as the version of the protocol to come, its names prefixed: a simulated cluster may run both.
+$(B)/sim-next/%.o: %.c $(B)/flags
+	$(call say,CC,$< (sim, next))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(COMPILE) -O2 -DPGMESH_MUTANTS -DPGMESH_PROTOCOL_NEXT $(MESH_CFLAGS) -c -o $@ $<
+
+$(B)/sim-next/core.o: $(SIM_CORE:%.c=$(B)/sim-next/%.o) $(B)/sources
+	$(call say,LINK,$@)
+	$(Q)ld -r -o $@.parts $(filter %.o,$^)
+	$(Q)nm -g --defined-only $@.parts | awk 'NF == 3 && $$3 !~ /^__/ {print $$3, "next_" $$3}' >$@.names
+	$(Q)objcopy --redefine-syms=$@.names $@.parts $@
+
+$(SIM): $(SIM_OBJ) $(B)/sim-next/core.o $(B)/sources
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(MSGPACK_LIBS) -lm
 
@@ -243,6 +257,16 @@ unit: unit-build ## unit tests
 	$(Q)tests/run-unit.sh $(UNIT)
 unit-run:
 	$(Q)tests/run-unit.sh $(UNIT)
+
+.PHONY: next next-test
+ifeq ($(NEXT),)
+next next-test: ## the members' programs as the next version of the protocol, in build/next/; the tests of two versions
+	+$(Q)$(MAKE) --no-print-directory NEXT=1 $@
+else
+next: $(B)/pgmesh-node $(B)/pgmesh-guard $(B)/pgmesh-witness
+next-test: $(B)/unit/test_version
+	$(Q)tests/run-unit.sh $(B)/unit/test_version
+endif
 
 # ---- fuzzing: the corpus with any compiler, the hunt with clang's libFuzzer ------------------------------------
 
@@ -312,7 +336,7 @@ demo: ## a cluster on this machine, a failover, and the proof that nothing was l
 
 live: ## tests with real PostgreSQL servers
 	$(Q)packaging/install-deps.sh test
-	+$(Q)$(MAKE) --no-print-directory all live-build
+	+$(Q)$(MAKE) --no-print-directory all live-build next
 	$(Q)tests/live/run.sh && tests/live/chaos.sh --each
 
 page-test: ## the page in a headless browser, in front of a real cluster
@@ -389,4 +413,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 -include $(patsubst %.o,%.d,$(call object,$(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) \
-    $(INSPECT_SRC) $(HTTP_SRC) $(wildcard tests/unit/*.c) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ))
+    $(INSPECT_SRC) $(HTTP_SRC) $(wildcard tests/unit/*.c) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ) $(SIM_CORE:%.c=$(B)/sim-next/%.o))

@@ -170,7 +170,7 @@ static void send_frame(struct core *c, enum frame_kind kind, member_id addressee
     if (!to)
         return;
     uint8_t *bytes = arena(c, FRAME_MAX);
-    struct frame f = {.version = FRAME_VERSION,
+    struct frame f = {.version = kind == FRAME_HEARTBEAT ? FRAME_VERSION_MIN : version_spoken(c),
                       .kind = kind,
                       .origin = c->self,
                       .addressee = addressee,
@@ -272,8 +272,12 @@ bool core_start(struct core *c, const struct core_setup *s, struct effects *out,
     c->nonce = s->nonce;
     c->now = c->started = c->stepped = c->watch = c->voters_changed = s->now;
     c->beat_at = c->beat_all_at = instant_sub(s->now, beat_interval(c));
-    if (!s->stored || !wire_get_durable(&c->disk, s->stored, s->stored_len))
+    if (!s->stored)
         start_without_store(c, &s->first);
+    else if (!wire_get_durable(&c->disk, s->stored, s->stored_len)) {
+        *why = "its store is whole, and of another version of pgmesh; it is left as it is";
+        return false;
+    }
     if (memcmp(c->disk.decided.proposal.record.nonce, s->first.nonce, sizeof s->first.nonce) != 0) {
         *why = "the store belongs to another cluster";
         return false;
@@ -397,6 +401,7 @@ static enum reject packet(struct core *c, const struct event *e)
 /* What follows from the new state, in the order in which one rests on the other. */
 static void react(struct core *c)
 {
+    version_drive(c);
     verdict_update(c);
     primary_drive(c);
     sealing_drive(c);

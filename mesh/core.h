@@ -143,7 +143,8 @@ struct
 size_t core_size(void);
 
 /* Starts the machine in `core` (core_size() bytes, from the caller).  Raises the incarnation counter: the effects
- * begin with a STORE.  false and *why: a setup that cannot be right (self not in the roster, first record invalid). */
+ * begin with a STORE.  false and *why: a setup that cannot be right (self not in the roster, first record invalid, a
+ * store that this program cannot read: to start without it would take its votes away). */
 bool core_start(struct core *core, const struct core_setup *setup, struct effects *out, const char **why);
 /* One event. */
 void core_step(struct core *core, const struct event *event, struct effects *out);

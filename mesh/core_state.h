@@ -5,6 +5,7 @@
  *   file         what it does with the state
  *   core.c       the door: start, step, deadline, check; dispatch of packets; effects
  *   members.c    who is heard, in which incarnation; heartbeats in and out; forwarding
+ *   version.c    in which version of the protocol we speak                               (spoken)
  *   pace.c       how often we speak to whom                                              (beat_at, beat_all_at)
  *   roster.c     who is a member                                                         (members, roster)
  *   acceptor.c   promises and accepts; grants; releases heard; records decided          (disk.promised .. disk.decided)
@@ -181,6 +182,7 @@ struct core {
     instant beat_at, beat_all_at; /* the last heartbeat that was due, and the last to all */
     uint64_t beat_seq;            /* of the last heartbeat, to whomever */
     bool beat_now;
+    uint8_t spoken;         /* the version of the protocol in which we spoke last, 0: not yet */
     uint32_t answer;        /* members that get a heartbeat at the end of this step */
     instant stepped;        /* the last step */
     instant tilt;           /* after an unexplained gap: start nothing before */
@@ -290,6 +292,11 @@ bool pace_take(struct core *c, uint32_t *to);
 /* For how much longer than a beat the member at index `to` may be without a heartbeat of the one at `from`, with nothing
  * wrong.  Either may be ourselves. */
 span pace_slack(const struct core *c, int from, int to);
+
+/* ---- version.c ------------------------------------------------------------------------------------------------- */
+/* In which everything but heartbeats is written. */
+uint8_t version_spoken(const struct core *c);
+void version_drive(struct core *c);
 
 /* ---- roster.c -------------------------------------------------------------------------------------------------- */
 void roster_set(struct core *c, const struct roster_news *news);

@@ -102,7 +102,7 @@ size_t frame_seal(uint8_t *out, const struct frame *f, const struct secret_key *
     assert(f->body_len <= FRAME_BODY_MAX);
 
     memcpy(out + AT_MAGIC, magic, sizeof magic);
-    out[AT_VERSION] = f->version != 0 ? f->version : FRAME_VERSION;
+    out[AT_VERSION] = f->version != 0 ? f->version : FRAME_VERSION_MIN;
     out[AT_KIND] = (uint8_t)f->kind;
     store(out + AT_ORIGIN, f->origin, 2);
     store(out + AT_ADDRESSEE, f->addressee, 2);

@@ -7,15 +7,22 @@
  *   8  2  addressee, 0 = everyone 52+n 64 Ed25519 signature over all before it
  *  10  2  body length n
  *  12 16  cluster id
- * Integers are big-endian.  Nothing of the body is looked at before the signature holds. */
+ * Integers are big-endian.  Nothing of the body is looked at before the signature holds.
+ *
+ * The version is the oldest one whose readers understand the frame (docs/protocol.md, "Versions"); the signature covers it. */
 #ifndef PGMESH_MESH_FRAME_H
 #define PGMESH_MESH_FRAME_H
 
 #include "mesh/sign.h"
 
+/* The newest version that this program reads and may write, and the oldest: its neighbour.  PGMESH_PROTOCOL_NEXT makes the test
+ * build that stands for the version to come. */
+#ifdef PGMESH_PROTOCOL_NEXT
+enum { FRAME_VERSION = 2, FRAME_VERSION_MIN = 1 };
+#else
+enum { FRAME_VERSION = 1, FRAME_VERSION_MIN = 1 };
+#endif
 enum {
-    FRAME_VERSION = 1,
-    FRAME_VERSION_MIN = 1,
     FRAME_HEADER = 52,
     FRAME_BODY_MAX = 24 * 1024,
     FRAME_MAX = FRAME_HEADER + FRAME_BODY_MAX + SIGNATURE_SIZE
@@ -42,12 +49,13 @@ enum frame_kind {
 #define REJECT_LIST(X) \
     X(NONE, "none") \
     X(SHORT, "too_short") \
-    X(LONG, "too_long") X(MAGIC, "bad_magic") X(VERSION, "version") X(KIND, "unknown_kind") \
-        X(LENGTH, "length_mismatch") X(CLUSTER, "other_cluster") X(ORIGIN, "unknown_member") \
-            X(SIGNATURE, "bad_signature") X(REPLAY, "replayed") X(INCARNATION, "old_incarnation") \
-                X(BODY, "malformed_body") X(STATEMENT, "bad_statement") X(ROLE, "not_allowed") \
-                    X(CERTIFICATE, "bad_certificate") X(RECORD, "illegal_record") X(STALE, "stale") \
-                        X(ADDRESSEE, "not_for_us") X(TWIN, "twin") X(REVOKED, "revoked")
+    X(LONG, "too_long") \
+    X(MAGIC, "bad_magic") X(VERSION, "version") X(KIND, "unknown_kind") X(LENGTH, "length_mismatch") \
+        X(CLUSTER, "other_cluster") X(ORIGIN, "unknown_member") X(SIGNATURE, "bad_signature") \
+            X(REPLAY, "replayed") X(INCARNATION, "old_incarnation") X(BODY, "malformed_body") \
+                X(STATEMENT, "bad_statement") X(ROLE, "not_allowed") X(CERTIFICATE, "bad_certificate") \
+                    X(RECORD, "illegal_record") X(STALE, "stale") X(ADDRESSEE, "not_for_us") X(TWIN, "twin") \
+                        X(REVOKED, "revoked")
 enum reject {
 #define X(name, text) REJECT_##name,
     REJECT_LIST(X)
@@ -72,7 +80,8 @@ enum reject frame_open(struct frame *f, const uint8_t *bytes, size_t n, const st
 /* Does the origin's signature hold? */
 bool frame_verify(const uint8_t *bytes, size_t n, const uint8_t key[static KEY_SIZE]);
 /* Writes envelope, body and signature into out (FRAME_MAX bytes room); the body may already stand at
- * out + FRAME_HEADER.  Version 0 stands for FRAME_VERSION.  Returns the whole length. */
+ * out + FRAME_HEADER.  Version 0 stands for FRAME_VERSION_MIN,
+ * for whoever does not know what the others read.  Returns the whole length. */
 size_t frame_seal(uint8_t *out, const struct frame *f, const struct secret_key *key);
 
 #endif

@@ -355,6 +355,10 @@ void heartbeat_fill(struct core *c, struct heartbeat *h)
     h->sealed_for = c->disk.sealed_for;
     h->votes = may_vote(c);
     h->roster = c->roster;
+    h->reads = FRAME_VERSION;
+#ifdef PGMESH_PROTOCOL_NEXT
+    h->next = FRAME_VERSION; /* something that the version before does not know */
+#endif
     h->lost = c->disk.lost;
     h->verdict = in_quarantine(c) && verdict_promises(c->verdict, decided(c)->durability) ? VERDICT_UNKNOWN
                                                                                           : c->verdict;

@@ -150,8 +150,12 @@ struct heartbeat {
     uint32_t quarantine_ms;   /* for how much longer it promises and seals no takeover; 0: it may */
     uint32_t flush_us;        /* its last write and flush */
     uint64_t roster;          /* digest of the roster that it holds */
+    uint8_t reads;            /* the newest version of the protocol that its program reads */
     uint8_t n_heard;
     struct heard heard[MEMBERS_MAX];
+#ifdef PGMESH_PROTOCOL_NEXT
+    uint32_t next; /* what the version to come adds: test build alone */
+#endif
 };
 struct prepare {
     struct ballot ballot;

@@ -2,7 +2,8 @@
  *
  * Never allocates, never recurses beyond the schema's own depth, looks at each byte once, and stops at the first that
  * is not what the schema wants there: another type, a longer form than needed, a count or value out of range, a bad
- * text, an end too early or too late.  What is accepted, wire_write.c would write byte for byte the same. */
+ * text, an end too early or too late.  What is accepted, wire_write.c would write byte for byte the same, but for what a
+ * heartbeat of another version says besides (LATER, REST). */
 #include "mesh/wire_schema.h"
 
 #include "mesh/wire_text.h"
@@ -108,12 +109,6 @@ static bool get_count(struct reader *r, uint64_t *n, size_t max)
     return good && *n <= max && *n <= left(r);
 }
 
-static bool get_array(struct reader *r, size_t n)
-{
-    uint64_t count;
-    return get_count(r, &count, n) && count == n;
-}
-
 static bool get_bytes(struct reader *r, uint8_t *bytes, size_t n)
 {
     if (left(r) < 2 + n || r->at[0] != BIN_8 || r->at[1] != n)
@@ -145,6 +140,47 @@ static bool get_nil(struct reader *r)
     if (r->at == r->end || *r->at != NIL)
         return false;
     r->at++;
+    return true;
+}
+
+/* One value of any of the types above, arrays of them in it: what a newer version has appended. */
+static bool skip(struct reader *r, int depth)
+{
+    uint64_t v;
+    if (r->at == r->end || depth > REST_DEPTH)
+        return false;
+    uint8_t first = *r->at;
+    if (first <= FIX_INT_MAX || (first >= UINT_8 && first <= UINT_64))
+        return get_unsigned(r, &v, UINT64_MAX);
+    if (first == NIL || first == FALSE || first == TRUE) {
+        r->at++;
+        return true;
+    }
+    if (first == BIN_8 || first == STR_8 || (first >= FIX_STR && first <= FIX_STR + FIX_STR_MAX)) {
+        size_t header = first == BIN_8 || first == STR_8 ? 2 : 1;
+        if (left(r) < header)
+            return false;
+        size_t n = header + (header == 2 ? r->at[1] : first - (unsigned)FIX_STR);
+        if (left(r) < n)
+            return false;
+        r->at += n;
+        return true;
+    }
+    if (!get_count(r, &v, SIZE_MAX))
+        return false;
+    while (v-- > 0)
+        if (!skip(r, depth + 1))
+            return false;
+    return true;
+}
+
+/* A struct's header: *later is how many values stand behind those that every writer knows. */
+static bool get_fields(struct reader *r, uint64_t *later, size_t known, size_t may_lack, bool may_follow)
+{
+    uint64_t count, least = known - may_lack;
+    if (!get_count(r, &count, known + (may_follow ? REST_MAX : 0)) || count < least)
+        return false;
+    *later = count - least;
     return true;
 }
 
@@ -184,15 +220,23 @@ static bool get_nil(struct reader *r)
     x->has = !get_nil(r); \
     if (x->has) \
         REFUSE_UNLESS(get_##schema(r, &x->field));
+#define GET_LATER(field) \
+    if (later > 0) { \
+        GET_NUM(field) \
+        later--; \
+    }
+#define GET_REST(nothing) \
+    for (; later > 0; later--) \
+        REFUSE_UNLESS(skip(r, 0));
 #define GET(op, ...) GET_##op(__VA_ARGS__)
 
 #define READER(schema, type, FIELDS) \
     static bool get_##schema(struct reader *r, type *x) \
     { \
-        uint64_t v; \
-        REFUSE_UNLESS(get_array(r, FIELD_COUNT(FIELDS))); \
+        uint64_t v, later; \
+        REFUSE_UNLESS(get_fields(r, &later, FIELD_COUNT(FIELDS), LATER_COUNT(FIELDS), HAS_REST(FIELDS))); \
         FIELDS(GET) \
-        (void)v; \
+        (void)v, (void)later; \
         return true; \
     }
 SCHEMA_LIST(READER)
@@ -209,7 +253,9 @@ SCHEMA_LIST(READER)
 #define FILL_LIST(schema, field, n)    0, {},
 #define FILL_NUMS(field, n)            0, {},
 #define FILL_MAYBE(schema, field, has) false, {},
-#define FILL(op, ...)                  FILL_##op(__VA_ARGS__)
+#define FILL_LATER(field)              1,
+#define FILL_REST(nothing)
+#define FILL(op, ...) FILL_##op(__VA_ARGS__)
 #define COMPLETE(schema, type, FIELDS) \
     static const type complete_##schema __attribute__((unused)) = {FIELDS(FILL)};
 SCHEMA_LIST(COMPLETE)

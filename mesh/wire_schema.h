@@ -15,9 +15,12 @@
  *   LIST(schema, field, n)        the first `n` elements of an array
  *   NUMS(field, n)                the same, of unsigned integers
  *   MAYBE(schema, field, has)     a struct, or nil where `has` is false
+ *   LATER(field)                  a number at the end that a writer of an older version leaves out: 0 then
+ *   REST()                        whatever a newer version has appended is skipped: one-line values, no deeper than REST_DEPTH
  *
  * There is one encoding for each value: integers, lengths and counts take their shortest form.  Hashes and the
- * comparison of bytes rest on it.  A field is never removed or moved within a frame version. */
+ * comparison of bytes rest on it.  A field is never removed or moved within a frame version.  LATER and REST stand in nothing
+ * that is signed by itself, hashed or stored: a heartbeat alone may say more, or less, than its reader knows. */
 #ifndef PGMESH_MESH_WIRE_SCHEMA_H
 #define PGMESH_MESH_WIRE_SCHEMA_H
 
@@ -96,7 +99,14 @@
     X(NUM, grant_term) X(NUM, grant_holder) X(NUM, grant_nonce) X(NUM, grant_seq) X(NUM, grant_ms) \
     X(ENUM, verdict, VERDICT_UNKNOWN, VERDICT_GONE) X(NUM, silent_ms) X(NUM, sql_seen_ms) X(NUM, outage_ms) \
     X(ENUM, pooler, POOLER_NONE, POOLER_HELD) \
-    X(PART, pg_report, pg) X(NUM, quarantine_ms) X(NUM, flush_us) X(NUM, roster) X(LIST, heard, heard, n_heard)
+    X(PART, pg_report, pg) X(NUM, quarantine_ms) X(NUM, flush_us) X(NUM, roster) X(NUM, reads) \
+    X(LIST, heard, heard, n_heard) HEARTBEAT_NEXT(X) X(REST, )
+/* What the neighbouring version to come adds: in the test build alone (docs/development.md, "Two versions"). */
+#ifdef PGMESH_PROTOCOL_NEXT
+#define HEARTBEAT_NEXT(X) X(LATER, next)
+#else
+#define HEARTBEAT_NEXT(X)
+#endif
 #define PREPARE(X) \
     X(PART, ballot, ballot) X(FLAG, takeover) X(NUM, known_counter) X(MAYBE, command, command, has_command)
 #define PROMISED(X) \
@@ -167,8 +177,27 @@
 #define FIELD_LIST          1
 #define FIELD_NUMS          1
 #define FIELD_MAYBE         1
+#define FIELD_LATER         1
+#define FIELD_REST          0
 #define FIELD_ONE(op, ...)  +FIELD_##op
 #define FIELD_COUNT(FIELDS) (0 FIELDS(FIELD_ONE))
-#define ROOM(array)         (sizeof(array) / sizeof(array)[0])
+/* Of them, those that may be missing; and may more follow? */
+#define LATER_NUM           0
+#define LATER_ENUM          0
+#define LATER_FLAG          0
+#define LATER_BYTES         0
+#define LATER_TEXT          0
+#define LATER_PART          0
+#define LATER_PAIR          0
+#define LATER_LIST          0
+#define LATER_NUMS          0
+#define LATER_MAYBE         0
+#define LATER_LATER         1
+#define LATER_REST          0x100
+#define LATER_ONE(op, ...)  +LATER_##op
+#define LATER_COUNT(FIELDS) ((0 FIELDS(LATER_ONE)) & 0xff)
+#define HAS_REST(FIELDS)    ((0 FIELDS(LATER_ONE)) > 0xff)
+enum { REST_MAX = 64, REST_DEPTH = 3 };
+#define ROOM(array) (sizeof(array) / sizeof(array)[0])
 
 #endif

@@ -89,6 +89,8 @@ static void put_text(struct writer *w, const char *text, size_t size)
         put_##schema(w, &x->field); \
     else \
         put_nil(w);
+#define PUT_LATER(field) PUT_NUM(field)
+#define PUT_REST(nothing)
 #define PUT(op, ...) PUT_##op(__VA_ARGS__)
 
 #define WRITER(schema, type, FIELDS) \

@@ -49,6 +49,7 @@
     X(JOINT_NO_WAY_BACK, "I6", "a joint cannot be left backwards") \
     X(AMNESIAC_VOTES, "I7", "a voter that lost its store votes") \
     X(NO_INCARNATION_CHECK, "I7", "a rolled-back voter is not noticed") \
+    X(NEXT_AT_ONCE, "I6", "an upgraded member speaks the next version before every member reads it") \
     X(GUARD_SLEEPS, "I9", "the guard ignores the deadline")
 
 enum mutant {

@@ -53,6 +53,7 @@ stage    layers-self-test 60 tests/layers.sh --self-test
 stage    layers 60 tests/layers.sh
 stage    events 60 tests/events.sh
 stage_if 'tests/unit/test_*.c' unit 300 "$make" unit-run
+stage_if 'tests/unit/test_version.c' next 300 "$make" -j"$jobs" next next-test
 stage_if 'tests/sim/scenarios/*' sim-scenarios 180 "$make" sim-scenarios
 stage_if 'tests/sim/*.c' sim-replay 60 "$make" sim-replay
 stage_if 'tests/sim/*.c' sim-seeds $((sim_seconds + 120)) "$make" SIM_SECONDS="$sim_seconds" sim-seeds

@@ -39,7 +39,7 @@ json_t *command_sign_request(struct command *m, const struct cluster *c, const s
     m->id = keys_random_u64();
     size_t n = command_bytes(statement, &c->id, m);
     sign_make(m->signature, &key->secret, statement, n);
-    struct frame f = {.version = FRAME_VERSION,
+    struct frame f = {.version = FRAME_VERSION_MIN, /* whatever the members run */
                       .kind = FRAME_COMMAND,
                       .origin = m->who,
                       .cluster = c->id,

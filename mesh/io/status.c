@@ -69,6 +69,7 @@ struct sight {
     uint32_t sql_seen_ms, outage_ms;
     uint32_t flush_us;
     int64_t quarantine_ms; /* -1: not known */
+    int reads; /* version of the protocol, 0 unknown */
 };
 
 static void see_self(const struct core *c, struct sight *s)
@@ -90,6 +91,7 @@ static void see_self(const struct core *c, struct sight *s)
     s->outage_ms = notice_outage_ms(c);
     s->flush_us = p->flush_us;
     s->quarantine_ms = quarantine_ms(c);
+    s->reads = FRAME_VERSION;
     s->sql_seen_ms = p->sql_term == decided(c)->term && p->sql_term ? p->sql_age_ms : EVIDENCE_NEVER;
 }
 
@@ -111,6 +113,7 @@ static void see_peer(const struct core *c, int index, instant now, struct sight 
     s->flush_us = p->beat.flush_us;
     s->quarantine_ms =
         (int64_t)p->beat.quarantine_ms > s->heard_ms ? (int64_t)p->beat.quarantine_ms - s->heard_ms : 0;
+    s->reads = p->beat.reads;
     s->pg = p->beat.pg;
 }
 
@@ -177,6 +180,7 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     json_object_set_new(out, "flush_us", json_integer(s.flush_us));
     if (m->member.role != ROLE_OBSERVER)
         json_object_set_new(out, "quarantine_ms", age_json(s.quarantine_ms));
+    json_object_set_new(out, "protocol", s.reads ? json_integer(s.reads) : json_null());
     if (m->has_pg)
         json_object_set_new(out, "pg_address", json_string(address_print(pg, &m->pg)));
     if (v->transport && m->member.id != c->self)
@@ -346,6 +350,7 @@ json_t *status_json(const struct status_view *v)
         json_pack("{s:I, s:s, s:i}", "round", (json_int_t)b.round, "nonce", epoch, "member", (int)b.member));
     add_lease(out, v);
     add_settings(out, v);
+    json_object_set_new(out, "protocol", json_integer(version_spoken(c)));
     json_object_set_new(out, "grants",
                         decided(c)->primary == c->self ? json_integer(grants_running(c, v->now))
                                                        : json_null());

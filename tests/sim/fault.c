@@ -340,6 +340,8 @@ static void begin(struct world *w, int index, int moment)
         break;
     case FAULT_GUARD_CRASH: guard_crash(w, f->who, f->arg & 1); break;
     case FAULT_TWIN: twin_start(w, f->who); break;
+    case FAULT_UPGRADE: program_change(w, f->who, PROGRAM_NEXT, f->lasts ? f->lasts : MS(40)); break;
+    case FAULT_DOWNGRADE: program_change(w, f->who, PROGRAM_PRESENT, f->lasts ? f->lasts : MS(40)); break;
     case FAULT_CMD_PAUSE:
     case FAULT_CMD_RESUME:
     case FAULT_CMD_SWITCHOVER:
@@ -443,6 +445,8 @@ void fault_heal(struct world *w, int index)
     case FAULT_ROLLBACK:
     case FAULT_STRAY_TIMELINE:
     case FAULT_TWIN:
+    case FAULT_UPGRADE:
+    case FAULT_DOWNGRADE:
     case FAULT_CMD_PAUSE:
     case FAULT_CMD_RESUME:
     case FAULT_CMD_SWITCHOVER:

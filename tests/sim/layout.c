@@ -132,10 +132,12 @@ static void member_reset(struct world *w, int i)
     m->disk.generation = 0;
     size_t from = offsetof(struct sim_member, pg);
     memset((char *)m + from, 0, sizeof *m - from);
-    m->core = core ? core : calloc(1, core_size());
+    size_t size = core_size() > programs[PROGRAM_NEXT].size() ? core_size() : programs[PROGRAM_NEXT].size();
+    m->core = core ? core : calloc(1, size);
     if (!m->core)
         abort();
     m->setup = setup;
+    m->program = PROGRAM_PRESENT;
     m->up = m->host_up = m->fatal = false;
     m->life = 0;
     m->wake_at = NEVER;
@@ -236,4 +238,5 @@ void layout_draw(struct world *w)
     l.k = b && b->k ? b->k : l.databases - l.newcomers > 2 && rng_chance(&w->rng, 250) ? 2 : 1;
     l.rule = l.sites == 3 && rng_chance(&w->rng, 200) ? RULE_SITES : RULE_MAJORITY;
     layout_make(w, &l);
+    program_draw(w);
 }

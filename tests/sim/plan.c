@@ -27,6 +27,7 @@ static const uint8_t usual[FAULT_COUNT] = {
     [FAULT_CMD_STRICT] = 1,      [FAULT_CMD_DATABASE_ADD] = 3,
     [FAULT_CMD_VOTE_GIVE] = 4,   [FAULT_CMD_VOTE_TAKE] = 4,
     [FAULT_CMD_REMOVE] = 2,      [FAULT_FORGE] = 1,
+    [FAULT_UPGRADE] = 3,         [FAULT_DOWNGRADE] = 2,
 };
 
 static enum fault_kind draw_kind(struct world *w, const uint8_t *weight)
@@ -114,7 +115,8 @@ static ns_t draw_lasts(struct world *w, enum fault_kind k)
 {
     if (!lasting(k))
         return 0;
-    if (k == FAULT_AGENT_CRASH || k == FAULT_AGENT_CRASH_MID || k == FAULT_ROLLBACK || k == FAULT_STORE_LOST)
+    if (k == FAULT_AGENT_CRASH || k == FAULT_AGENT_CRASH_MID || k == FAULT_ROLLBACK ||
+        k == FAULT_STORE_LOST || k == FAULT_UPGRADE || k == FAULT_DOWNGRADE)
         return MS(rng_range(&w->rng, 3, rng_chance(&w->rng, 700) ? 100 : 900));
     if (rng_chance(&w->rng, 350))
         return MS(rng_range(&w->rng, 5, 400));

@@ -202,3 +202,31 @@ void plan_restart_in_init(struct world *w)
     add(w, moment(w, FAULT_AGENTS_RESTART, 0, 1, WHEN_DECIDED, 120000, 20 + (int)rng_below(&w->rng, 60)));
     w->healed_at = SECONDS(2) + MS(500);
 }
+
+/* One member after another gets the next program, in any order; somewhere on the way the primary's host dies, and comes back;
+ * then some go back to the present one, or all do. */
+void plan_rolling_upgrade(struct world *w)
+{
+    int order[SIM_MEMBERS], ms = 800;
+    for (int i = 0; i < w->n; i++) {
+        int k = (int)rng_below(&w->rng, (uint32_t)i + 1);
+        order[i] = order[k];
+        order[k] = i;
+    }
+    int crash = (int)rng_below(&w->rng, 2 * (uint32_t)w->n + 2);
+    bool back = rng_chance(&w->rng, 600);
+    for (int i = 0; i < 2 * w->n; i++) {
+        bool down = i >= w->n;
+        if (i == crash) {
+            struct fault f = at(w, FAULT_HOST_CRASH, -1, ms, 200, 1500);
+            f.target = TARGET_PRIMARY;
+            add(w, f);
+            ms += rng_chance(&w->rng, 500) ? 2000 : 300;
+        }
+        if (!down || back || rng_chance(&w->rng, 300))
+            add(w, at(w, down ? FAULT_DOWNGRADE : FAULT_UPGRADE, order[i % w->n], ms, 50,
+                      3 + (int)rng_below(&w->rng, 150)));
+        ms += 100 + (int)rng_below(&w->rng, 700);
+    }
+    w->healed_at = MS(ms) + MS(500);
+}

@@ -234,8 +234,18 @@ struct book { /* what a member has said, as the lemmas remember it (inv_lemmas.c
     uint64_t nonce; /* of the start that sent these */
     ns_t sent[SENT_KEPT];
 };
+enum program_kind { PROGRAM_PRESENT, PROGRAM_NEXT, PROGRAMS };
+struct program { /* a core, behind its door */
+    const char *name;
+    size_t (*size)(void);
+    bool (*start)(struct core *core, const struct core_setup *setup, struct effects *out, const char **why);
+    void (*step)(struct core *core, const struct event *event, struct effects *out);
+    instant (*deadline)(const struct core *core);
+};
+extern const struct program programs[PROGRAMS];
 struct sim_member {
     member_id id;
+    enum program_kind program; /* that its next start runs, and the running one unless it is being changed */
     enum role role;
     int site;
     bool voter;
@@ -305,21 +315,25 @@ struct packet {
     X(PG_CRASH, "postmaster-crash") \
     X(PG_HANG, "disk-hang") \
     X(CUT_MEMBER, "cut-member") \
-    X(CUT_PAIR, "cut-pair") X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") \
-        X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
-            X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") X( \
-                DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
-                X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") X( \
-                    DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") \
-                    X(SLOW_REPLAY, "slow-replay") X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
-                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
-                            X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
-                                X(CMD_FAILOVER_LOSS, "failover-with-loss") X(CMD_READMIT, "readmit") \
-                                    X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") X(CMD_STRICT, "strict") \
-                                        X(CMD_DATABASE_ADD, "database-add") X(CMD_VOTE_GIVE, "vote-on") \
-                                            X(CMD_VOTE_TAKE, "vote-off") X(CMD_REMOVE, "member-remove") \
-                                                X(FORGE, "forge") X(TWO_STEPS, "two-steps") \
-                                                    X(GUARD_CRASH, "guard-crash") X(TWIN, "twin")
+    X(CUT_PAIR, "cut-pair") \
+    X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") \
+        X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") \
+            X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") \
+                X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") \
+                    X(DATA_LOST, "data-lost") X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") \
+                        X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
+                            X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") X(STRAY_TIMELINE, "stray-timeline") \
+                                X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
+                                    X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
+                                        X(CMD_FAILOVER_LOSS, "failover-with-loss") X(CMD_READMIT, "readmit") \
+                                            X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") \
+                                                X(CMD_STRICT, "strict") X(CMD_DATABASE_ADD, "database-add") \
+                                                    X(CMD_VOTE_GIVE, "vote-on") X(CMD_VOTE_TAKE, "vote-off") \
+                                                        X(CMD_REMOVE, "member-remove") X(FORGE, "forge") \
+                                                            X(TWO_STEPS, "two-steps") \
+                                                                X(GUARD_CRASH, "guard-crash") \
+                                                                    X(TWIN, "twin") X(UPGRADE, "upgrade") \
+                                                                        X(DOWNGRADE, "downgrade")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -495,6 +509,7 @@ struct bias {
     uint8_t slow_freeze;
     uint8_t slow_wal;                 /* standbys far apart */
     uint8_t slow_learn;               /* walsenders learn a new setting late */
+    uint8_t mixed;                    /* members run different programs from the start */
     uint8_t short_grace;              /* a boot grace below the lease: it is no safety rule */
     uint8_t moment;                   /* enum when: most of what waits, waits for this */
     void (*directed)(struct world *); /* instead of drawing: a plan that leads there */
@@ -518,11 +533,18 @@ void plan_two_steps(struct world *w);
 void plan_forged_voters(struct world *w);
 void plan_sealed_alone(struct world *w);
 void plan_restart_in_init(struct world *w);
+void plan_rolling_upgrade(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);
 const char *fault_name(enum fault_kind k);
 bool fault_parse(const char *text, enum fault_kind *k);
+
+/* program.c */
+void program_draw(struct world *w);
+void program_change(struct world *w, int i, enum program_kind to, ns_t dark);
+enum reject next_frame_open(struct frame *f, const uint8_t *bytes, size_t n,
+                            const struct cluster_id *cluster);
 
 /* net.c */
 void net_reset(struct world *w);

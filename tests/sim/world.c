@@ -117,7 +117,7 @@ static void look_at_frame(struct world *w, int i, const struct effect *e)
 {
     struct frame f;
     struct sim_member *m = &w->m[i];
-    if (frame_open(&f, e->bytes, e->len, &w->cluster) != REJECT_NONE)
+    if (next_frame_open(&f, e->bytes, e->len, &w->cluster) != REJECT_NONE)
         violate(w, "I10", "%s sends what no envelope is", world_name(w, i));
     if (f.origin != m->id)
         return;
@@ -232,7 +232,7 @@ static void arm(struct world *w, int i)
     struct sim_member *m = &w->m[i];
     if (!m->up)
         return;
-    instant d = core_deadline(m->core);
+    instant d = programs[m->program].deadline(m->core);
     ns_t at = clocks_when(w, i, d);
     if (at <= w->now)
         at = clocks_when_all(w, i, d);
@@ -251,7 +251,7 @@ static void step(struct world *w, int i, struct event *e)
     e->now = clocks_now(w, i);
     e->entropy = rng_u64(&w->rng);
     m->steps++;
-    core_step(m->core, e, fx);
+    programs[m->program].step(m->core, e, fx);
     perform(w, i);
     arm(w, i);
 }
@@ -291,7 +291,7 @@ void agent_boot(struct world *w, int i)
     m->up = true;
     w->link_dirty = true;
     lemma_started(w, i);
-    if (!core_start(m->core, &m->setup, fx, &why))
+    if (!programs[m->program].start(m->core, &m->setup, fx, &why))
         violate(w, "I10", "%s does not start: %s", world_name(w, i), why);
     m->pg.sample_due = false;
     perform(w, i);

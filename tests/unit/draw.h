@@ -93,6 +93,8 @@ static inline void draw_text(struct draw *d, char *text, size_t size)
     DRAW_FLAG(has) \
     if (x->has) \
         draw_##schema(d, &x->field);
+#define DRAW_LATER(field) DRAW_NUM(field)
+#define DRAW_REST(nothing)
 #define DRAW(op, ...) DRAW_##op(__VA_ARGS__)
 
 /* Draws into *x; all of it that is not drawn is zero, padding too. */

@@ -174,8 +174,12 @@ static void sent(struct rig *r, const struct effect *e)
         r->handled = r->handled > RIG_SENT / 2 ? r->handled - RIG_SENT / 2 : 0;
     }
     struct rig_frame *to = &r->sent[r->n_sent++];
-    *to = (struct rig_frame){
-        .kind = f.kind, .to = e->to, .addressee = f.addressee, .order = r->order, .len = f.body_len};
+    *to = (struct rig_frame){.kind = f.kind,
+                             .version = f.version,
+                             .to = e->to,
+                             .addressee = f.addressee,
+                             .order = r->order,
+                             .len = f.body_len};
     memcpy(to->body, f.body, f.body_len);
 }
 

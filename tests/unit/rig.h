@@ -31,6 +31,7 @@ enum { RIG_ROUND = 10, RIG_TERM = 3, RIG_TIMELINE = 5, RIG_COUNTER = 50 };
 
 struct rig_frame {
     enum frame_kind kind;
+    uint8_t version;
     uint32_t to;         /* bit i: member i + 1 */
     member_id addressee; /* 0: everyone; it may travel by way of others */
     int order;           /* among all effects, so that "stored before sent" can be told */
