@@ -26,7 +26,7 @@ LIVE_BIN=${PGMESH_BUILD:-build/default}
 case $LIVE_BIN in /*) ;; *) LIVE_BIN=$LIVE_ROOT/$LIVE_BIN ;; esac
 PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
 
-declare -A ROLE=() SITE=() ADDRESS=() EXTRA=() PID=() SITE_NUMBER=() HOST_ENV=() BIN_DIR=()
+declare -A ROLE=() SITE=() ADDRESS=() EXTRA=() PID=() SITE_NUMBER=() HOST_ENV=() BIN_DIR=() PROGRAMS=()
 MEMBERS=()
 WRITER_PIDS=()
 WRITER_LOGS=()
@@ -169,7 +169,7 @@ start() { # name...
         program=pgmesh-node
         [ "${ROLE[$name]}" != witness ] || program=pgmesh-witness
         # shellcheck disable=SC2086
-        on_host "$name" env ${HOST_ENV[$name]:-} "$LIVE_BIN/$program" --config "$work/mesh/$name/node.conf" </dev/null >>"$work/log/$name.log" 2>&1 &
+        on_host "$name" env ${HOST_ENV[$name]:-} "${PROGRAMS[$name]:-$LIVE_BIN}/$program" --config "$work/mesh/$name/node.conf" </dev/null >>"$work/log/$name.log" 2>&1 &
         PID[$name]=$!
         disown
     done
