@@ -20,7 +20,6 @@ enum {
     BURST_DEFAULT = 500,
     HUB_MAX = 64,
     ROUTES = 2 * ADDRESSES_MAX,
-    ECHOES_PER_SILENCE = 3,
 };
 
 struct transport_hub {
@@ -381,16 +380,18 @@ static bool take_token(const struct transport *t, struct peer *p, instant now)
     return true;
 }
 
-/* A few echoes per silence say as much as one for each frame. */
+/* One echo in a while says as much as one for each frame, as long as it leaves the path 2/5 of the silence: frames that come
+ * at least as often are echoed, the first one after the rest. */
 static bool wants_echo(const struct transport *t, struct peer *p, zmq_msg_t *id, instant now)
 {
+    int64_t rest = t->identity.silence.ns * 3 / 5;
     struct route *oldest = &p->routes[0];
     size_t n = zmq_msg_size(id);
     if (n > sizeof oldest->id)
         return true;
     for (struct route *r = p->routes; r < p->routes + ROUTES; r++) {
         if (r->n == n && memcmp(r->id, zmq_msg_data(id), n) == 0) {
-            if (instant_elapsed_least(now, r->echoed).ns < t->identity.silence.ns / ECHOES_PER_SILENCE)
+            if (instant_elapsed_least(now, r->echoed).ns < rest)
                 return false;
             r->echoed = now;
             return true;
@@ -488,23 +489,20 @@ instant transport_tend(struct transport *t, instant now)
 {
     if (!instant_is_never(t->tended) &&
         instant_elapsed_most(now, t->tended).ns < t->identity.silence.ns * 3 / 8)
-        return instant_add(t->tended, (span){t->identity.silence.ns / 2});
+        return instant_add(t->tended, (span){t->identity.silence.ns * 3 / 4});
     t->tended = now;
     for (int i = 0; i < t->n_peers; i++) {
         struct peer *p = &t->peers[i];
         for (int j = 0; j < p->known.n; j++) {
             struct link *l = &p->links[j];
-            if (instant_is_never(l->opened))
-                continue;
-            link_listen(l, now);
-            if (!link_is_stale(l, &t->identity, now))
+            if (instant_is_never(l->opened) || !link_is_stale(l, &t->identity, now))
                 continue;
             link_close(l);
             link_open(l, t->hub->context, &t->identity, p->curve, &p->known.addresses[j], now);
             t->counters.rebuilt++;
         }
     }
-    return instant_add(now, (span){t->identity.silence.ns / 2});
+    return instant_add(now, (span){t->identity.silence.ns * 3 / 4});
 }
 
 void transport_count(const struct transport *t, struct transport_counters *c)

@@ -1,13 +1,13 @@
 /* transport.h: whole frames in and out over ZeroMQ with CURVE; never their meaning.
  *
  * One ROUTER per cluster, bound on the member's own addresses, only receives frames.  One DEALER per (peer, address) to
- * which something is sent only sends them.  For every frame that it takes in, a ROUTER answers one byte on the same
- * connection: the echo by which the sender knows that this very link works, end to end, and not merely that the
+ * which something is sent only sends them.  For a frame that it takes in, a ROUTER answers one byte on the same
+ * connection, at most once in 3/5 of `silence`: the echo by which the sender knows that this very link works, end to end, and not merely that the
  * peer's kernel or ZeroMQ's I/O thread acknowledges (facts: ZMTP heartbeats go on while the program hangs).
  *
  *   link states       arrow taken in
  *   CLOSED -> NEW     link_open            a socket exists, nothing is known about the path
- *   NEW    -> UP      link_listen          an echo came
+ *   NEW    -> UP      link_is_up           an echo came
  *   UP     -> NEW     link_is_up           sent, and no echo for `silence`
  *   NEW    -> CLOSED  link_is_stale        the try took longer than its backoff (200 ms doubling to 2 s, with jitter)
  *                                          and what was sent has no echo; or it never stood for 10 s

@@ -107,7 +107,8 @@ void link_close(struct link *l)
     l->up = false;
 }
 
-void link_listen(struct link *l, instant now)
+/* Takes in the echoes that wait. */
+static void listen_for(struct link *l, instant now)
 {
     char byte;
     bool any = false;
@@ -132,13 +133,21 @@ bool link_send(struct link *l, const uint8_t *bytes, size_t n, instant now)
     return true;
 }
 
-static bool silent(const struct link *l, const struct link_identity *id, instant now)
+static bool unheard_for(const struct link *l, int64_t ns, instant now)
 {
-    return !instant_is_never(l->unheard) && instant_elapsed_least(now, l->unheard).ns > id->silence.ns;
+    return !instant_is_never(l->unheard) && instant_elapsed_least(now, l->unheard).ns > ns;
 }
 
+static bool silent(const struct link *l, const struct link_identity *id, instant now)
+{
+    return unheard_for(l, id->silence.ns, now);
+}
+
+/* Echoes are looked for when they are wanted, not when they come; and always before one is missed. */
 bool link_is_up(struct link *l, const struct link_identity *id, instant now)
 {
+    if (!l->up || unheard_for(l, id->silence.ns / 2, now))
+        listen_for(l, now);
     if (silent(l, id, now))
         l->up = false;
     return l->up;

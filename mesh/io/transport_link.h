@@ -31,10 +31,8 @@ void link_family(void *socket, const struct address *a);
 void link_open(struct link *l, void *context, const struct link_identity *id,
                const uint8_t server[static KEY_SIZE], const struct address *to, instant now);
 void link_close(struct link *l); /* keeps what is known of its past */
-/* Takes in the echoes that wait. */
-void link_listen(struct link *l, instant now);
 bool link_send(struct link *l, const uint8_t *bytes, size_t n, instant now);
-/* An echo came lately enough. */
+/* An echo came lately enough; takes in those that wait. */
 bool link_is_up(struct link *l, const struct link_identity *id, instant now);
 /* Nothing was sent on it for half a silence. */
 bool link_wants_copy(const struct link *l, const struct link_identity *id, instant now);
