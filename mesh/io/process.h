@@ -6,6 +6,7 @@
 
 /* Call in main() before any thread.  Each step is tried and none is required.
  *   - one malloc arena; RLIMIT_NOFILE raised to its hard limit
+ *   - what linking alone needed of the libraries' files is given back; what is used again comes from the page cache
  *   - realtime: SCHED_RR 1 with SCHED_RESET_ON_FORK (threads and children start as ordinary ones),
  *     mlockall(ONFAULT), oom_score_adj -900 (INHERITED by children: undo with process_child())
  * Returns whether real-time priority was granted; ZeroMQ's threads may ask for it only then. */
