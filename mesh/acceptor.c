@@ -12,7 +12,7 @@
 
 void round_see(struct core *c, struct ballot b)
 {
-    if (b.round > c->disk.round)
+    if (b.round > c->disk.round && ballot_epoch(b) <= ballot_epoch(decided_ballot(c)))
         c->disk.round = b.round; /* stored before the next use, with the ballot made of it */
 }
 
@@ -61,7 +61,7 @@ void verdict_update(struct core *c)
                                    .unfenced_max_ms = c->set.unfenced_max_ms,
                                    .sealing = r->durability != DURABILITY_ASYNC};
     struct evidence e = {.has_primary = r->primary != MEMBER_NONE};
-    e.released = c->disk.has_release && c->disk.release.term == r->term;
+    e.released = (c->disk.has_release && c->disk.release.term == r->term) || reform_in_force(c);
     e.grant_runs = c->grant.term >= r->term &&
                    grant_runs(&c->grant, c->now); /* also to one not yet known to be decided */
     e.granted_since_start = (c->grant.given && c->grant.term == r->term) || c->learnt;
@@ -115,6 +115,8 @@ static bool grantable(const struct core *c, member_id holder, uint64_t term)
         of_accepted |= decided(c)->term == term && decided(c)->primary == holder;
     if (!of_accepted)
         return false;
+    if (ballot_reforms(a->ballot))
+        return false; /* nobody serves in its term */
     bool below_promise = ballot_cmp(a->ballot, c->disk.promised_takeover) < 0;
     if (MUTANT(GRANT_AFTER_PROMISE) && c->disk.promised.member == holder)
         below_promise = false;
@@ -171,6 +173,8 @@ static enum nack_reason promise_barred(struct core *c, const struct prepare *p, 
 {
     if (ballot_cmp(p->ballot, c->disk.promised) < 0)
         return NACK_BALLOT;
+    if (ballot_epoch(p->ballot) != ballot_epoch(decided_ballot(c)))
+        return NACK_NO_RECORD;
     if (MUTANT(NO_SELF_EXEMPTION) && in_quarantine(c))
         return NACK_QUARANTINE;
     if (exempt(c, p, origin))
@@ -246,6 +250,8 @@ static enum nack_reason accept_barred(struct core *c, const struct accept *a, me
     const struct proposal *p = &a->proposal;
     if (ballot_cmp(p->ballot, c->disk.promised) < 0)
         return NACK_BALLOT;
+    if (ballot_epoch(p->ballot) != ballot_epoch(decided_ballot(c)))
+        return NACK_NO_RECORD;
     bool same = c->grant.term == p->record.term && c->grant.holder == p->record.primary;
     if (!same && grant_runs(&c->grant, c->now) && !MUTANT(ACCEPT_UNDER_GRANT))
         return NACK_GRANT;
@@ -319,12 +325,16 @@ static void voter_admitted(struct core *c, const struct record *before)
     event_say(c, "+voter-admitted", "this member votes again, epoch %u", is->epoch);
 }
 
-/* Who is behind believes a record only if its voters are a step from those it knows, so the steps are kept. */
+/* Who is behind believes a record only if its voters are a step from those it knows, so the steps are kept.  A re-formation
+ * is believed by anybody: it begins the chain, and stays there. */
 static void chain_add(struct core *c, const struct certificate *cert)
 {
     struct durable *d = &c->disk;
+    if (ballot_reforms(cert->proposal.ballot))
+        d->n_chain = 0;
     if (d->n_chain == CHAIN_MAX) {
-        memmove(d->chain, d->chain + 1, (CHAIN_MAX - 1) * sizeof d->chain[0]);
+        int from = ballot_reforms(d->chain[0].ballot);
+        memmove(d->chain + from, d->chain + from + 1, (size_t)(CHAIN_MAX - 1 - from) * sizeof d->chain[0]);
         d->n_chain--;
     }
     struct step *s = &d->chain[d->n_chain++];
@@ -338,6 +348,7 @@ static void decide(struct core *c, const struct certificate *cert)
     struct record before = *decided(c);
     const struct proposal *p = &cert->proposal;
     struct voters own = {0};
+    bool reforms = ballot_reforms(p->ballot);
     if (c->disk.has_own)
         own = c->disk.own.record.voters;
     c->disk.decided = *cert;
@@ -349,7 +360,7 @@ static void decide(struct core *c, const struct certificate *cert)
         c->disk.has_own = false;
     lease_max_see(c, &p->record);
     voter_admitted(c, &before);
-    if (!voters_equal(&before.voters, &p->record.voters)) {
+    if (reforms || !voters_equal(&before.voters, &p->record.voters)) {
         c->voters_changed = c->now;
         chain_add(c, cert);
     }
@@ -373,6 +384,8 @@ static void decide(struct core *c, const struct certificate *cert)
         c->proposer.phase == PROPOSER_PREPARE && !c->proposer.takeover; /* a change of another record */
     if (outdated || (c->proposer.phase != PROPOSER_IDLE && ballot_cmp(c->proposer.ballot, p->ballot) <= 0))
         proposer_stop(c, false);
+    if (reforms)
+        reform_adopted(c, &before);
     store(c);
     struct effect *e = effect_add(c, EFFECT_DECIDED);
     uint8_t *body = body_room(c);
@@ -380,7 +393,7 @@ static void decide(struct core *c, const struct certificate *cert)
     e->len = wire_put_decided(body, cert);
     e->term = p->record.term;
     c->out->used += FRAME_MAX;
-    if (p->record.term != before.term)
+    if (p->record.term != before.term && !reforms)
         event_say(c, "+decided", "term %llu: primary %s on timeline %u", (unsigned long long)p->record.term,
                   member_name(c, p->record.primary), p->record.timeline);
     if (p->record.term == before.term + 1)
@@ -411,7 +424,7 @@ static void push_next(struct core *c, member_id to, struct ballot known)
 void push_decided(struct core *c, int i)
 {
     struct peer *p = &c->peers[i];
-    if (c->disk.decided.n_accepted == 0)
+    if (ballot_is_zero(decided_ballot(c)))
         return; /* the first record: everybody has it */
     bool again = ballot_cmp(p->pushed_at, p->beat.decided) == 0;
     if (again && !instant_is_never(p->pushed) &&
@@ -451,7 +464,8 @@ static const struct proposal *proposal_known(const struct core *c, struct ballot
 
 enum reject on_accepted(struct core *c, const struct accepted *a)
 {
-    if (ballot_cmp(a->ballot, decided_ballot(c)) <= 0)
+    if (ballot_cmp(a->ballot, decided_ballot(c)) <= 0 ||
+        ballot_epoch(a->ballot) != ballot_epoch(decided_ballot(c)))
         return REJECT_STALE;
     if (a->who != c->self && !accepted_holds(c, a))
         return REJECT_STATEMENT;

@@ -163,6 +163,8 @@ bool certificate_holds(const struct core *c, const struct certificate *cert)
     const struct proposal *p = &cert->proposal;
     uint8_t hash[HASH_SIZE];
     const char *why;
+    if (ballot_epoch(p->ballot) != ballot_epoch(decided_ballot(c)) || ballot_reforms(p->ballot))
+        return reform_holds(c, cert);
     if (!record_valid(&p->record, &why) ||
         memcmp(p->record.nonce, decided(c)->nonce, sizeof p->record.nonce) != 0)
         return false;

@@ -79,7 +79,7 @@ bool is_primary(const struct core *c)
 /* Nobody knows of anything that this member's store has forgotten. */
 static bool intact(const struct core *c)
 {
-    return (c->vouched || MUTANT(NO_INCARNATION_CHECK)) && !c->disk.lost && !c->twin;
+    return (c->vouched || MUTANT(NO_INCARNATION_CHECK)) && !c->disk.lost && !c->twin && !reform_awaited(c);
 }
 
 bool may_vote(const struct core *c)

@@ -11,6 +11,7 @@
 #include "mesh/wire.h"
 #include "policy/instant.h"
 #include "policy/lease.h"
+#include "policy/reform.h"
 
 enum role { ROLE_DATABASE = 1, ROLE_OBSERVER, ROLE_WITNESS, ROLE_OPERATOR };
 
@@ -32,6 +33,8 @@ struct roster_news {
     uint64_t digest; /* of the text, whatever the order of its lines; 0: there is none */
     const uint8_t *text;
     size_t len;
+    struct reform reform;               /* the newest that the root has signed; epoch 0: none */
+    const struct certificate *reformed; /* its record, where it is at hand; NULL: others tell it */
 };
 
 enum on_crash { ON_CRASH_AUTO, ON_CRASH_FAILOVER, ON_CRASH_RESTART };

@@ -11,6 +11,7 @@
  *   acceptor.c   promises and accepts; grants; releases heard; records decided          (disk.promised .. disk.decided)
  *   proposer.c   ballots of our own: changes by the primary, takeovers                   (proposer)
  *   takeover.c   when a database starts a takeover                                       (quorum_since)
+ *   reform.c     the voters re-formed by the root's word                                 (reform)
  *   certify.c    what makes a takeover acceptable and a record decided                   (reads only)
  *   sealing.c    a database's seal                                                       (disk.sealed_for, sealing)
  *   primary.c    the lease, health, release, readiness                                   (hold)
@@ -164,7 +165,9 @@ struct core {
     struct secret_key secret;
     int n_members; /* grows, and no member changes its place */
     struct member members[MEMBERS_MAX];
-    uint64_t roster; /* digest of: */
+    struct reform reform; /* the newest that the root has signed */
+    bool reform_served;   /* we held a lease when we heard of it */
+    uint64_t roster;      /* digest of: */
     size_t roster_len;
     uint8_t roster_text[ROSTER_MAX];
     struct core_settings set;
@@ -270,6 +273,8 @@ enum reject members_incarnation(struct core *c, const struct frame *f);
 void members_known(struct core *c);
 void members_recall(struct core *c);
 void members_keep(struct core *c);
+/* Has a quorum, ourselves included, been heard to know no newer generation of our store? */
+void members_vouch(struct core *c);
 enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *bytes, size_t n,
                          member_id from);
 bool peer_fresh(const struct core *c, int index, span within);
@@ -302,6 +307,16 @@ void version_drive(struct core *c);
 void roster_set(struct core *c, const struct roster_news *news);
 void roster_heard(struct core *c, int index, uint64_t digest);
 enum reject on_roster(struct core *c, const struct frame *f);
+
+/* ---- reform.c -------------------------------------------------------------------------------------------------- */
+void reform_hear(struct core *c, const struct roster_news *news);
+/* The root has named new voters, and their record has not reached us: ours counts no longer. */
+bool reform_awaited(const struct core *c);
+/* The decided record is a re-formation itself: nobody serves under it. */
+bool reform_in_force(const struct core *c);
+bool reform_holds(const struct core *c, const struct certificate *cert);
+/* It is decided here now, after `before`. */
+void reform_adopted(struct core *c, const struct record *before);
 
 /* ---- acceptor.c ------------------------------------------------------------------------------------------------ */
 void grant_consider(struct core *c, const struct frame *f, const struct heartbeat *h);

@@ -214,6 +214,8 @@ static void goal_standby(struct core *c, const struct record *r, struct pg_goal 
         g->kind = GOAL_DOWN; /* a primary of another term: before anything else */
     } else if (c->disk.dir != 0 && sealed_above(c) && s->phase != PG_ABSENT) {
         g->kind = GOAL_SEAL;
+    } else if (reform_in_force(c)) {
+        g->kind = GOAL_KEEP; /* a takeover comes, by seals */
     } else if (!c->vouched) {
         g->kind =
             GOAL_KEEP; /* a store that was rolled back may have forgotten a seal: nothing is followed on its word */

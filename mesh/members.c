@@ -75,7 +75,7 @@ void members_known(struct core *c)
 
 /* A store that was rolled back looks like any other to its owner; the others know better.  So nobody votes in a new
  * start before a quorum, itself included, was heard to know nothing newer of it. */
-static void vouch(struct core *c)
+void members_vouch(struct core *c)
 {
     const struct voters *v = &decided(c)->voters;
     uint32_t have = 0;
@@ -100,7 +100,7 @@ void members_recall(struct core *c)
         c->peers[i].counter = c->disk.known[k].counter;
         c->peers[i].nonce = c->disk.known[k].nonce;
     }
-    vouch(c); /* a single voter asks nobody */
+    members_vouch(c); /* a single voter asks nobody */
 }
 
 enum reject members_incarnation(struct core *c, const struct frame *f)
@@ -292,7 +292,7 @@ enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *b
     if (self)
         heard_of_self(c, self);
     epoch_find(c);
-    vouch(c);
+    members_vouch(c);
     roster_heard(c, member_index(c, f->origin), h.roster);
     round_see(c, h.promised);
     round_see(c, h.accepted);

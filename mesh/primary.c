@@ -30,7 +30,7 @@ bool lease_held(const struct core *c)
 {
     const struct hold *h = &c->hold;
     return is_primary(c) && h->term == decided(c)->term && h->confirmed && !released(c) && !below_seal(c) &&
-           !instant_is_never(h->until) && !instant_due_any(c->now, h->until);
+           !reform_awaited(c) && !instant_is_never(h->until) && !instant_due_any(c->now, h->until);
 }
 
 void hold_reset(struct core *c, bool confirmed)
@@ -99,7 +99,7 @@ void hold_own(struct core *c)
 static void lease_count(struct core *c)
 {
     struct hold *h = &c->hold;
-    if (!is_primary(c) || !h->confirmed || released(c) || below_seal(c)) {
+    if (!is_primary(c) || !h->confirmed || released(c) || below_seal(c) || reform_awaited(c)) {
         h->until = instant_never();
         return;
     }
@@ -304,8 +304,9 @@ static bool overtaken(const struct core *c)
         top = c->disk.sealed_for;
     for (int i = 0; i < c->n_members; i++) {
         const struct peer *p = &c->peers[i];
-        if (!peer_fresh(c, i, span_ms(c->set.lease_ms)))
-            continue;
+        if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) ||
+            ballot_epoch(p->beat.decided) != ballot_epoch(decided_ballot(c)))
+            continue; /* above a re-formation that we have yet to hear of, nothing of ours can rise */
         if (ballot_cmp(p->beat.promised, top) > 0)
             top = p->beat.promised;
         if (ballot_cmp(p->beat.sealed_for, top) > 0)
@@ -420,7 +421,8 @@ void primary_drive(struct core *c)
     }
     if (released(c)) {
         c->hold.asking = false;
-        if (instant_elapsed_most(c->now, c->hold.release_sent).ns > 2 * beat_interval(c).ns)
+        if (instant_elapsed_most(c->now, c->hold.release_sent).ns > 2 * beat_interval(c).ns &&
+            !reform_in_force(c)) /* released by the root's word */
             release_send(c);
         if (!MUTANT(RELEASE_NOT_FINAL))
             return;
@@ -435,7 +437,7 @@ void primary_drive(struct core *c)
     if (c->disk.released_term >= decided(c)->term)
         return;
     bool asked = c->hold.asking;
-    c->hold.asking = !c->hold.failing && !outvoted(c);
+    c->hold.asking = !c->hold.failing && !outvoted(c) && !reform_awaited(c);
     if (c->hold.asking && !asked)
         c->beat_now = true;
     lease_count(c);

@@ -29,6 +29,7 @@ void roster_set(struct core *c, const struct roster_news *news)
     if (news->len)
         memcpy(c->roster_text, news->text, news->len);
     c->beat_now = true;
+    reform_hear(c, news);
 }
 
 /* The other one lacks something that we have, or we something of its: each tells the other. */

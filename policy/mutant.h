@@ -50,6 +50,8 @@
     X(AMNESIAC_VOTES, "I7", "a voter that lost its store votes") \
     X(NO_INCARNATION_CHECK, "I7", "a rolled-back voter is not noticed") \
     X(NEXT_AT_ONCE, "I6", "an upgraded member speaks the next version before every member reads it") \
+    X(REFORM_IGNORED, "I1", "voters of old still count after the root has named others") \
+    X(REFORM_NO_WAIT, "I1", "voters named by the root take over at once") \
     X(GUARD_SLEEPS, "I9", "the guard ignores the deadline")
 
 enum mutant {

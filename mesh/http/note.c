@@ -112,14 +112,15 @@ int note_look(struct note_watch *w, const struct view *v, int64_t wall_us, struc
 bool note_event(const json_t *event, const char *cluster, const char *member, struct note *out)
 {
     static const char *const worth[] = {
-        "+primary-failing",   "+operator-needed", "+sync-empty", "+store-lost",
-        "+foreign-directory", "-switchover",      "fatal"};
+        "+primary-failing",   "+operator-needed", "+sync-empty",  "+store-lost",
+        "+foreign-directory", "-switchover",      "+split-found", "fatal"};
     const char *name = json_text(event, "name");
     for (size_t i = 0; i < sizeof worth / sizeof worth[0]; i++) {
         if (strcmp(name, worth[i]) != 0)
             continue;
         *out = (struct note){.kind = NOTE_EVENT,
-                             .severity = severity_of(NOTE_EVENT),
+                             .severity =
+                                 strcmp(name, "+split-found") == 0 ? "critical" : severity_of(NOTE_EVENT),
                              .at_us = json_number(event, "at_us", 0),
                              .term = (uint64_t)json_number(event, "term", 0)};
         snprintf(out->key, sizeof out->key, "pgmesh/%s/%s/%s/%llu", cluster, member, name,

@@ -48,10 +48,10 @@ static void decided_effect(struct station *s, const struct effect *e)
 
 static void event_effect(struct station *s, const struct effect *e)
 {
-    static const char *const alarming[] = {"+store-lost",       "+primary-failing", "+lease-longer",
-                                           "+operator-needed",  "+sync-empty",      "+would-takeover",
-                                           "+foreign-directory"};
-    enum log_level level = LOG_LEVEL_INFO;
+    static const char *const alarming[] = {"+store-lost",        "+primary-failing", "+lease-longer",
+                                           "+operator-needed",   "+sync-empty",      "+would-takeover",
+                                           "+foreign-directory", "+superseded"};
+    enum log_level level = strcmp(e->name, "+split-found") == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
     for (size_t i = 0; i < sizeof alarming / sizeof alarming[0]; i++)
         if (strcmp(e->name, alarming[i]) == 0)
             level = LOG_LEVEL_WARNING;

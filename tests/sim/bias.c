@@ -56,6 +56,8 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_AMNESIAC_VOTES, ONLY, .weight = {[FAULT_STORE_LOST] = 60, [FAULT_HOST_CRASH] = 30, [FAULT_CMD_READMIT] = 50, CUTS}},
     {.mutant = MUTANT_NO_INCARNATION_CHECK, ONLY, .weight = {[FAULT_ROLLBACK] = 60, [FAULT_HOST_CRASH] = 30, CUTS}},
     {.mutant = MUTANT_NEXT_AT_ONCE, .directed = plan_rolling_upgrade},
+    {.mutant = MUTANT_REFORM_IGNORED, .directed = plan_majority_lost},
+    {.mutant = MUTANT_REFORM_NO_WAIT, .databases = 3, .witnesses = 2, .directed = plan_recover_early},
     {.mutant = MUTANT_GUARD_SLEEPS, ONLY, .weight = {[FAULT_CUT_MEMBER] = 50, [FAULT_PAUSE_AGENT] = 50}},
 };
 // clang-format on

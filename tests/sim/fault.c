@@ -252,6 +252,7 @@ static bool command(struct world *w, const struct fault *f)
     case FAULT_CMD_VOTE_GIVE: operator_command(w, via, COMMAND_VOTE_GIVE, target, false); return true;
     case FAULT_CMD_VOTE_TAKE: operator_command(w, via, COMMAND_VOTE_TAKE, target, false); return true;
     case FAULT_CMD_REMOVE: operator_command(w, via, COMMAND_MEMBER_REMOVE, target, false); return true;
+    case FAULT_CMD_RECOVER: operator_recover(w, f->who >= 0 && f->who < w->n ? f->who : via); return true;
     case FAULT_FORGE: operator_forge(w, f->who); return true;
     case FAULT_TWO_STEPS: operator_two_steps(w); return true;
     default: return false;
@@ -355,6 +356,7 @@ static void begin(struct world *w, int index, int moment)
     case FAULT_CMD_VOTE_GIVE:
     case FAULT_CMD_VOTE_TAKE:
     case FAULT_CMD_REMOVE:
+    case FAULT_CMD_RECOVER:
     case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_COUNT: break;
@@ -460,6 +462,7 @@ void fault_heal(struct world *w, int index)
     case FAULT_CMD_VOTE_GIVE:
     case FAULT_CMD_VOTE_TAKE:
     case FAULT_CMD_REMOVE:
+    case FAULT_CMD_RECOVER:
     case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_GUARD_CRASH:

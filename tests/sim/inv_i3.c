@@ -174,12 +174,25 @@ void inv_i3_frame(struct world *w, int i, const struct frame *f)
     }
 }
 
+/* The root's word: decided as it stands. */
+void inv_i3_reformed(struct world *w, const struct certificate *c)
+{
+    uint8_t hash[HASH_SIZE];
+    struct decided *d = inv_i3_entry(w, c->proposal.ballot);
+    record_hash(hash, &c->proposal.record);
+    memcpy(d->hash, hash, sizeof d->hash);
+    d->known = d->shown = true;
+    d->record = c->proposal.record;
+    memset(d->why, 0, sizeof *d->why);
+    decide(w, d);
+}
+
 /* A certificate that somebody shows: it counts as what it claims only if it verifies. */
 void inv_i3_certificate(struct world *w, int i, const struct certificate *c)
 {
     const char *why = "";
     if (c->n_accepted == 0)
-        return; /* the first record */
+        return; /* the first record, or the root's word */
     struct decided *d = inv_i3_entry(w, c->proposal.ballot);
     if (!d->shown) {
         if (!inv_i4_verifies(w, c, &why))

@@ -63,6 +63,7 @@ static bool lasting(enum fault_kind k)
     case FAULT_CMD_VOTE_GIVE:
     case FAULT_CMD_VOTE_TAKE:
     case FAULT_CMD_REMOVE:
+    case FAULT_CMD_RECOVER:
     case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_GUARD_CRASH: return false;

@@ -230,3 +230,48 @@ void plan_rolling_upgrade(struct world *w)
     }
     w->healed_at = MS(ms) + MS(500);
 }
+
+/* A majority of the voters is lost at once; an operator re-forms the voters with those who are left; then the dead come back
+ * after all, one by one, where they reach the others.  Sometimes another fault meets the recovery, or one of those left dies
+ * after it. */
+void plan_majority_lost(struct world *w)
+{
+    int voters = w->n_databases + w->n_witnesses, dead[SIM_MEMBERS], n = voters / 2 + 1, left = -1;
+    for (int i = 0; i < voters; i++)
+        dead[i] = i;
+    for (int i = 0; i < voters - 1; i++) {
+        int k = i + (int)rng_below(&w->rng, (uint32_t)(voters - i)), t = dead[i];
+        dead[i] = dead[k];
+        dead[k] = t;
+    }
+    n += voters > 3 && n < voters - 1 && rng_chance(&w->rng, 300);
+    int back = 4500;
+    for (int i = 0; i < n; i++) {
+        add(w, at(w, FAULT_HOST_CRASH, dead[i], 1500, rng_chance(&w->rng, 700) ? 3 : 400, back));
+        back += 1000 + (int)rng_below(&w->rng, 600);
+    }
+    left = dead[n + (int)rng_below(&w->rng, (uint32_t)(voters - n))];
+    add(w, at(w, FAULT_CMD_RECOVER, left, 1950, 1200, 0));
+    if (rng_chance(&w->rng, 200))
+        add(w, at(w, FAULT_CMD_RECOVER, left, 3300, 800, 0));
+    if (rng_chance(&w->rng, 300))
+        add(w, at(w, FAULT_AGENT_CRASH, left, 1950, 2000, 5 + (int)rng_below(&w->rng, 120)));
+    if (rng_chance(&w->rng, 300))
+        add(w, at(w, FAULT_PG_CRASH, 0, 4000, 4000, 0));
+    w->healed_at = MS(1900 + back);
+}
+
+/* A standby is cut off, and has long stopped granting; then all but it and the primary are lost, and the operator goes to it
+ * at once: the primary, which nobody reaches, holds a lease that those lost have granted. */
+void plan_recover_early(struct world *w)
+{
+    int left = 1 + (int)rng_below(&w->rng, 2);
+    struct fault f = at(w, FAULT_CUT_MEMBER, left, 1000, 100, 6000);
+    f.arg = 1;
+    add(w, f);
+    for (int i = 1; i < w->n_databases + w->n_witnesses; i++)
+        if (i != left)
+            add(w, at(w, FAULT_HOST_CRASH, i, 2000, 5, 6500 + 1500 * i));
+    add(w, at(w, FAULT_CMD_RECOVER, left, 2010, 60, 0));
+    w->healed_at = SECONDS(16) + MS(200);
+}

@@ -32,6 +32,7 @@ enum {
     SIM_HELD = 24,  /* frames kept by a cut link, to arrive late after the heal */
     SIM_COPIES = 8, /* older copies of a store, for rollbacks */
     SIM_DECIDED = 400,
+    SIM_ROSTER = 64,
     SIM_CLIENTS = 2, /* per primary */
     SIM_REPLAY_RING = 32,
 };
@@ -269,6 +270,8 @@ struct sim_member {
     /* what the invariants keep about it */
     bool amnesiac; /* lost its store, not admitted again yet */
     bool rolled_back;
+    bool roster_told; /* in the step that runs */
+    uint8_t roster_text[SIM_ROSTER];
     bool dir_lost, ever_lost; /* its data: at this moment; at any time in this seed */
     uint32_t lost_epoch;
     struct ballot sealed_for; /* highest SEALED that left this member */
@@ -316,24 +319,23 @@ struct packet {
     X(PG_HANG, "disk-hang") \
     X(CUT_MEMBER, "cut-member") \
     X(CUT_PAIR, "cut-pair") \
-    X(CUT_ONE_WAY, "cut-one-way") X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") \
-        X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") \
-            X(SLOW_NET, "slow-net") X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") \
-                X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") \
-                    X(DATA_LOST, "data-lost") X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") \
-                        X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
-                            X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") X(STRAY_TIMELINE, "stray-timeline") \
-                                X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
-                                    X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
-                                        X(CMD_FAILOVER_LOSS, "failover-with-loss") X(CMD_READMIT, "readmit") \
-                                            X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") \
-                                                X(CMD_STRICT, "strict") X(CMD_DATABASE_ADD, "database-add") \
-                                                    X(CMD_VOTE_GIVE, "vote-on") X(CMD_VOTE_TAKE, "vote-off") \
-                                                        X(CMD_REMOVE, "member-remove") X(FORGE, "forge") \
-                                                            X(TWO_STEPS, "two-steps") \
-                                                                X(GUARD_CRASH, "guard-crash") \
-                                                                    X(TWIN, "twin") X(UPGRADE, "upgrade") \
-                                                                        X(DOWNGRADE, "downgrade")
+    X(CUT_ONE_WAY, "cut-one-way") \
+    X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X( \
+        CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
+        X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
+            X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
+                X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") \
+                    X(SLOW_REPLAY, "slow-replay") X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
+                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
+                            X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
+                                X(CMD_FAILOVER_LOSS, "failover-with-loss") X(CMD_READMIT, "readmit") \
+                                    X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") X(CMD_STRICT, "strict") \
+                                        X(CMD_DATABASE_ADD, "database-add") X(CMD_VOTE_GIVE, "vote-on") \
+                                            X(CMD_VOTE_TAKE, "vote-off") X(CMD_REMOVE, "member-remove") \
+                                                X(CMD_RECOVER, "recover") X(FORGE, "forge") \
+                                                    X(TWO_STEPS, "two-steps") X(GUARD_CRASH, "guard-crash") \
+                                                        X(TWIN, "twin") X(UPGRADE, "upgrade") \
+                                                            X(DOWNGRADE, "downgrade")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -407,6 +409,7 @@ struct world {
     member_id operator_id;
     struct secret_key operator_secret;
     uint64_t command_seq;
+    struct reform reform; /* the newest that the root has signed */
     struct cluster_id cluster;
     struct record first;
     uint64_t system_id;
@@ -534,6 +537,8 @@ void plan_forged_voters(struct world *w);
 void plan_sealed_alone(struct world *w);
 void plan_restart_in_init(struct world *w);
 void plan_rolling_upgrade(struct world *w);
+void plan_majority_lost(struct world *w);
+void plan_recover_early(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);
@@ -626,6 +631,7 @@ void inv_i2_ready(struct world *w, int i);
 void inv_i2_forgive(struct world *w, int i);
 void inv_i3_frame(struct world *w, int i, const struct frame *f);
 void inv_i3_certificate(struct world *w, int i, const struct certificate *c);
+void inv_i3_reformed(struct world *w, const struct certificate *c);
 struct decided *inv_i3_entry(struct world *w, struct ballot b);
 void inv_i4_promotion(struct world *w, int i, const struct pg_goal *goal);
 bool inv_i4_verifies(struct world *w, const struct certificate *c, const char **why);
@@ -654,6 +660,10 @@ void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
 int scenario_file(struct world *w, const char *path, bool update);
 int scenario_dir(struct world *w, const char *dir, bool update);
 void operator_two_steps(struct world *w);
+/* recover.c */
+void operator_recover(struct world *w, int via);
+void recover_told(struct world *w, int i, const uint8_t *bytes, size_t n);
+void recover_take(struct world *w, int i);
 void operator_forge(struct world *w, int i);
 void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss);
 

@@ -202,7 +202,7 @@ static void perform(struct world *w, int i)
             hand_goal(w, i, &e->goal);
             break;
         case EFFECT_SYNC: hand_sync(w, i, &e->sync); break;
-        case EFFECT_ROSTER: break;
+        case EFFECT_ROSTER: recover_told(w, i, e->bytes, e->len); break;
         case EFFECT_ROUTE: m->route = e->route.primary; break;
         case EFFECT_DECIDED: effect_decided(w, i, e); break;
         case EFFECT_EVENT: TELL(w, "%s: %s %s", world_name(w, i), e->name, e->text); break;
@@ -254,6 +254,8 @@ static void step(struct world *w, int i, struct event *e)
     programs[m->program].step(m->core, e, fx);
     perform(w, i);
     arm(w, i);
+    if (m->roster_told)
+        recover_take(w, i);
 }
 
 void world_step_member(struct world *w, int i, struct event *e)
@@ -524,6 +526,7 @@ void world_begin(struct world *w, uint64_t seed, bool trace, FILE *out)
     twin_reset();
     net_reset(w);
     inv_reset(w);
+    memset(&w->reform, 0, sizeof w->reform);
 }
 
 void world_start_members(struct world *w)

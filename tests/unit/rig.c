@@ -315,6 +315,11 @@ void rig_sample(struct rig *r)
     step(r, &(struct event){.kind = EVENT_SAMPLE, .sample = &r->pg});
 }
 
+void rig_roster(struct rig *r, const struct roster_news *news)
+{
+    step(r, &(struct event){.kind = EVENT_ROSTER, .roster = news});
+}
+
 void rig_packet(struct rig *r, member_id link, const uint8_t *bytes, size_t len)
 {
     step(r, &(struct event){.kind = EVENT_PACKET, .from = link, .bytes = bytes, .len = len});

@@ -95,6 +95,7 @@ struct rig *rig_running_with(member_id self, void (*edit)(struct durable *d));
 void rig_clear(struct rig *r);
 void rig_tick(struct rig *r);
 void rig_sample(struct rig *r);
+void rig_roster(struct rig *r, const struct roster_news *news);
 /* `ms` of time: a tick each 10 ms, heartbeats of all that are alive each 50 ms. */
 void rig_run(struct rig *r, int ms);
 /* Those that vote answer what the core proposed. */
