@@ -24,6 +24,7 @@ WERROR       ?= 1
 PREFIX       ?= /usr/local
 BINDIR       ?= $(PREFIX)/bin
 DOCDIR       ?= $(PREFIX)/share/doc/pgmesh
+SHAREDIR     ?= $(PREFIX)/share/pgmesh
 MANDIR       ?= $(PREFIX)/share/man
 BASHDIR      ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR       ?= $(PREFIX)/share/zsh/site-functions
@@ -72,7 +73,7 @@ object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 # msgpack-c is called msgpack on Debian 12 and EPEL 9, msgpack-c on later systems.
 MSGPACK := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 
-NEEDED := libzmq libsodium libpq jansson libmicrohttpd libcurl $(MSGPACK)
+NEEDED := libzmq libsodium libpq jansson libmicrohttpd gnutls libcurl $(MSGPACK)
 
 cflags_of = $(shell pkg-config --cflags $(1) 2>/dev/null)
 libs_of   = $(shell pkg-config --libs $(1) 2>/dev/null)
@@ -81,8 +82,8 @@ MSGPACK_LIBS := $(call libs_of,$(MSGPACK))
 MESH_CFLAGS  := $(call cflags_of,libsodium $(MSGPACK))
 IO_CFLAGS    := $(call cflags_of,libzmq libsodium jansson)
 IO_LIBS      := $(call libs_of,libzmq libsodium jansson $(MSGPACK))
-HTTP_CFLAGS  := $(call cflags_of,libmicrohttpd libcurl)
-HTTP_LIBS    := $(call libs_of,libmicrohttpd libcurl)
+HTTP_CFLAGS  := $(call cflags_of,libmicrohttpd gnutls libcurl)
+HTTP_LIBS    := $(call libs_of,libmicrohttpd gnutls libcurl)
 PQ_CFLAGS    := $(call cflags_of,libpq)
 PQ_LIBS      := $(call libs_of,libpq)
 CHECK_CFLAGS := $(call cflags_of,check)
@@ -361,11 +362,14 @@ format: ## clang-format over all C sources
 	$(Q)packaging/install-deps.sh format
 	$(Q)find policy mesh node witness tests -name '*.[ch]' | xargs -r clang-format -i
 
+# What others read: Prometheus, Grafana, HAProxy, PgBouncer.
+SHARED = $(patsubst packaging/%,%,$(wildcard packaging/prometheus/*.yml packaging/grafana/*.json packaging/haproxy/* packaging/pgbouncer/*))
 install: all man ## into DESTDIR, below PREFIX
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
 	install -m 755 $(PROGRAMS:%=$(B)/%) packaging/pgmesh-member $(DESTDIR)$(BINDIR)
 	install -m 644 LICENSE $(DESTDIR)$(DOCDIR)
 	for page in $(B)/man/*.[1-8]; do install -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+	for file in $(SHARED); do install -D -m 644 packaging/$$file $(DESTDIR)$(SHAREDIR)/$$file || exit 1; done
 	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR)
 	$(B)/pgmesh completion bash >$(DESTDIR)$(BASHDIR)/pgmesh
 	$(B)/pgmesh completion zsh >$(DESTDIR)$(ZSHDIR)/_pgmesh

@@ -10,7 +10,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config libpq-dev libzmq3-dev libsodium-dev libmsgpack-dev libjansson-dev
-       libmicrohttpd-dev libcurl4-gnutls-dev)
+       libmicrohttpd-dev libgnutls28-dev libcurl4-gnutls-dev)
 demo=(postgresql-15 curl iproute2 iptables jq procps util-linux)
 check=(check spin prometheus openssl)
 # What applications are routed by; arping announces a virtual address.

@@ -72,7 +72,7 @@ includes() {
             name = substr($0, RSTART + 1, RLENGTH - 2)
             sodium  = (name ~ /^sodium(\.h$|\/)/)
             msgpack = (name ~ /^msgpack(\.h$|\/)/)
-            http    = (name ~ /^(microhttpd|curl\/.*)\.h$/)
+            http    = (name ~ /^(microhttpd|gnutls\/.*|curl\/.*)\.h$/)
             libpq   = (name ~ /^(postgresql\/.*|libpq-.*|libpq\/.*|pg_config.*|postgres_ext\.h)$/)
             if (libpq && FILENAME !~ /^node\/pg_[^\/]*$/)
                 wrong("only node/pg_* may name libpq")
@@ -201,6 +201,7 @@ reported|mesh/http/planted.c|#include "mesh/inspect/planted.h"
 reported|mesh/http/planted.c|#include <sodium.h>
 reported|mesh/inspect/planted.c|#include "mesh/http/planted.h"
 reported|node/planted.c|#include <microhttpd.h>
+reported|mesh/io/planted.c|#include <gnutls/gnutls.h>
 reported|node/planted.c|#include "tests/sim/planted.h"
 silent|policy/planted.c|#include <stdint.h>
 silent|policy/planted.c|#include <stdio.h>

@@ -2,6 +2,7 @@
 #include "mesh/http/exchange.h"
 
 #include "mesh/http/answer.h"
+#include "mesh/http/client_cert.h"
 #include "mesh/io/log.h"
 
 #include <jansson.h>
@@ -12,13 +13,39 @@
 
 /* ---- who may ----------------------------------------------------------------------------------------------------------- */
 
-static void find_user(struct exchange *x)
+static const char *header_of(const struct exchange *x, const char *name)
 {
-    const char *header = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Authorization"),
-               *token = token_of_header(header);
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+/* Who shows a client certificate that counts; NULL, and perhaps why it does not. */
+static const struct token *by_certificate(struct exchange *x, const char **why)
+{
+    struct http *h = x->server->http;
+    char name[NAME_SIZE];
+    const union MHD_ConnectionInfo *tls =
+        h->client_certificates ? MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+                               : NULL;
+    enum client_cert shown = tls != NULL && tls->tls_session != NULL
+                                 ? client_cert_look(tls->tls_session, name, why)
+                                 : CLIENT_CERT_NONE;
+    const struct token *user = shown == CLIENT_CERT_GOOD ? token_of_certificate(&h->tokens, name) : NULL;
+    if (shown == CLIENT_CERT_GOOD && user == NULL)
+        *why = "the file of tokens has no line for the certificate's name";
+    h->counters.refused_token += *why != NULL;
+    return user;
+}
+
+/* A token says more than a certificate: it is shown on purpose.  `why` says what is wrong with what was shown. */
+static void find_user(struct exchange *x, const char **why)
+{
+    const char *header = header_of(x, "Authorization"), *token = token_of_header(header);
+    if (header == NULL) {
+        x->request.user = by_certificate(x, why);
+        return;
+    }
     x->request.user = token != NULL ? token_find(&x->server->http->tokens, token) : NULL;
-    if (header != NULL && x->request.user == NULL)
-        x->server->http->counters.refused_token++;
+    x->server->http->counters.refused_token += x->request.user == NULL;
 }
 
 static bool refuse_token(struct exchange *x, const char *what)
@@ -26,14 +53,31 @@ static bool refuse_token(struct exchange *x, const char *what)
     if (x->request.method == METHOD_POST)
         log_event(LOG_LEVEL_WARNING, "http-refused", "%s %s from %s: %s", "POST", x->route->path, x->peer,
                   what);
-    answer_error(
-        &x->reply, 401, "unauthorized", what, "The header \"Authorization: Bearer TOKEN\" is wanted.",
-        "Tokens are made with \"pgmesh-http --make-token NAME:ROLE\" and listed in the file that http_tokens "
-        "names.");
+    answer_error(&x->reply, 401, "unauthorized", what,
+                 x->server->http->client_certificates
+                     ? "The header \"Authorization: Bearer TOKEN\" is wanted, or a client certificate."
+                     : "The header \"Authorization: Bearer TOKEN\" is wanted.",
+                 "Tokens are made with \"pgmesh-http --make-token NAME:ROLE\" and listed in the file that "
+                 "http_tokens names.");
     return false;
 }
 
-static bool may(struct exchange *x)
+/* A browser shows its certificate whatever page makes it ask; it always says that one did. */
+static bool by_a_page(const struct exchange *x)
+{
+    return x->request.user != NULL && x->request.user->certificate && x->request.method == METHOD_POST &&
+           (header_of(x, "Origin") != NULL || header_of(x, "Sec-Fetch-Site") != NULL);
+}
+
+static bool refuse_role(struct exchange *x, const char *fact, const char *detail, const char *hint)
+{
+    x->server->http->counters.refused_role++;
+    answer_error(&x->reply, 403, "permission", fact, detail, hint);
+    return false;
+}
+
+/* `why`: what is wrong with what was shown, or NULL. */
+static bool may(struct exchange *x, const char *why)
 {
     static const enum token_role least[] = {[ACCESS_OPEN] = TOKEN_NOBODY,
                                             [ACCESS_READ] = TOKEN_NOBODY,
@@ -47,22 +91,23 @@ static bool may(struct exchange *x)
     enum token_role role = x->request.user != NULL ? x->request.user->role : TOKEN_NOBODY;
     if (least[access] == TOKEN_NOBODY)
         return true;
-    if (!h->tls && !x->local) {
-        h->counters.refused_role++;
-        answer_error(&x->reply, 403, "permission", "a token is accepted over TLS only, or from this host",
-                     "It would cross the network readable to all.", "Set http_tls_cert and http_tls_key.");
-        return false;
-    }
+    if (!h->tls && !x->local)
+        return refuse_role(x, "a token is accepted over TLS only, or from this host",
+                           "It would cross the network readable to all.",
+                           "Set http_tls_cert and http_tls_key.");
     if (role == TOKEN_NOBODY)
-        return refuse_token(x, "no valid token was shown");
+        return refuse_token(x, why != NULL ? why : "no valid token was shown");
+    if (by_a_page(x))
+        return refuse_role(x, "an order by certificate is not taken from a browser",
+                           "A page of others could give it in your name.", "Use a program, or a token.");
     if (role >= least[access])
         return true;
-    h->counters.refused_role++;
     log_event(LOG_LEVEL_WARNING, "http-refused", "%s from %s: %s is %s only", x->route->path, x->peer,
               x->request.user->name, token_role_name(role));
-    answer_error(&x->reply, 403, "permission", "this token's role does not allow that", token_role_name(role),
-                 "The line in the file of tokens names the role.");
-    return false;
+    return refuse_role(x,
+                       x->request.user->certificate ? "this certificate's role does not allow that"
+                                                    : "this token's role does not allow that",
+                       token_role_name(role), "The line in the file of tokens names the role.");
 }
 
 /* ---- what is asked ----------------------------------------------------------------------------------------------------- */
@@ -133,8 +178,9 @@ bool exchange_judge(struct exchange *x)
                      x->route->methods & METHOD_POST ? "It takes POST." : "It takes GET, HEAD and OPTIONS.");
         return false;
     }
-    find_user(x);
-    return may(x) && read_body(x) &&
+    const char *why = NULL;
+    find_user(x, &why);
+    return may(x, why) && read_body(x) &&
            MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, take_argument, x) >= 0 &&
            x->reply.status == 0;
 }

@@ -7,7 +7,7 @@
  *   watch      each database over time, looked at once a second
  *   route      which path is answered by what, and who may ask
  *   answer     the documents; metrics: the text for Prometheus; page and openapi: fixed texts
- *   token      who somebody is
+ *   token      who somebody is; client_cert: by a certificate
  *   order      an operator's order, signed here with the operator's key, carried to the member
  *   guest      the connections: how many, how slow; exchange: one request; server: the loop, libmicrohttpd
  *   note       what is worth telling others of, and in which words: pure; hook: posts it
@@ -37,7 +37,7 @@ struct http {
     const struct cluster_member *operator; /* NULL: no operator's key, so nothing can be ordered */
     struct key key;                        /* the operator's */
     struct tokens tokens;
-    bool tls;
+    bool tls, client_certificates;
     struct member_line *line;
     struct snapshot snapshot;
     struct watch watch;

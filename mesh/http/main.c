@@ -3,6 +3,7 @@
  *   parent   reads configuration and keys, binds the ports, then only dials the member's control socket (dial.h)
  *   child    becomes http_user and serves (server.h); knows keys and tokens, can open no file that matters */
 #define _GNU_SOURCE
+#include "mesh/http/client_cert.h"
 #include "mesh/http/dial.h"
 #include "mesh/http/server.h"
 #include "mesh/io/command_sign.h"
@@ -94,9 +95,28 @@ static bool read_arguments(int argc, char **argv, struct arguments *a, int *stat
 
 /* ---- what is served, and with which keys --------------------------------------------------------------------------- */
 
+static bool read_client_ca(const struct config *c, struct server_options *o, struct problem *err)
+{
+    size_t n;
+    if (c->http_client_ca[0] == '\0')
+        return true;
+    o->client_ca = file_read(c->http_client_ca, FILE_TEXT, FILE_TEXT_MAX, &n, err);
+    if (o->client_ca == NULL)
+        return false;
+    o->http->client_certificates = true;
+    if (client_cert_authorities(o->client_ca))
+        return true;
+    problem_fact(err, "\"%s\" holds no certificate of an authority", c->http_client_ca);
+    return problem_hint(err, "It is PEM: -----BEGIN CERTIFICATE-----");
+}
+
 static bool read_tls(const struct config *c, struct server_options *o, struct problem *err)
 {
     size_t n;
+    if (c->http_tls_cert[0] == '\0' && c->http_client_ca[0] != '\0') {
+        problem_fact(err, "%s: http_client_ca is set, and there is no TLS", c->file);
+        return problem_hint(err, "Set http_tls_cert and http_tls_key as well.");
+    }
     if (c->http_tls_cert[0] == '\0' && c->http_tls_key[0] == '\0')
         return true;
     if (c->http_tls_cert[0] == '\0' || c->http_tls_key[0] == '\0') {
@@ -108,7 +128,7 @@ static bool read_tls(const struct config *c, struct server_options *o, struct pr
     o->tls_key = o->tls_cert != NULL
                      ? file_read(c->http_tls_key, FILE_TEXT | FILE_SECRET, FILE_TEXT_MAX, &n, err)
                      : NULL;
-    return o->tls_key != NULL;
+    return o->tls_key != NULL && read_client_ca(c, o, err);
 }
 
 static bool read_operator(const struct config *c, struct http *h, struct problem *err)
@@ -209,6 +229,7 @@ static void wipe(struct server_options *o)
         keys_wipe(o->tls_key, strlen(o->tls_key));
     free(o->tls_cert);
     free(o->tls_key);
+    free(o->client_ca);
 }
 
 /* Would a start with what stands in the files now succeed?  Asked of another process: ours goes on if not. */

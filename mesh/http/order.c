@@ -207,8 +207,8 @@ static bool begin(struct http *h, const struct request *r, struct reply *out, co
     o->command = *c;
     o->tries = 0;
     o->progress = json_array();
-    snprintf(o->who, sizeof o->who, "%s (%s) from %s", r->user->name, token_role_name(r->user->role),
-             r->peer);
+    snprintf(o->who, sizeof o->who, "%s (%s%s) from %s", r->user->name, token_role_name(r->user->role),
+             r->user->certificate ? ", by certificate" : "", r->peer);
     snprintf(o->deed, sizeof o->deed, "%s%s%s", deed, c->target != MEMBER_NONE ? " " : "",
              c->target != MEMBER_NONE ? cluster_member_name(h->cluster, c->target) : "");
     h->counters.orders++;

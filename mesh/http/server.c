@@ -364,6 +364,7 @@ static bool start(struct server *s, const struct server_options *o)
         {MHD_OPTION_HTTPS_MEM_CERT, 0, o->tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, o->tls_key},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {o->client_ca != NULL ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, o->client_ca},
         {MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
                      (o->tls_cert != NULL ? MHD_USE_TLS : 0);
@@ -372,7 +373,7 @@ static bool start(struct server *s, const struct server_options *o)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->guests.limit + 8, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, 30u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, o->tls_cert != NULL ? tls : &tls[3], MHD_OPTION_END);
+        MHD_OPTION_ARRAY, o->tls_cert != NULL ? tls : &tls[4], MHD_OPTION_END);
     return s->daemon != NULL;
 }
 

@@ -20,6 +20,7 @@ struct server_options {
     int n_listening;
     int listening[ADDRESSES_MAX];
     char *tls_cert, *tls_key; /* PEM; NULL: without TLS */
+    char *client_ca;          /* PEM; NULL: no client certificates */
 };
 
 /* Until the channel closes.  Returns an exit status. */

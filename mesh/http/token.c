@@ -44,10 +44,12 @@ static bool parse_line(struct tokens *tokens, const char *line, size_t n)
         return false;
     struct token *t = &tokens->of[tokens->n];
     size_t who = (size_t)(colon - line);
-    if (!parse_who(t, line, who) || !hex_get(t->hash, sizeof t->hash, colon + 1, n - who - 1))
+    t->certificate = n - who - 1 == 4 && strncmp(colon + 1, "cert", 4) == 0;
+    if (!parse_who(t, line, who) ||
+        (!t->certificate && !hex_get(t->hash, sizeof t->hash, colon + 1, n - who - 1)))
         return false;
     for (int i = 0; i < tokens->n; i++)
-        if (strcmp(tokens->of[i].name, t->name) == 0)
+        if (strcmp(tokens->of[i].name, t->name) == 0 && tokens->of[i].certificate == t->certificate)
             return false;
     tokens->n++;
     return true;
@@ -69,8 +71,8 @@ bool token_parse(const char *text, const char *path, struct tokens *tokens, stru
             problem_fact(err, "%s:%d: not a token", path, number);
             problem_detail(
                 err,
-                "A line is NAME:ROLE:HASH, with each name once, at most %d of them; the role is viewer, "
-                "operator or admin, the hash is SHA-256 in 64 hex digits.",
+                "A line is NAME:ROLE:HASH, or NAME:ROLE:cert for a client certificate, with each name once, at "
+                "most %d of them; the role is viewer, operator or admin, the hash is SHA-256 in 64 hex digits.",
                 TOKENS_MAX);
             return problem_hint(err, "\"pgmesh-http --make-token NAME:ROLE\" makes one.");
         }
@@ -99,9 +101,17 @@ const struct token *token_find(const struct tokens *tokens, const char *token)
         return NULL;
     keys_sha256(hash, token, n);
     for (int i = 0; i < tokens->n; i++)
-        if (keys_equal(hash, tokens->of[i].hash, sizeof hash))
+        if (keys_equal(hash, tokens->of[i].hash, sizeof hash) && !tokens->of[i].certificate)
             found = &tokens->of[i];
     return found;
+}
+
+const struct token *token_of_certificate(const struct tokens *tokens, const char *name)
+{
+    for (int i = 0; i < tokens->n; i++)
+        if (tokens->of[i].certificate && strcmp(tokens->of[i].name, name) == 0)
+            return &tokens->of[i];
+    return NULL;
 }
 
 const char *token_of_header(const char *header)

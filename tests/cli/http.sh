@@ -217,6 +217,32 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 chmod 644 tls.key
 { echo "http_listen = $net.3:8443"; echo "http_tls_cert = $PWD/tls.crt"; echo "http_tls_key = $PWD/tls.key"; echo "http_read = token"
     echo "http_tokens = $PWD/tokens"; echo "http_operator_key = $PWD/orders/operator/operator.key"; } >>orders/wit2/node.conf
+# Whom an authority of ours certified; the purposes, the days, the authority, the subject.
+authority() { # name
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" -keyout "$1.key" -out "$1.crt" 2>/dev/null
+}
+certify() { # file, subject, authority, purpose, days
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" -keyout "$1.key" -out "$1.csr" 2>/dev/null &&
+        openssl x509 -req -in "$1.csr" -CA "$3.crt" -CAkey "$3.key" -set_serial "0x$(openssl rand -hex 8)" -days "$5" \
+            -extfile <(echo "extendedKeyUsage=$4") -out "$1.crt" 2>/dev/null
+}
+authority people && authority strangers
+certify carl /CN=carl people clientAuth 2
+certify viola /CN=viola people clientAuth 2
+certify nobody /CN=nobody people clientAuth 2
+certify forged /CN=carl strangers clientAuth 2
+certify server /CN=carl people serverAuth 2
+certify expired /CN=carl people clientAuth -1
+certify double /CN=carl/CN=viola people clientAuth 2
+printf 'carl:operator:cert\nviola:viewer:cert\n' >>tokens
+sed '/^http_tls/d' orders/wit2/node.conf >orders/wit2/plain.conf
+echo "http_client_ca = $PWD/people.crt" >>orders/wit2/plain.conf
+complains 'client certificates without TLS' 'there is no TLS' 78 --config orders/wit2/plain.conf --check
+sed "s,^http_tls_cert.*,&\nhttp_client_ca = $PWD/tls.key," orders/wit2/node.conf >orders/wit2/noca.conf
+chmod 600 tls.key
+complains 'authorities that are none' 'no certificate of an authority' 78 --config orders/wit2/noca.conf --check
+chmod 644 tls.key
+echo "http_client_ca = $PWD/people.crt" >>orders/wit2/node.conf
 complains 'a TLS key that others can read' 'tls.key' 78 --config orders/wit2/node.conf --check
 chmod 600 tls.key
 "$http" --config orders/wit2/node.conf >https.log 2>&1 &
@@ -236,3 +262,26 @@ for i in $(seq 300); do exec {fd}<>"/dev/tcp/$net.3/8443" && slow+=("$fd") && pr
 is 'handshakes that never end keep nobody out' 200 --cacert tls.crt "$url/health"
 for fd in "${slow[@]}"; do exec {fd}>&-; done
 is 'and it is still there' 200 --cacert tls.crt "$url/health"
+
+# Client certificates: who is certified, and listed, needs no token.
+by() { # what, status, whose certificate, curl's arguments...
+    is "$1" "$2" --cacert tls.crt --cert "$3.crt" --key "$3.key" "${@:4}"
+}
+by 'a certificate of one who is listed' 200 viola "$url/status"
+by 'and orders as its role may: not' 403 viola -d '{}' "$url/pause"
+by 'an order by certificate reaches the members' 503 carl -d '{"reason":"test"}' "$url/pause"
+by 'an operator is no admin' 403 carl -d '{}' "$url/failover/trigger"
+by 'a certificate of one who is not listed' 401 nobody -d '{}' "$url/pause"
+verdict 'and it is said why' says '.error.message | test("no line for")'
+by "another authority's certificate" 401 forged -d '{}' "$url/pause"
+by 'health is open to it all the same' 200 forged "$url/liveness"
+by 'a certificate of a server' 401 server -d '{}' "$url/pause"
+by 'one that has expired' 401 expired -d '{}' "$url/pause"
+verdict 'and it is said so' says '.error.message | test("expired")'
+by 'one with two names' 401 double -d '{}' "$url/pause"
+by 'a token says more than a certificate' 403 carl -H "$(bearer "$viewer")" -d '{}' "$url/pause"
+by 'a wrong token is not made good by one' 401 carl -H "$(bearer nonsense-that-is-long-enough)" -d '{}' "$url/pause"
+by 'an order that a page made a browser give' 403 carl -H 'Origin: https://elsewhere.example' -d '{}' "$url/pause"
+logged() { jq -es --arg a "$1" --arg m "$2" 'any(."event.action" == $a and (.message | test($m)) and ."@timestamp")' https.log >/dev/null; }
+verdict 'the order is logged with name, role and time' logged http-order '^carl [(]operator, by certificate[)] from 127[.].*: pause'
+verdict 'and what was refused' logged http-refused '^POST /pause from 127[.].*: no authority of http_client_ca'

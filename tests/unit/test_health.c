@@ -211,6 +211,10 @@ static const struct token_row {
     {"a short hash", "alice:operator:8c5e\n", -1},
     {"the token itself", "alice:operator:a-token-that-is-long-enough\n", -1},
     {"garbage", "\x01\xff\n", -1},
+    {"by certificate", "alice:operator:cert\n", 1},
+    {"by either", "alice:operator:cert\nalice:viewer:" HASH "\n", 2},
+    {"twice by certificate", "alice:operator:cert\nalice:admin:cert\n", -1},
+    {"nearly by certificate", "alice:operator:certs\n", -1},
 };
 
 START_TEST(token_files)
@@ -236,6 +240,10 @@ START_TEST(token_search)
     ck_assert_ptr_null(token_find(&tokens, "correct-horse-batterx"));
     ck_assert_ptr_null(token_find(&tokens, "correct-horse-battery "));
     ck_assert_ptr_null(token_find(&tokens, ""));
+    ck_assert_ptr_null(token_of_certificate(&tokens, "alice"));
+    tokens.of[0].certificate = true; /* no token is hers any more */
+    ck_assert_str_eq(token_of_certificate(&tokens, "alice")->name, "alice");
+    ck_assert_ptr_null(token_find(&tokens, "correct-horse-battery"));
     ck_assert_ptr_null(token_of_header(NULL));
     ck_assert_ptr_null(token_of_header("Basic YWxpY2U6eA=="));
     ck_assert_ptr_null(token_of_header("Bearer"));
