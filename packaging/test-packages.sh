@@ -30,7 +30,20 @@ contents() {
     for program in pgmesh-node pgmesh-guard pgmesh-witness pgmesh-http; do
         expect "$program knows its version" [ "$("$unpacked/usr/bin/$program" --version)" = "$program (pgmesh) $version" ]
     done
+    expect 'rules and dashboards are there, as they are here' shared
     expect 'the changelog knows the version' [ "$(dpkg-parsechangelog -l packaging/deb/changelog -S Version)" = "$version" ]
+}
+
+# What others read: each file of ours in one package, byte for byte; the rules as Prometheus takes them.
+shared() {
+    local file dir=$unpacked/usr/share/pgmesh
+    for file in prometheus/pgmesh.rules.yml prometheus/pgmesh.rules.test.yml grafana/pgmesh-{replication,failover,mesh}.json haproxy/haproxy.cfg \
+        pgbouncer/pgbouncer.ini; do
+        cmp "packaging/$file" "$dir/$file" || return 1
+    done
+    [ "$(find "$dir" -type f | wc -l)" = 7 ] || return 1
+    jq -es 'length == 3 and all(.title)' "$dir"/grafana/*.json >/dev/null || return 1
+    ! command -v promtool >/dev/null || promtool check rules "$dir/prometheus/pgmesh.rules.yml" >/dev/null
 }
 
 debug_symbols() {
