@@ -325,6 +325,12 @@ static bool open_hand(struct agent *a, struct loop_hand *calls, struct problem *
         problem_fact(err, "the agent of a database runs under pgmesh-guard only");
         return problem_hint(err, "Start pgmesh-node without --agent.");
     }
+    if (!fence_page_known(setup.page)) {
+        problem_fact(err, "the guard that runs belongs to another version of pgmesh");
+        problem_detail(err, "Its page of memory has layout %u, this program knows %d.",
+                       (unsigned)atomic_load(&setup.page->layout), FENCE_PAGE_LAYOUT);
+        return problem_hint(err, "Restart the member's service: PostgreSQL is stopped in order first.");
+    }
     fence_attach(&a->fence, cgroup, a->folder->config.data_dir);
     setup.fence = a->fence;
     setup.n_members = (uint8_t)fill_members(&a->folder->cluster, setup.members);

@@ -26,7 +26,16 @@ struct fence_page *fence_page_make(int *fd)
     *fd = memfd_create("pgmesh-fence", 0); /* inherited by the agent on purpose */
     if (*fd < 0 || ftruncate(*fd, sizeof(struct fence_page)) < 0)
         return NULL;
-    return fence_page_map(*fd);
+    struct fence_page *page = fence_page_map(*fd);
+    if (page)
+        atomic_store(&page->layout, FENCE_PAGE_LAYOUT);
+    return page;
+}
+
+bool fence_page_known(const struct fence_page *page)
+{
+    uint32_t layout = atomic_load(&page->layout);
+    return layout == 0 || layout == FENCE_PAGE_LAYOUT;
 }
 
 bool fence_page_read(struct fence_page *page, struct fence_lease *out)

@@ -30,6 +30,16 @@ open_key() {
 }
 expect 'a key that others may read is refused' open_key
 
+# ---- an agent below a guard of another version: it would put the deadline where nobody reads it
+other_guard() {
+    printf '\0\0\0\0\2\0\0\0' >"$work/page"
+    truncate -s 80 "$work/page"
+    ! PGMESH_GUARD_PAGE=7 PGMESH_GUARD_BELL=7 PGMESH_GUARD_SELF=7 PGMESH_CGROUP='' timeout 10 "$LIVE_BIN/pgmesh-node" --agent \
+        --config "$work/mesh/db2/node.conf" 7<>"$work/page" >"$work/log/other-guard.txt" 2>&1 &&
+        grep -q 'layout 2' "$work/log/other-guard.txt"
+}
+expect "an agent refuses a guard whose page it does not know" other_guard
+
 # ---- garbage on the port
 garbage() {
 

@@ -120,6 +120,18 @@ START_TEST(half_written_deadline_leaves_the_last_one)
 }
 END_TEST
 
+START_TEST(another_layout_is_not_known)
+{
+    int fd;
+    struct fence_page *page = fence_page_make(&fd);
+    ck_assert(fence_page_known(page));
+    atomic_store(&page->layout, 0); /* a guard from before there were numbers */
+    ck_assert(fence_page_known(page));
+    atomic_store(&page->layout, FENCE_PAGE_LAYOUT + 1);
+    ck_assert(!fence_page_known(page));
+}
+END_TEST
+
 /* ---- a real one --------------------------------------------------------------------------------------------------------- */
 
 /* The agent: this program again.  Starts a "postgres" with two children in the fence, tells its pid, and waits. */
@@ -384,6 +396,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(judge, the_anchor_judges, 0, ROWS(anchor_rows));
     tcase_add_test(judge, either_clock_ends_the_lease);
     tcase_add_test(judge, half_written_deadline_leaves_the_last_one);
+    tcase_add_test(judge, another_layout_is_not_known);
     tcase_add_loop_test(real, freezes_thaws_and_kills, 0, 2);
     tcase_add_loop_test(real, takes_the_lease_back_at_once, 0, 2);
     tcase_add_loop_test(real, holds_the_deadline_for_a_dead_agent_and_starts_another, 0, 2);
