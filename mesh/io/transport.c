@@ -380,18 +380,16 @@ static bool take_token(const struct transport *t, struct peer *p, instant now)
     return true;
 }
 
-/* One echo in a while says as much as one for each frame, as long as it leaves the path 2/5 of the silence: frames that come
- * at least as often are echoed, the first one after the rest. */
+/* The first frame after the rest is echoed. */
 static bool wants_echo(const struct transport *t, struct peer *p, zmq_msg_t *id, instant now)
 {
-    int64_t rest = t->identity.silence.ns * 3 / 5;
     struct route *oldest = &p->routes[0];
     size_t n = zmq_msg_size(id);
     if (n > sizeof oldest->id)
         return true;
     for (struct route *r = p->routes; r < p->routes + ROUTES; r++) {
         if (r->n == n && memcmp(r->id, zmq_msg_data(id), n) == 0) {
-            if (instant_elapsed_least(now, r->echoed).ns < rest)
+            if (instant_elapsed_least(now, r->echoed).ns < echo_rest(&t->identity).ns)
                 return false;
             r->echoed = now;
             return true;
@@ -478,7 +476,7 @@ void transport_send(struct transport *t, member_id to, const uint8_t *bytes, siz
         struct link *l = &p->links[i];
         if (first != NULL && l != first && !link_wants_copy(l, &t->identity, now))
             continue;
-        if (link_send(l, bytes, n, now))
+        if (link_send(l, &t->identity, bytes, n, now))
             t->counters.sent++;
         else
             t->counters.send_failed++;

@@ -123,13 +123,18 @@ static void listen_for(struct link *l, instant now)
     l->up = true;
 }
 
-bool link_send(struct link *l, const uint8_t *bytes, size_t n, instant now)
+span echo_rest(const struct link_identity *id)
+{
+    return (span){id->silence.ns * 3 / 5};
+}
+
+bool link_send(struct link *l, const struct link_identity *id, const uint8_t *bytes, size_t n, instant now)
 {
     if (l->socket == NULL || zmq_send(l->socket, bytes, n, ZMQ_DONTWAIT) < 0)
         return false;
     l->sent = now;
-    if (instant_is_never(l->unheard))
-        l->unheard = now;
+    if (instant_is_never(l->unheard) && instant_elapsed_least(now, l->asked).ns >= echo_rest(id).ns)
+        l->asked = l->unheard = now;
     return true;
 }
 

@@ -16,11 +16,15 @@ struct link {
     void *socket;    /* NULL: could not be opened */
     instant opened;  /* never: not wanted yet */
     instant sent;    /* last accepted by ZeroMQ */
-    instant unheard; /* since when what was sent is without an echo; never: all is */
+    instant asked;   /* last frame sent that has to be echoed: the others follow on one within echo_rest() */
+    instant unheard; /* since when that one is without an echo; never: it is not */
     instant echoed;  /* last echo */
     bool up;
     span backoff; /* the present try may last so long */
 };
+
+/* One echo in so long says as much as one for each frame: who takes frames in rests for so long after each. */
+span echo_rest(const struct link_identity *id);
 
 /* What both kinds of sockets have in common, keys included. */
 bool link_options(void *socket, const struct link_identity *id);
@@ -31,7 +35,7 @@ void link_family(void *socket, const struct address *a);
 void link_open(struct link *l, void *context, const struct link_identity *id,
                const uint8_t server[static KEY_SIZE], const struct address *to, instant now);
 void link_close(struct link *l); /* keeps what is known of its past */
-bool link_send(struct link *l, const uint8_t *bytes, size_t n, instant now);
+bool link_send(struct link *l, const struct link_identity *id, const uint8_t *bytes, size_t n, instant now);
 /* An echo came lately enough; takes in those that wait. */
 bool link_is_up(struct link *l, const struct link_identity *id, instant now);
 /* Nothing was sent on it for half a silence. */

@@ -3,6 +3,7 @@
 #include "mesh/frame.h"
 #include "mesh/io/clock.h"
 #include "mesh/io/transport.h"
+#include "mesh/io/transport_link.h"
 #include "tests/unit/cluster_base.h"
 #include "tests/unit/suite.h"
 
@@ -23,6 +24,7 @@ struct end {
 };
 
 static struct end ends[ENDS];
+static int silence_ms;
 static struct problem problem;
 
 static member_id id_of(int i)
@@ -33,6 +35,7 @@ static member_id id_of(int i)
 static void setup(void)
 {
     keys_begin();
+    silence_ms = 200;
     for (int i = 0; i < ENDS; i++) {
         memset(&ends[i], 0, sizeof ends[i]);
         keys_generate(&ends[i].key, NULL);
@@ -55,7 +58,7 @@ static void open_end(int i, int as, const uint8_t *key, int at, uint32_t rate, u
     struct transport_options o = {.key = &ends[i].key,
                                   .n_listen = 1,
                                   .n_peers = 1,
-                                  .silence = span_ms(200),
+                                  .silence = span_ms(silence_ms),
                                   .frames_per_s = rate,
                                   .burst = burst};
     strcpy(o.listen[0].host, "127.0.0.1");
@@ -285,6 +288,90 @@ START_TEST(a_hanging_program_outlives_its_peers)
 }
 END_TEST
 
+/* A link to a peer of the test's own making, at times of its own making: echoes come when it says. */
+struct paced {
+    void *context, *peer;
+    struct link_identity identity;
+    struct link link;
+};
+
+static instant at_ms(int64_t ms)
+{
+    return (instant){(1000 + ms) * 1000000, (1000 + ms) * 1000000};
+}
+
+static bool paced_send(struct paced *p, int64_t ms)
+{
+    return link_send(&p->link, &p->identity, (const uint8_t *)"x", 1, at_ms(ms));
+}
+
+static bool paced_up(struct paced *p, int64_t ms)
+{
+    return link_is_up(&p->link, &p->identity, at_ms(ms));
+}
+
+static void paced_open(struct paced *p)
+{
+    *p = (struct paced){.context = zmq_ctx_new(), .identity.silence = span_ms(200)};
+    p->peer = zmq_socket(p->context, ZMQ_DEALER);
+    p->link.socket = zmq_socket(p->context, ZMQ_DEALER);
+    ck_assert_int_eq(zmq_bind(p->peer, "inproc://peer"), 0);
+    ck_assert_int_eq(zmq_connect(p->link.socket, "inproc://peer"), 0);
+    ck_assert(!paced_up(p, 0)); /* nothing is known */
+    ck_assert(paced_send(p, 0));
+    ck_assert_int_eq(zmq_send(p->peer, "", 1, 0), 1);
+    ck_assert(paced_up(p, 1));
+}
+
+static void paced_close(struct paced *p)
+{
+    int zero = 0;
+    zmq_setsockopt(p->link.socket, ZMQ_LINGER, &zero, sizeof zero);
+    link_close(&p->link);
+    zmq_setsockopt(p->peer, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_close(p->peer);
+    zmq_ctx_term(p->context);
+}
+
+START_TEST(silence_counts_from_a_frame_that_wants_an_echo)
+{
+    struct paced p;
+    paced_open(&p);
+    ck_assert(paced_send(&p, 60)); /* follows on one that was echoed: gets none */
+    ck_assert(paced_up(&p, 1000));
+    ck_assert(paced_send(&p, 1000));
+    ck_assert(paced_send(&p, 1150)); /* the first one counts */
+    ck_assert(paced_up(&p, 1200));
+    ck_assert(!paced_up(&p, 1201));
+    paced_close(&p);
+}
+END_TEST
+
+START_TEST(an_echo_that_waits_is_taken_in_before_a_link_is_judged)
+{
+    struct paced p;
+    paced_open(&p);
+    ck_assert(paced_send(&p, 200));
+    ck_assert_int_eq(zmq_send(p.peer, "", 1, 0), 1);
+    ck_assert(paced_up(&p, 5000));
+    ck_assert(paced_send(&p, 5000));
+    ck_assert(!paced_up(&p, 5201));
+    ck_assert_int_eq(zmq_send(p.peer, "", 1, 0), 1);
+    ck_assert(paced_up(&p, 5300)); /* late, and yet it works */
+    paced_close(&p);
+}
+END_TEST
+
+START_TEST(few_frames_are_echoed)
+{
+    silence_ms = 60000;
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(ends[A].got > 100 && transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    ck_assert_uint_le(counted(A).echoes, 3); /* one for each connection */
+}
+END_TEST
+
 START_TEST(an_address_in_use_is_told)
 {
     struct transport_options o = {.key = &ends[B].key, .n_listen = 1, .silence = span_ms(200)};
@@ -312,6 +399,9 @@ int main(void)
     tcase_add_test(tcase, a_link_comes_back);
     tcase_add_test(tcase, a_hanging_program_is_no_link);
     tcase_add_test(tcase, a_hanging_program_outlives_its_peers);
+    tcase_add_test(tcase, silence_counts_from_a_frame_that_wants_an_echo);
+    tcase_add_test(tcase, an_echo_that_waits_is_taken_in_before_a_link_is_judged);
+    tcase_add_test(tcase, few_frames_are_echoed);
     tcase_add_test(tcase, an_address_in_use_is_told);
     return suite_run(suite);
 }
