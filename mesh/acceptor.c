@@ -52,6 +52,17 @@ static bool wal_since(const struct core *c, instant since)
     return instant_sub(c->sampled, span_ms(c->sample.upstream_age_ms)).boot_ns > since.boot_ns;
 }
 
+/* The primary's agent was started again and asks for the lease that our grant was part of: it lacks an answer only. */
+static bool asks_anew(const struct core *c)
+{
+    int i = member_index(c, decided(c)->primary);
+    if (i < 0 || i == c->self_index || !c->grant.given || c->grant.term != decided(c)->term)
+        return false;
+    const struct peer *p = &c->peers[i];
+    return peer_fresh(c, i, span_ms(c->set.lease_ms / 2)) && p->nonce != c->grant.nonce &&
+           p->beat.request_term == decided(c)->term;
+}
+
 void verdict_update(struct core *c)
 {
     const struct record *r = decided(c);
@@ -59,13 +70,17 @@ void verdict_update(struct core *c)
     bool silent = instant_due_all(c->now, since);
     struct verdict_settings set = {.boot_grace_ms = c->set.boot_grace_ms,
                                    .unfenced_max_ms = c->set.unfenced_max_ms,
+                                   .return_ms = c->set.lease_ms - c->set.fence_ms,
                                    .sealing = r->durability != DURABILITY_ASYNC};
     struct evidence e = {.has_primary = r->primary != MEMBER_NONE};
     e.released = (c->disk.has_release && c->disk.release.term == r->term) || reform_in_force(c);
     e.grant_runs = c->grant.term >= r->term &&
                    grant_runs(&c->grant, c->now); /* also to one not yet known to be decided */
     e.granted_since_start = (c->grant.given && c->grant.term == r->term) || c->learnt;
+    e.asks_anew = asks_anew(c);
     e.silent_ms = silent ? (uint32_t)span_to_ms(instant_elapsed_least(c->now, since)) + 1 : 0;
+    if (c->grant.given && c->grant.term == r->term && !e.grant_runs)
+        e.over_ms = (uint32_t)span_to_ms(instant_elapsed_least(c->now, c->grant.until)) + 1;
     e.uptime_ms = (uint32_t)span_to_ms(instant_elapsed_least(c->now, c->started));
     e.wal_since = silent && wal_since(c, since);
     e.observers_since = silent ? observers_since(c, since) : 0;

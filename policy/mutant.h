@@ -43,7 +43,10 @@
     X(SERVE_BELOW_SEAL, "I2", "a database serves under a record below the ballot that it sealed for") \
     X(LSN_BEFORE_CUT, "I2", "the LSN is read before the receiver is cut") \
     X(SERVE_OTHER_DIR, "I2", "the primary serves from another data directory than the record names") \
-    X(NO_SELF_EXEMPTION, "I6", "primary and voters restarted together cannot re-propose") \
+    X(NO_SELF_EXEMPTION, "L16", "primary and voters restarted together cannot re-propose") \
+    X(READ_STALE, "L14", "a restarted primary takes its record for the newest without a quorum that says so") \
+    X(RETURN_FOREVER, "L15", "a primary that was started anew holds a takeover up for as long as it asks") \
+    X(NO_RETURN, "I5", "voters do not wait for a primary whose agent was started anew") \
     X(UNDECIDED_WEDGES, "I6", "an undecided takeover is never proposed again") \
     X(SEALED_FOREVER, "I6", "nobody raises the record above a sealed ballot") \
     X(JOINT_NO_WAY_BACK, "I6", "a joint cannot be left backwards") \

@@ -1,6 +1,8 @@
 /* verdict.c: the rule table, tried from the top. */
 #include "policy/verdict.h"
 
+#include "policy/mutant.h"
+
 enum { OBSERVERS_WANTED = 2 }; /* one observer may see what nobody else does */
 
 typedef const struct evidence evidence;
@@ -30,6 +32,13 @@ static bool grant_runs_still(evidence *e, settings *s)
 {
     (void)s;
     return e->grant_runs;
+}
+
+/* A failover costs more than the rest of its way: clients see a stall, then the same primary. */
+static bool returning(evidence *e, settings *s)
+{
+    return grant_over(e, s) && e->asks_anew && !MUTANT(NO_RETURN) &&
+           (e->over_ms <= s->return_ms || MUTANT(RETURN_FOREVER));
 }
 
 static bool wal_arrives(evidence *e, settings *s)
@@ -74,6 +83,8 @@ static bool always(evidence *e, settings *s)
 const struct verdict_rule verdict_rules[] = {
     {"released", VERDICT_RELEASED, "the primary released its term", released},
     {"grant-runs", VERDICT_ALIVE, "my grant to the primary runs", grant_runs_still},
+    {"returning", VERDICT_UNKNOWN, "my grant ended, but the primary's agent was started anew and asks for its lease",
+     returning},
     {"wal-arrives", VERDICT_UNFENCED, "my grant ended, but WAL of the primary still arrives here",
      wal_arrives},
     {"observers-served", VERDICT_UNFENCED, "my grant ended, but the primary still answers observers",

@@ -14,8 +14,11 @@ struct evidence {
     bool released;            /* a valid RELEASE for the decided term is known */
     bool grant_runs;          /* my grant to the primary of the decided term */
     bool granted_since_start; /* I granted the primary of the decided term since my start */
+    bool
+        asks_anew; /* a start of the primary that I have not granted anything yet was heard just now, asking for its term */
     uint32_t
         silent_ms; /* since my last grant ended, or since the term was learnt plus one lease; 0: not yet silent */
+    uint32_t over_ms; /* since my last grant of that term ended; 0: it runs, or there was none */
     uint32_t uptime_ms;
     bool wal_since; /* WAL or a keepalive of the primary reached my walreceiver after my grant ended */
     uint8_t observers_since; /* observers with an SQL answer of the primary later than that */
@@ -24,6 +27,8 @@ struct evidence {
 struct verdict_settings {
     uint32_t boot_grace_ms;
     uint32_t unfenced_max_ms;
+    uint32_t
+        return_ms; /* for so long a primary that asks anew may fetch its lease: its guard has not killed PostgreSQL yet */
     bool sealing; /* durability sync or strict: UNFENCED does not protect data that sealing protects */
 };
 struct verdict_rule {

@@ -77,6 +77,44 @@ static void wal_arrives(struct rig *r)
     r->pg.upstream_age_ms = 0;
     rig_sample(r);
 }
+/* The primary's agent was started anew, asks, and has not heard us yet. */
+static void back_after(struct rig *r, int ms, bool asks)
+{
+    static struct heartbeat h;
+    rig_run(r, 50);
+    r->alive &= ~1u;
+    rig_run(r, 600 + ms);
+    h = r->beat[DB1];
+    if (!asks)
+        h.request_term = 0;
+    r->nonce[DB1]++;
+    r->counter[DB1] += 10;
+    r->seq[DB1] = 0;
+    rig_say(r, heartbeat, FRAME_HEARTBEAT, DB1, &h);
+}
+static void back(struct rig *r)
+{
+    back_after(r, 300, true);
+}
+static void back_late(struct rig *r)
+{
+    back_after(r, 700, true);
+}
+static void back_asking_nothing(struct rig *r)
+{
+    back_after(r, 300, false);
+}
+static void back_and_gone(struct rig *r)
+{
+    back_after(r, 100, true);
+    rig_run(r, 310);
+}
+static void back_for_too_long(struct rig *r)
+{
+    back_after(r, 300, true);
+    rig_run(r, 250);
+    rig_say(r, heartbeat, FRAME_HEARTBEAT, DB1, &r->beat[DB1]);
+}
 static void promised_before(struct rig *r)
 {
     rig_silence(r);
@@ -117,6 +155,12 @@ static const struct promise_row {
     {"released: promised though the grant had run on", W1, NULL, release, DB2, 20, true, 0, 1},
     {"WAL still arrives, but seals protect it: promised", DB3, NULL, wal_arrives, DB2, 20, true, 0, 1},
     {"WAL still arrives under async: refused", DB3, async, wal_arrives, DB2, 20, true, NACK_VERDICT, 0},
+    {"the primary's agent was started anew and asks: it is waited for", W1, NULL, back, DB2, 20, true,
+     NACK_VERDICT, 0},
+    {"... where it comes back later than its guard waits", W1, NULL, back_late, DB2, 20, true, 0, 1},
+    {"... and does not ask", W1, NULL, back_asking_nothing, DB2, 20, true, 0, 1},
+    {"... and falls silent again", W1, NULL, back_and_gone, DB2, 20, true, 0, 1},
+    {"... and asks for longer than its guard waits", W1, NULL, back_for_too_long, DB2, 20, true, 0, 1},
     {"never heard since the start, within the boot grace: unknown", W1, NULL, quarantine_over, DB2, 20, true,
      NACK_VERDICT, 0},
     {"just restarted: quarantine", W1, NULL, restart_only, DB2, 20, true, NACK_QUARANTINE, 0},

@@ -4,7 +4,7 @@
 #include "policy/verdict.h"
 #include "suite.h"
 
-enum { GRACE = 5000, BOUND = 6000 };
+enum { GRACE = 5000, BOUND = 6000, RETURN = 500 };
 
 /* Evidence of a voter that has been up for long, granted the primary, and whose grant ended. */
 #define OVER         .has_primary = true, .granted_since_start = true, .silent_ms = 1, .uptime_ms = 100000
@@ -34,6 +34,36 @@ static const struct row {
     {"my grant runs", {OVER, .grant_runs = true}, true, "grant-runs", VERDICT_ALIVE},
     {"my grant runs, whatever observers say",
      {OVER, .grant_runs = true, .observers_since = 9},
+     true,
+     "grant-runs",
+     VERDICT_ALIVE},
+    {"the primary's agent is back and asks", {OVER, .asks_anew = true}, true, "returning", VERDICT_UNKNOWN},
+    {"it is back, and its WAL arrives",
+     {OVER, .asks_anew = true, .wal_since = true},
+     true,
+     "returning",
+     VERDICT_UNKNOWN},
+    {"it is back, within its time",
+     {.has_primary = true, .granted_since_start = true, .asks_anew = true, .silent_ms = 1, .over_ms = RETURN},
+     false,
+     "returning",
+     VERDICT_UNKNOWN},
+    {"it is back, and has had its time",
+     {.has_primary = true,
+      .granted_since_start = true,
+      .asks_anew = true,
+      .silent_ms = 1,
+      .over_ms = RETURN + 1},
+     true,
+     "silent-after-grant",
+     VERDICT_GONE},
+    {"it is back and has released",
+     {OVER, .asks_anew = true, .released = true},
+     true,
+     "released",
+     VERDICT_RELEASED},
+    {"it is back, and granted",
+     {OVER, .asks_anew = true, .grant_runs = true},
      true,
      "grant-runs",
      VERDICT_ALIVE},
@@ -115,7 +145,8 @@ static const struct row {
 
 static struct verdict_settings settings_of(bool sealing)
 {
-    return (struct verdict_settings){.boot_grace_ms = GRACE, .unfenced_max_ms = BOUND, .sealing = sealing};
+    return (struct verdict_settings){
+        .boot_grace_ms = GRACE, .unfenced_max_ms = BOUND, .return_ms = RETURN, .sealing = sealing};
 }
 
 START_TEST(judged)
@@ -132,8 +163,8 @@ END_TEST
  * the last applies to everything. */
 START_TEST(table_is_well_formed)
 {
-    static const enum verdict order[] = {VERDICT_RELEASED, VERDICT_ALIVE, VERDICT_UNFENCED, VERDICT_GONE,
-                                         VERDICT_UNKNOWN};
+    static const enum verdict order[] = {VERDICT_RELEASED, VERDICT_ALIVE, VERDICT_UNKNOWN,
+                                         VERDICT_UNFENCED, VERDICT_GONE,  VERDICT_UNKNOWN};
     size_t place = 0;
     for (size_t i = 0; i < verdict_rules_n; i++) {
         const struct verdict_rule *rule = &verdict_rules[i];
@@ -157,16 +188,18 @@ END_TEST
 /* All evidence of a small scope: what must be true whatever the table says. */
 START_TEST(no_evidence_breaks_the_promises)
 {
-    for (unsigned way = 0; way < 1u << 11; way++) {
+    for (unsigned way = 0; way < 1u << 13; way++) {
         struct evidence e = {.has_primary = way & 1,
                              .released = way >> 1 & 1,
                              .grant_runs = way >> 2 & 1,
                              .granted_since_start = way >> 3 & 1,
                              .silent_ms = way >> 4 & 1,
+                             .over_ms = way >> 12 & 1 ? RETURN + 1 : RETURN,
                              .uptime_ms = way >> 5 & 1 ? GRACE : GRACE - 1,
                              .wal_since = way >> 6 & 1,
                              .observers_since = way >> 7 & 3,
                              .proof_for_ms = way >> 9 & 1 ? BOUND : 0};
+        e.asks_anew = way >> 11 & 1;
         bool sealing = way >> 10 & 1;
         struct verdict_settings s = settings_of(sealing);
         enum verdict v = verdict_judge(&e, &s)->verdict;
@@ -175,6 +208,7 @@ START_TEST(no_evidence_breaks_the_promises)
         ck_assert(v == VERDICT_RELEASED ? e.released : !e.released);
         ck_assert(e.released || (v == VERDICT_ALIVE) == e.grant_runs);
         ck_assert(!promises || e.released || !e.grant_runs);
+        ck_assert(!promises || e.released || !e.asks_anew || !e.has_primary || e.over_ms > RETURN);
         ck_assert(!promises || e.released || e.granted_since_start || e.uptime_ms >= GRACE);
         ck_assert(!promises || e.released || !e.has_primary || e.silent_ms > 0);
         ck_assert(!promises || e.released || !e.has_primary || !proof || sealing || e.proof_for_ms >= BOUND);
