@@ -88,6 +88,7 @@ struct hold {
     instant told;                    /* what the guard was last told */
     bool asking;
     uint32_t ask_ms; /* length asked for */
+    instant heard;   /* since when a quorum of the voters is heard in this start */
     instant fine;    /* PostgreSQL last answered, or was last given a new task */
     instant reproposed;
     instant release_sent;

@@ -280,6 +280,9 @@ enum reject members_hear(struct core *c, const struct frame *f, const uint8_t *b
         p->direct = c->now;
     if (f->seq <= p->seq)
         return REJECT_REPLAY;
+    if (!p->heard && c->hold.asking)
+        c->answer |=
+            mask_of(c, f->origin); /* our request must echo what it grants by: its lease may hang on that */
     p->seq = f->seq;
     p->heard = true;
     p->at = c->now;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { READ_BEATS = 3 };
+
 static bool own_directory(const struct core *c)
 {
     return c->disk.dir == decided(c)->primary_dir || MUTANT(SERVE_OTHER_DIR);
@@ -315,7 +317,31 @@ static bool overtaken(const struct core *c)
     return ballot_cmp(top, decided_ballot(c)) > 0 && !MUTANT(SEALED_FOREVER);
 }
 
-/* Reads the record through a quorum after a restart; finishes a change of ours that is still undecided; raises the
+/* Read through a quorum: in answer to this start a quorum states a grant for this term, our own vote included, and that it
+ * has accepted nothing above the record that we know as decided.  A record decided before would show in one of them. */
+static void record_read(struct core *c)
+{
+    const struct record *r = decided(c);
+    uint32_t have = 0;
+    if (c->hold.confirmed || !c->vouched || (c->disk.has_own && !MUTANT(READ_STALE)))
+        return;
+    for (int i = 0; i < r->voters.n; i++) {
+        int m = member_index(c, r->voters.v[i].id);
+        const struct heartbeat *h = m < 0 ? NULL : &c->peers[m].beat;
+        bool level = false;
+        if (m == c->self_index)
+            level = may_vote(c) && ballot_cmp(c->disk.accepted.ballot, decided_ballot(c)) == 0;
+        else if (h && c->peers[m].heard)
+            level = h->votes && h->grant_term == r->term && h->grant_holder == c->self &&
+                    h->grant_nonce == c->nonce &&
+                    (ballot_cmp(h->accepted, decided_ballot(c)) == 0 || MUTANT(READ_STALE));
+        if (level)
+            have |= 1u << i;
+    }
+    c->hold.confirmed = quorum_reached(&r->voters, have);
+}
+
+/* Reads the record through a quorum after a restart where its own word (record_read) does not do; finishes a change of ours that is still undecided; raises the
  * record above a ballot that keeps others away.  One that is giving up stands in nobody's way: its PostgreSQL may hang in
  * a state in which it cannot be killed, and the takeover that it prevents is all that helps. */
 static void repropose(struct core *c)
@@ -323,6 +349,11 @@ static void repropose(struct core *c)
     bool unfinished = c->hold.confirmed && c->disk.has_own;
     if (!c->vouched || c->hold.failing)
         return;
+    if (instant_is_never(c->hold.heard))
+        c->hold.heard = c->now;
+    if (!c->hold.confirmed && !c->disk.has_own &&
+        instant_elapsed_most(c->now, c->hold.heard).ns < READ_BEATS * beat_interval(c).ns)
+        return; /* answers that are on their way say it without four more journeys and as many flushes */
     if (c->proposer.phase != PROPOSER_IDLE || (c->hold.confirmed && !unfinished && !overtaken(c)))
         return;
     if (!instant_is_never(c->hold.reproposed) &&
@@ -440,6 +471,7 @@ void primary_drive(struct core *c)
     c->hold.asking = !c->hold.failing && !outvoted(c) && !reform_awaited(c);
     if (c->hold.asking && !asked)
         c->beat_now = true;
+    record_read(c);
     lease_count(c);
     lease_length(c);
     repropose(c);

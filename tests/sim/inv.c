@@ -10,6 +10,7 @@ void inv_reset(struct world *w)
     w->i1_dirty = w->link_dirty = true;
     w->lossy_command = w->commanded = false;
     w->linked_since = NEVER;
+    w->bearable = false;
     w->released_term = 0;
     w->takeovers = w->promotions = 0;
     w->ready_now = -1;

@@ -3,6 +3,8 @@
 #include "mesh/core_state.h"
 #include "sim.h"
 
+#include <string.h>
+
 enum { FIRM_MS = 2000 };
 
 static bool member_well(const struct world *w, int i)
@@ -59,15 +61,28 @@ void inv_i5_links(struct world *w)
 /* I5  with a healthy primary linked (by any path) to a quorum, nothing is ever promoted; no ballot even completes.
  *
  * Operators' commands, and a primary that gives its term up itself, are outside.  "Linked" must have lasted for longer
- * than any lease, or the takeover is the end of an older trouble. */
+ * than any lease, or the takeover is the end of an older trouble.  Some plans bring nothing but what a primary must bear. */
 void inv_i5_takeover(struct world *w, const struct decided *d)
 {
     if (w->commanded || w->released_term >= world_record(w)->term || d->why->has_command)
         return;
+    if (w->bearable)
+        violate(w, "I5", "%s takes over term %llu, and nothing but a bearable trouble has come to %s",
+                world_name(w, world_index(w, d->record.primary)), (unsigned long long)d->record.term,
+                world_name(w, world_primary(w)));
     if (w->linked_since == NEVER || w->now - w->linked_since < MS(FIRM_MS) + MS(2 * w->first.lease_ms_max))
         return;
     violate(w, "I5",
             "%s takes over term %llu although %s had been healthy and linked to a quorum for %lld ms",
             world_name(w, world_index(w, d->record.primary)), (unsigned long long)d->record.term,
             world_name(w, world_primary(w)), (long long)((w->now - w->linked_since) / MS(1)));
+}
+
+void lemma_waits(struct world *w, int i)
+{
+    const struct core *c = w->m[i].core;
+    int64_t over = span_to_ms(instant_elapsed_most(c->now, c->grant.until));
+    if (strcmp(c->rule, "returning") == 0 && over > c->set.lease_ms)
+        violate(w, "L15", "%s waits for a primary that was started anew, %lld ms after its grant ended",
+                world_name(w, i), (long long)over);
 }

@@ -19,7 +19,10 @@
  *   L10  a joint is left for its new set when the setting is in force and k of that set have flushed past that point
  *   L11  a voter grants nothing that was asked for after it said that it had accepted another term
  *   L12  no goal follows from a record that no quorum has accepted
- *   L13  no lease is counted under a record below the ballot that the database itself has sealed for */
+ *   L13  no lease is counted under a record below the ballot that the database itself has sealed for
+ *   L14  no lease is counted under a record older than one that was decided before the agent started
+ *   L15  a primary that was started anew holds a takeover up for no longer than its guard waits before it kills (inv_i5.c)
+ *   L16  a voter that has just started refuses the primary that it has accepted no change of its own record */
 #include <string.h>
 
 #include "policy/quorum.h"
@@ -43,6 +46,7 @@ static void raise(struct ballot *to, struct ballot b)
 
 void lemma_started(struct world *w, int i)
 {
+    w->m[i].book.newest = w->top < 0 ? (struct ballot){0} : w->decided[w->top].ballot;
     w->m[i].book.quarantine = instant_add(clocks_now(w, i), span_ms(w->first.lease_ms_max));
 }
 
@@ -354,8 +358,20 @@ void lemma_sent(struct world *w, int i, const struct frame *f)
     b->sent[f->seq % SENT_KEPT] = w->now;
 }
 
+static void refuses(struct world *w, int i, const struct nack *n)
+{
+    int of = world_index(w, n->ballot.member);
+    const struct durable *d = disk_of(w, i);
+    if (n->reason == NACK_QUARANTINE && of >= 0 && d && d->accepted.record.primary == n->ballot.member &&
+        ballot_cmp(w->m[of].book.change, n->ballot) == 0)
+        violate(w, "L16", "%s has just started and refuses %s a change of its own record", world_name(w, i),
+                world_name(w, of));
+}
+
 void lemma_frame(struct world *w, int i, const struct frame *f)
 {
+    static struct prepare prepare;
+    static struct nack n;
     static struct promised p;
     static struct accepted a;
     static struct sealed_statement s;
@@ -364,6 +380,10 @@ void lemma_frame(struct world *w, int i, const struct frame *f)
         w->m[i].book.released = w->m[i].book.gave_back = r.term;
     if (excused(w, i))
         return;
+    if (f->kind == FRAME_PREPARE && wire_get_prepare(&prepare, f->body, f->body_len) && !prepare.takeover)
+        w->m[i].book.change = prepare.ballot;
+    else if (f->kind == FRAME_NACK && wire_get_nack(&n, f->body, f->body_len))
+        refuses(w, i, &n);
     if (f->kind == FRAME_PROMISE && wire_get_promised(&p, f->body, f->body_len))
         promises(w, i, &p.promise);
     else if (f->kind == FRAME_ACCEPTED && wire_get_accepted(&a, f->body, f->body_len) && a.who == w->m[i].id)
@@ -379,6 +399,9 @@ void lemma_lease(struct world *w, int i, instant until)
         return;
     if (ballot_cmp(d->sealed_for, d->decided.proposal.ballot) > 0)
         violate(w, "L13", "%s counts a lease under a record below the ballot that it sealed for",
+                world_name(w, i));
+    if (ballot_cmp(d->decided.proposal.ballot, w->m[i].book.newest) < 0)
+        violate(w, "L14", "%s counts a lease under a record that was not the newest when it started",
                 world_name(w, i));
 }
 

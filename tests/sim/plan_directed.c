@@ -196,11 +196,41 @@ void plan_sealed_alone(struct world *w)
     w->healed_at = SECONDS(2) + MS(500);
 }
 
-/* All databases lose their agents while the first one's directory is being made: nobody else could take over. */
-void plan_restart_in_init(struct world *w)
+/* A standby is lost, and while the change that drops it from the set is under way everybody is cut off from everybody and
+ * loses its agent: a proposal of the primary's own is on its disk, so that grants alone are no read. */
+void plan_restart_undecided(struct world *w)
 {
-    add(w, moment(w, FAULT_AGENTS_RESTART, 0, 1, WHEN_DECIDED, 120000, 20 + (int)rng_below(&w->rng, 60)));
-    w->healed_at = SECONDS(2) + MS(500);
+    add(w, at(w, FAULT_HOST_CRASH, 1 + (int)rng_below(&w->rng, 2), 900, 200, 4000));
+    add(w, moment(w, FAULT_CUT_ALL, 0, 1000, WHEN_ACCEPT, 100, 40 + (int)rng_below(&w->rng, 60)));
+    add(w, moment(w, FAULT_AGENTS_RESTART, 0, 1000, WHEN_ACCEPT, 3000, 20));
+    w->healed_at = SECONDS(5);
+}
+
+/* The primary's agent dies and is back soon, but its links come up one by one: lost SYNs, handshakes.  No two of them are
+ * up before its lease ends, all of them before its guard kills PostgreSQL. */
+void plan_agent_returns(struct world *w)
+{
+    int ms = 1200 + (int)rng_below(&w->rng, 200);
+    w->bearable = true;
+    add(w, at(w, FAULT_AGENT_CRASH, 0, ms, 0, 30 + (int)rng_below(&w->rng, 60)));
+    for (int i = 1; i < w->n; i++) {
+        bool deaf =
+            rng_chance(&w->rng, 500); /* it is heard; or in both directions, but not for a whole lease */
+        int lasts = deaf ? 450 + (int)rng_below(&w->rng, 250) : 400 + (int)rng_below(&w->rng, 80);
+        struct fault in = at(w, deaf ? FAULT_CUT_ONE_WAY : FAULT_CUT_PAIR, i, ms, 0, lasts);
+        in.other = 0;
+        add(w, in);
+    }
+    w->healed_at = SECONDS(3);
+}
+
+/* The same for an agent that hears nobody for seconds: then it must not hold a takeover up for long. */
+void plan_agent_deaf(struct world *w)
+{
+    int ms = 1200 + (int)rng_below(&w->rng, 200);
+    add(w, at(w, FAULT_AGENT_CRASH, 0, ms, 0, 30 + (int)rng_below(&w->rng, 60)));
+    add(w, at(w, FAULT_CUT_IN, 0, ms, 0, 2500));
+    w->healed_at = SECONDS(5);
 }
 
 /* One member after another gets the next program, in any order; somewhere on the way the primary's host dies, and comes back;

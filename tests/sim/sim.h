@@ -232,7 +232,9 @@ struct book { /* what a member has said, as the lemmas remember it (inv_lemmas.c
     struct sync_set in_force; /* the setting of its PostgreSQL, in force at that LSN; 0: not yet */
     lsn_t in_force_at;
     struct stated_grant grant;
-    uint64_t nonce; /* of the start that sent these */
+    struct ballot newest; /* of the record that was the newest decided one when it started */
+    struct ballot change; /* of the last change of its record that it asked promises for */
+    uint64_t nonce;       /* of the start that sent these */
     ns_t sent[SENT_KEPT];
 };
 enum program_kind { PROGRAM_PRESENT, PROGRAM_NEXT, PROGRAMS };
@@ -441,6 +443,7 @@ struct world {
     bool lossy_command; /* an operator accepted the loss of commits */
     bool commanded;     /* any operator's command that moves the primary */
     ns_t linked_since;  /* I5: healthy and linked since */
+    bool bearable;      /* I5: nothing in this plan is worth a failover */
     bool link_dirty;
     uint64_t released_term;
     int ready_now; /* index of the newest ready primary, -1 none yet */
@@ -532,10 +535,12 @@ void plan_restored_primary(struct world *w);
 void plan_voters_restart(struct world *w);
 void plan_accept_forgotten(struct world *w);
 void plan_joint_lost(struct world *w);
+void plan_restart_undecided(struct world *w);
+void plan_agent_returns(struct world *w);
+void plan_agent_deaf(struct world *w);
 void plan_two_steps(struct world *w);
 void plan_forged_voters(struct world *w);
 void plan_sealed_alone(struct world *w);
-void plan_restart_in_init(struct world *w);
 void plan_rolling_upgrade(struct world *w);
 void plan_majority_lost(struct world *w);
 void plan_recover_early(struct world *w);
@@ -649,6 +654,7 @@ void lemma_started(struct world *w, int i);
 void lemma_forgets(struct world *w, int i);
 void lemma_sent(struct world *w, int i, const struct frame *f);
 void lemma_frame(struct world *w, int i, const struct frame *f);
+void lemma_waits(struct world *w, int i);
 void lemma_heartbeat(struct world *w, int i, const struct heartbeat *h);
 void lemma_proposed(struct world *w, int i, struct decided *d);
 void lemma_decided(struct world *w, const struct decided *d);

@@ -100,6 +100,7 @@ static void look_at_heartbeat(struct world *w, int i, const struct frame *f)
         return;
     if (!wire_get_heartbeat(&h, f->body, f->body_len))
         violate(w, "I10", "%s sends a heartbeat that no reader takes", world_name(w, i));
+    lemma_waits(w, i);
     lemma_heartbeat(w, i, &h);
     bool ready = h.pg.ready;
     if (ready && (!m->ready || m->ready_term != h.decided_term)) {

@@ -340,11 +340,71 @@ START_TEST(grants_that_do_not_count)
 }
 END_TEST
 
-/* Before the record is read through a quorum, nothing is counted. */
+/* A quorum's heartbeats may be the read: they grant, and say that nothing above our record was accepted. */
+static void above(struct rig *r, member_id first)
+{
+    for (member_id id = first; id <= W2; id++)
+        r->beat[id].accepted = rig_ballot(RIG_ROUND + 5, DB1);
+}
+static void two_above(struct rig *r)
+{
+    above(r, W1);
+}
+static void three_above(struct rig *r)
+{
+    above(r, DB3);
+}
+static void three_below(struct rig *r)
+{
+    for (member_id id = DB3; id <= W2; id++)
+        r->beat[id].accepted = rig_ballot(RIG_ROUND - 1, DB1);
+}
+static void one_grants(struct rig *r)
+{
+    for (member_id id = DB3; id <= W2; id++)
+        r->grants[id] = false;
+}
+static void no_votes(struct rig *r)
+{
+    for (member_id id = DB3; id <= W2; id++)
+        r->beat[id].votes = false;
+}
+
+static const struct read_row {
+    const char *name;
+    void (*before)(struct rig *);
+    bool read;
+} read_rows[] = {
+    {"all are level", nothing, true},
+    {"with ours a quorum is level", two_above, true},
+    {"too few are level: something above may be decided", three_above, false},
+    {"too few are level: ours is not what they have accepted", three_below, false},
+    {"one grant alone", one_grants, false},
+    {"those who say so do not vote", no_votes, false},
+};
+
+START_TEST(a_record_is_read_by_grants)
+{
+    const struct read_row *row = &read_rows[_i];
+    struct rig *r = rig_running(DB1);
+    r->voting = 0;
+    row->before(r);
+    rig_restart(r);
+    ck_assert(!r->core->hold.confirmed);
+    rig_clear(r);
+    rig_run(r, 1000);
+    EXPECT_INT(r->core->hold.confirmed, row->read, row);
+    EXPECT_INT(lease_held(r->core), row->read, row);
+    EXPECT_INT(rig_count(r, FRAME_PREPARE) == 0, row->read, row); /* nothing is proposed where reading does */
+}
+END_TEST
+
+/* Where their words do not do, the record is proposed again; before that, nothing is counted. */
 START_TEST(a_restarted_primary_reads_first)
 {
     struct rig *r = rig_running(DB1);
     r->voting = 0;
+    above(r, DB2);
     rig_restart(r);
     rig_run(r, 1000);
     ck_assert(!r->core->hold.confirmed && !lease_held(r->core));
@@ -360,6 +420,7 @@ START_TEST(a_decision_of_a_former_start_is_no_read)
 {
     struct rig *r = rig_running(DB1);
     r->voting = 0;
+    above(r, DB2);
     rig_restart(r);
     rig_run(r, 200);
     struct proposal *p = rig_change(r, r->core->disk.decided.proposal.ballot.round + 1, raised);
@@ -376,6 +437,7 @@ START_TEST(a_change_decided_meanwhile_is_not_undone)
     static struct accept a;
     struct rig *r = rig_running(DB1);
     r->voting = 0;
+    above(r, DB2);
     rig_restart(r);
     rig_run(r, 300);
     ck_assert_int_eq(r->core->proposer.phase, PROPOSER_PREPARE);
@@ -411,6 +473,37 @@ static struct rig *proposing(enum command_kind kind, member_id target)
     rig_vote(r);
     return r;
 }
+
+/* They have heard nothing of what we proposed before we were started anew; some may have, and it comes first. */
+START_TEST(an_own_proposal_is_read_by_proposing_it)
+{
+    struct rig *r = proposing(COMMAND_PAUSE, MEMBER_NONE);
+    r->promising = 0;
+    rig_restart(r);
+    rig_run(r, 500);
+    ck_assert(r->core->disk.has_own && !r->core->hold.confirmed);
+    ck_assert(rig_sent(r, FRAME_PREPARE) != NULL);
+}
+END_TEST
+
+/* Who asks for a lease answers the first word of a voter at once: the voter grants only what echoes it. */
+START_TEST(the_first_word_of_a_voter_is_answered_at_once)
+{
+    struct rig *r = rig_running(DB1);
+    r->alive = 0;
+    rig_restart(r);
+    rig_run(r, 100);
+    rig_clear(r);
+    r->us += 1000;
+    rig_beat(r, W1);
+    ck_assert_int_eq(rig_count(r, FRAME_HEARTBEAT), 1);
+    ck_assert_int_eq(rig_sent(r, FRAME_HEARTBEAT)->to >> (W1 - 1) & 1, 1);
+    rig_clear(r);
+    r->us += 1000;
+    rig_beat(r, W1);
+    ck_assert_int_eq(rig_count(r, FRAME_HEARTBEAT), 0);
+}
+END_TEST
 
 START_TEST(a_proposal_is_on_disk_before_it_is_sent)
 {
@@ -540,6 +633,9 @@ int main(void)
     tcase_add_loop_test(tcase, a_lease_needs_a_quorum, 0, ROWS(count_rows));
     tcase_add_test(tcase, a_lease_counts_from_the_sending);
     tcase_add_loop_test(tcase, grants_that_do_not_count, 0, ROWS(foreign_rows));
+    tcase_add_loop_test(tcase, a_record_is_read_by_grants, 0, ROWS(read_rows));
+    tcase_add_test(tcase, an_own_proposal_is_read_by_proposing_it);
+    tcase_add_test(tcase, the_first_word_of_a_voter_is_answered_at_once);
     tcase_add_test(tcase, a_restarted_primary_reads_first);
     tcase_add_test(tcase, a_decision_of_a_former_start_is_no_read);
     tcase_add_test(tcase, a_change_decided_meanwhile_is_not_undone);
