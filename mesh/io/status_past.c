@@ -201,6 +201,9 @@ static void tell_event(struct telling *t, const struct journal_line *line)
     char text[TEXT_SIZE * 2], who[NAME_SIZE];
     unsigned long long term, bytes;
     unsigned ms;
+    if (strcmp(line->name, "+ready") != 0 && strcmp(line->name, "+gap") != 0 &&
+        strcmp(line->name, "+outage") != 0)
+        return;
     snprintf(text, sizeof text, "%.*s", (int)line->text_len, line->text);
     if (strcmp(line->name, "+ready") == 0 && json_object_get(t->last, "ready_ms") == NULL)
         json_object_set_new(t->last, "ready_ms", json_integer((line->at_us - t->decided_us) / 1000));

@@ -1,5 +1,6 @@
 /* The journal, and its newest events in memory. */
 #define _GNU_SOURCE
+#include "mesh/io/clock.h"
 #include "mesh/io/journal.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -54,6 +55,34 @@ START_TEST(recent)
 }
 END_TEST
 
+static const struct time_row {
+    const char *name, *text;
+    int64_t us; /* -1: refused */
+} time_rows[] = {
+    {"the beginning", "1970-01-01T00:00:00.000000Z", 0},
+    {"a moment", "2026-11-21T09:14:02.118000Z", 1795252442118000},
+    {"a leap day", "2024-02-29T23:59:59.999999Z", 1709251199999999},
+    {"a century without one", "2100-03-01T00:00:00.000000Z", 4107542400000000},
+    {"before there was time", "1969-12-31T23:59:59.999999Z", -1},
+    {"a 13th month", "2026-13-01T00:00:00.000000Z", -1},
+    {"a 31st of April", "2026-04-31T00:00:00.000000Z", -1},
+    {"hour 24", "2026-11-21T24:00:00.000000Z", -1},
+    {"no zone", "2026-11-21T09:14:02.118000 ", -1},
+    {"a sign", "2026-11-21T09:14:02.-18000Z", -1},
+    {"cut short", "2026-11-21T09:14", -1},
+    {"nothing", "", -1},
+};
+
+START_TEST(times)
+{
+    const struct time_row *row = &time_rows[_i];
+    char text[CLOCK_TEXT_SIZE];
+    EXPECT_INT(clock_parse(row->text), row->us, row);
+    if (row->us >= 0)
+        EXPECT_TEXT(clock_print(text, row->us), row->text, row);
+}
+END_TEST
+
 START_TEST(newest)
 {
     static struct journal j;
@@ -90,5 +119,6 @@ int main(void)
     tcase_add_checked_fixture(tcase, scratch_open, scratch_close);
     tcase_add_test(tcase, recent);
     tcase_add_test(tcase, newest);
+    tcase_add_loop_test(tcase, times, 0, ROWS(time_rows));
     return suite_run(suite);
 }
