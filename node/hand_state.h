@@ -39,7 +39,7 @@ struct hand {
     bool conf_known;
     dir_id dir_done;           /* the last clone or rewind that was completed, from disk */
     void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
-    instant retry_at, phase_since, crashed_at, upkeep_at, checkpointed;
+    instant retry_at, phase_since, crashed_at, upkeep_at, checkpointed, sealed_at;
     int failures;
     instant fed;   /* when a standby last had a receiver that streams, or was asked about */
     bool ended;    /* a server that we ran */

@@ -383,6 +383,8 @@ static void idle(struct hand *h, enum pg_state state)
 {
     if (state == STATE_RECOVERY && meaning(h) == GOAL_FOLLOW)
         starve_watch(h);
+    if (state == STATE_RECOVERY && h->goal.kind == GOAL_SEAL && h->reached)
+        pg_switch_calm(h);
     if (state == STATE_PRIMARY && commands_primary(h->goal.kind)) {
         if (pg_sync_work(h))
             return;

@@ -187,7 +187,7 @@ size_t pg_config_text(char *out, size_t size, const struct config *c, member_id 
     for (int i = 0; i < LEAST_COUNT; i++)
         if (s->least[i])
             put(&t, "%s = %u\n", LEAST[i], s->least[i]);
-    put_setting(&t, "wal_retrieve_retry_interval", s->sealed ? "5ms" : "100ms");
+    put_setting(&t, "wal_retrieve_retry_interval", !s->sealed ? "100ms" : s->slow ? "1s" : "5ms");
     if (s->sealed)
         put_setting(&t, "restore_command", "");
     put_conninfo_setting(&t, c, s);

@@ -40,6 +40,7 @@ enum pg_least {
 /* What of it changes while a server lives. */
 struct pg_config_state {
     bool sealed;                        /* no upstream, no restore_command, quick retries */
+    bool slow;                          /* sealed for long: slow retries, each of which PostgreSQL logs */
     bool nobody;                        /* synchronous_standby_names = a name that nobody bears */
     struct sync_set sync;               /* unless nobody */
     const struct hand_member *upstream; /* NULL: none */

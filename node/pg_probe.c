@@ -20,6 +20,7 @@ enum {
     EAGER_TURNS = 100, /* so many at the first pace after a change; then at the calm one */
     POST_EVERY_MS = 200,
     PREFLIGHT_EVERY_MS = 5000,
+    TRIM_EVERY_MS = 5000,
     SLOW_TURNS = 4,
     DEADLINE_MIN_MS = 250,
     REPLAY_FAR_BYTES = 256 * 1024 * 1024,
@@ -410,10 +411,15 @@ void *pg_probe_status(void *hand)
 {
     struct status s = {.h = hand};
     uint32_t top = 0;
+    instant trim_at = instant_never();
     for (enum pg_phase phase, last = PG_NONE; !atomic_load(&s.h->closing); s.turn++, last = phase) {
         phase = hand_phase_now(s.h);
         if (phase != last)
             s.turn = 0;
+        if (instant_due_any(fence_now(), trim_at)) {
+            trim_at = instant_add(fence_now(), span_ms(TRIM_EVERY_MS));
+            pg_process_trim_log(s.h);
+        }
         if (s.turn % SLOW_TURNS == 0)
             top = pg_process_timeline_max(s.h);
         if (!answers(phase))

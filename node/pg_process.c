@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -361,6 +362,30 @@ static int open_log(struct hand *h)
     if (stat(path, &st) == 0 && st.st_size > LOG_MAX_BYTES)
         rename(path, old);
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* A server may write without end while nobody starts it anew (a standby that finds no primary), on the disk of the votes.
+ * What it writes between the end of the copy and the cut is lost; it appends, so it goes on at the new end. */
+void pg_process_trim_log(struct hand *h)
+{
+    char path[FILE_PATH_SIZE], old[FILE_PATH_SIZE + 4];
+    struct stat st;
+    if (!hand_path(path, h->config->state_dir, "postgresql.log") || stat(path, &st) < 0 ||
+        st.st_size <= LOG_MAX_BYTES)
+        return;
+    snprintf(old, sizeof old, "%s.1", path);
+    int from = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int to = open(old, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    off_t at = st.st_size - LOG_MAX_BYTES; /* the newest of it */
+    while (from >= 0 && to >= 0 && sendfile(to, from, &at, LOG_MAX_BYTES) > 0)
+        continue;
+    if (from >= 0 && ftruncate(from, 0) == 0) /* also when there was no room for a copy */
+        log_event(LOG_LEVEL_INFO, "log_trimmed", "state/postgresql.log was %lld MB and begins anew",
+                  (long long)st.st_size >> 20);
+    if (from >= 0)
+        close(from);
+    if (to >= 0)
+        close(to);
 }
 
 void pg_process_last_words(struct hand *h, char *out, size_t size)

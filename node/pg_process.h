@@ -48,6 +48,8 @@ bool pg_process_has_signal_file(struct hand *h);
 /* Re-read the configuration. */
 void pg_process_reload(struct hand *h);
 
+/* Keeps PostgreSQL's log in the state folder below some size: at most twice as much with what was there before. */
+void pg_process_trim_log(struct hand *h);
 /* The last FATAL or PANIC in PostgreSQL's log; "" when there is none near its end. */
 void pg_process_last_words(struct hand *h, char *out, size_t size);
 /* Has the postmaster ended?  If so: kills what it left, reaps, disarms the guard; the phase is DOWN. */

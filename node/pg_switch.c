@@ -24,6 +24,7 @@ enum {
     PRESS_MS = 100, /* the receiver should have gone by then */
     PRESS_AGAIN_MS = 500,
     PRESS_HARD_MS = 3000,
+    CALM_MS = 5000,
     SLOTS_MS = 1000 /* a former primary's slots are made anew soon, so that a promotion need not */
 };
 
@@ -83,7 +84,7 @@ enum pg_outcome pg_switch_cut(struct hand *h)
 {
     struct problem why = {0};
     struct pg_config_state s = {.sealed = true, .nobody = true, .dir = h->goal.dir};
-    if (h->conf_known && h->conf.sealed && h->conf.nobody)
+    if (h->conf_known && h->conf.sealed && h->conf.nobody && !h->conf.slow)
         return OUTCOME_AGAIN;
     if (!pg_config_write(h, &s, &why))
         return pg_act_fail(h, "%s", why.fact);
@@ -212,7 +213,19 @@ enum pg_outcome pg_switch_seal(struct hand *h)
     s->sealed = h->goal.kind == GOAL_SEAL;
     pthread_mutex_unlock(&h->lock);
     PQclear(id);
+    h->sealed_at = fence_now();
     return OUTCOME_REACHED;
+}
+
+void pg_switch_calm(struct hand *h)
+{
+    struct pg_config_state s = h->conf;
+    if (!h->conf_known || !s.sealed || s.slow || hand_ms_since(h->sealed_at) < CALM_MS)
+        return;
+    s.slow = true;
+    h->sealed_at = fence_now(); /* if it cannot be written: not at once again */
+    if (pg_config_write(h, &s, NULL))
+        pg_process_reload(h);
 }
 
 /* ---- timelines ---------------------------------------------------------------------------------------------------------- */

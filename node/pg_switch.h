@@ -16,6 +16,9 @@ enum pg_outcome pg_switch_follow(struct hand *h);
 enum pg_outcome pg_switch_cut(struct hand *h);
 /* Receives nothing any more, and all local WAL is replayed. */
 enum pg_outcome pg_switch_seal(struct hand *h);
+/* For a server that has been sealed for long: it looks for WAL, and logs that it does, once a second from now on.  Whatever
+ * comes next writes a configuration of its own. */
+void pg_switch_calm(struct hand *h);
 /* From a standby to the primary of the goal's term on exactly the goal's timeline. */
 enum pg_outcome pg_switch_promote(struct hand *h);
 /* A primary under GOAL_PROMOTE: if it is not ours of that timeline it must be fenced. */

@@ -69,8 +69,15 @@ struct sight {
     uint32_t sql_seen_ms, outage_ms;
     uint32_t flush_us;
     int64_t quarantine_ms; /* -1: not known */
-    int reads; /* version of the protocol, 0 unknown */
+    int reads;             /* version of the protocol, 0 unknown */
 };
+
+/* Its own grant to itself says nothing: a primary without the lease does not know whether it still is one. */
+static enum verdict own_verdict(const struct core *c)
+{
+    bool alone = is_primary(c) && !lease_held(c) && c->verdict == VERDICT_ALIVE;
+    return alone ? VERDICT_UNKNOWN : c->verdict;
+}
 
 static void see_self(const struct core *c, struct sight *s)
 {
@@ -78,7 +85,7 @@ static void see_self(const struct core *c, struct sight *s)
     s->heard_ms = 0;
     s->state = "up";
     s->votes = may_vote(c);
-    s->verdict = c->verdict;
+    s->verdict = own_verdict(c);
     s->pg = (struct pg_report){.phase = p->phase,
                                .ready = c->hold.ready,
                                .streaming = p->upstream != MEMBER_NONE,
@@ -356,8 +363,12 @@ json_t *status_json(const struct status_view *v)
                                                        : json_null());
     if (self != NULL && self->member.role == ROLE_DATABASE)
         json_object_set_new(out, "server", server_json(c));
-    json_object_set_new(out, "verdict", json_string(verdict_name(c->verdict)));
-    json_object_set_new(out, "verdict_rule", c->rule ? json_string(c->rule) : json_null());
+    bool alone = own_verdict(c) != c->verdict;
+    json_object_set_new(out, "verdict", json_string(verdict_name(own_verdict(c))));
+    json_object_set_new(out, "verdict_rule",
+                        alone     ? json_string("lease-not-held")
+                        : c->rule ? json_string(c->rule)
+                                  : json_null());
     json_object_set_new(out, "goal", json_string(pg_goal_name(c->goal.kind)));
     json_object_set_new(out, "detail", status_text(c->sample.detail));
     for (int i = 0; i < v->cluster->n; i++)

@@ -125,6 +125,9 @@ START_TEST(sealed_receives_and_restores_nothing)
     ck_assert_str_eq(setting("primary_conninfo"), "''");
     ck_assert_str_eq(setting("primary_slot_name"), "''");
     ck_assert_str_eq(setting("restore_command"), "''");
+    ck_assert_str_eq(setting("wal_retrieve_retry_interval"), "'5ms'");
+    write_text(&(struct pg_config_state){.sealed = true, .slow = true, .nobody = true});
+    ck_assert_str_eq(setting("wal_retrieve_retry_interval"), "'1s'");
     write_text(&(struct pg_config_state){.nobody = true, .upstream = &members[1]});
     ck_assert_str_eq(setting("restore_command"), "'cp /archive/%f %p'");
 }
