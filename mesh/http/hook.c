@@ -5,6 +5,7 @@
 #include "mesh/io/log.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -140,9 +141,10 @@ static size_t ignore(char *bytes, size_t size, size_t n, void *arg)
     return *taken > ANSWER_MAX ? 0 : size * n;
 }
 
-/* The status, 0 when there was none. */
-static long post_once(const struct hook *h, const char *body)
+/* The status, 0 when there was none; *retry_after_s as the receiver asks, 0: it does not. */
+static long post_once(const struct hook *h, const char *body, long *retry_after_s)
 {
+    curl_off_t wait = 0;
     char authorization[HOOK_KEY_SIZE + 32];
     size_t taken = 0;
     long status = 0;
@@ -163,26 +165,35 @@ static long post_once(const struct hook *h, const char *body)
         curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, ignore);
         curl_easy_setopt(c, CURLOPT_WRITEDATA, &taken);
         curl_easy_setopt(c, CURLOPT_USERAGENT, "pgmesh");
-        if (curl_easy_perform(c) == CURLE_OK)
+        if (curl_easy_perform(c) == CURLE_OK) {
             curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+            curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &wait);
+        }
     }
     curl_slist_free_all(headers);
     if (c != NULL)
         curl_easy_cleanup(c);
+    *retry_after_s = wait < 0 || wait > LONG_MAX ? 0 : (long)wait;
     return status;
+}
+
+long hook_pause_s(int tries, long retry_after_s)
+{
+    long wait = retry_after_s < HOOK_RETRY_AFTER_MAX_S ? retry_after_s : HOOK_RETRY_AFTER_MAX_S;
+    return wait > pauses[tries] ? wait : pauses[tries];
 }
 
 static void deliver(struct hooks *hooks, struct post *p)
 {
     const struct hook *h = &hooks->of[p->hook];
-    long status = post_once(h, p->body);
+    long retry_after_s, status = post_once(h, p->body, &retry_after_s);
     bool again = status == 0 || status == 408 || status == 429 || status >= 500;
     bool queued = false;
     p->tries++;
     if (status >= 200 && status < 300) {
         atomic_fetch_add(&hooks->sent, 1);
     } else if (again && p->tries < HOOK_TRIES) {
-        p->due = now_s() + pauses[p->tries];
+        p->due = now_s() + hook_pause_s(p->tries, retry_after_s);
         pthread_mutex_lock(&hooks->queue->lock);
         queued = put(hooks->queue, p);
         pthread_mutex_unlock(&hooks->queue->lock);
