@@ -10,7 +10,7 @@
 #     is_ours PID                            true for a process that counts into the footprint
 #     $system                                its name in the results
 #
-# A line of JSON goes to $out for every run. "outage_ms" is the longest silence between two acknowledgements around the
+# A line of JSON goes to $out for every run, and one that describes the machine for every series; a series adds to what is there. "outage_ms" is the longest silence between two acknowledgements around the
 # fault, as measured by a client that tries all servers at once, a row every 5 ms; a quiet client has silences of 5 ms.
 
 runs=${BENCH_N:-30}
@@ -19,6 +19,21 @@ durability=${BENCH_DURABILITY:-sync}
 out=${BENCH_OUT:-$LIVE_BIN/../bench/results.jsonl}
 mkdir -p "$(dirname "$out")"
 out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
+
+describe() {
+    jq -cn --arg cpus "$(getconf _NPROCESSORS_ONLN)" --arg kernel "$(uname -r)" --arg model "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
+        --arg memory "$(awk '$1 == "MemTotal:" { print int($2 / 1048576 + 0.5) }' /proc/meminfo)" \
+        --arg postgres "$("$PG_BIN/postgres" --version)" --arg commit "$(git -C "$LIVE_ROOT" rev-parse --short HEAD 2>/dev/null)" \
+        --arg patroni "$(patroni --version 2>/dev/null)" --arg etcd "$(etcd --version 2>/dev/null | sed -n '1s/.*: /etcd /p')" --arg day "$(date -I)" \
+        '{machine: {cpus: ($cpus | tonumber), $model, memory_gib: ($memory | tonumber), $kernel, $postgres, $patroni, $etcd}, $commit, $day}'
+}
+describe >>"$out"
+
+# What the checker said at the end of a series, and how many complaints there were.
+record_proof() { # complaints
+    jq -cn --arg system "$system" --arg durability "$durability" --argjson complaints "$1" --rawfile said "$work/log/checker.txt" \
+        '{$system, $durability, proof: {$complaints, said: ($said | split("\n") | map(select(. != "")) | .[-12:])}}' >>"$out"
+}
 
 # Wall-clock microseconds, by which journals are stamped.
 wall_us() { date +%s%6N; }

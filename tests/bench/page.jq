@@ -1,63 +1,109 @@
 # page.jq: the tables and pictures of tests/bench/page.sh, from an array of all results.
 
+# The nearest rank. A percentile is told only where the runs are enough that it is not the maximum by another name.
 def rank($p): sort | .[((length * $p / 100) | ceil) - 1];
+def percentile($p): if length * (100 - $p) / 100 >= 1 then rank($p) | round else "–" end;
 def runs: [.[] | select(.fault)];
 def systems: ["pgmesh", "patroni-fastest", "patroni"];
+def system_name: {"patroni-fastest": "Patroni, fastest", patroni: "Patroni, default"}[.] // .;
 def faults: ["host_cut", "host_crash", "site_loss", "postmaster_kill", "agent_kill", "switchover"];
+def fault_name: {host_cut: "cable pulled", host_crash: "host crashes", site_loss: "site cut off", postmaster_kill: "PostgreSQL killed",
+                 agent_kill: "agent killed", switchover: "switchover"}[.] // .;
+def durabilities: ["sync", "strict", "async"];
 def steps: ["detect_ms", "seal_ms", "decide_ms", "promote_ms", "route_ms"];
-def order: (.fault as $f | faults | index($f)) as $fault | (.system as $s | systems | index($s)) as $system | [$fault, $system, .durability];
+def order: (.fault as $f | faults | index($f)) as $fault | (.system as $s | systems | index($s)) as $system
+    | (.durability as $d | durabilities | index($d)) as $durability | [$fault, $system, $durability];
 def groups: runs | group_by(order);
+# For people: 87 ms, 0.81 s, 22 s.
+def human: if . < 100 then "\(round) ms" elif . < 10000 then (. / 10 | round | tostring | if length < 3 then "0" + . else . end | .[:-2] + "." + .[-2:] + " s") else "\(. / 100 | round / 10) s" end;
 
-def machine: (.[] | select(.machine)) | "Measured on \(.day) at commit \(.commit): \(.machine.cpus) × \(.machine.model), \(.machine.memory_gib) GiB, Linux \(.machine.kernel), \(.machine.postgres)"
-    + ([.machine.patroni, .machine.etcd] | map(select(. != null and . != "")) | if length > 0 then ", " + join(" with ") else "" end) + ".";
+def machine: [.[] | select(.machine)] as $m | if $m == [] then "The machine was not recorded." else
+    $m[-1].machine as $last
+    | "Measured " + ([$m[].day | select(. != null)] | unique | if length == 1 then "on \(.[0])" else "from \(.[0]) to \(.[-1])" end)
+      + ([$m[].commit | select(. != null and . != "")] | unique | if length == 0 then "" elif length == 1 then " at commit \(.[0])" else " at commits " + join(", ") end)
+      + ": " + ([$m[].machine | "\(.cpus) × \(.model), \(.memory_gib) GiB, Linux \(.kernel)"] | unique | join("; ")) + ", \($last.postgres)"
+      + ([$last.patroni, $last.etcd] | map(select(. != null and . != "")) | if length > 0 then ", " + join(" with ") else "" end) + "." end;
 
-def outages: (["fault", "system", "durability", "runs", "min", "median", "p95", "p99", "max", "failovers"] | @tsv),
+# One row for a fault, one column for each system under sync.
+def glance: [groups[] | select(.[0].durability == "sync")] as $g | [systems[] as $s | select(any($g[]; .[0].system == $s)) | $s] as $have
+    | (["", ($have[] | system_name)] | @tsv),
+      (faults[] as $f | select(any($g[]; .[0].fault == $f))
+       | [($f | fault_name), ($have[] as $s | [$g[] | select(.[0].fault == $f and .[0].system == $s)] | if . == [] then "–" else
+            (.[0] | ([.[].outage_ms] | "\(rank(50) | human) (\(max | human)); n = \(length)")) end)] | @tsv);
+
+def outages: (["fault", "system", "durability", "n", "min", "median", "p95", "p99", "max", "failovers"] | @tsv),
     (groups[] | . as $g | [.[] | .outage_ms] as $ms
-     | [$g[0].fault, $g[0].system, $g[0].durability, ($g | length)] + ([($ms | min), ($ms | rank(50)), ($ms | rank(95)), ($ms | rank(99)), ($ms | max)] | map(round))
-       + [[$g[] | select(.failover)] | length] | @tsv);
+     | [$g[0].fault, $g[0].system, $g[0].durability, ($g | length), ($ms | min | round), ($ms | rank(50) | round), ($ms | percentile(95)), ($ms | percentile(99)),
+        ($ms | max | round), ([$g[] | select(.failover)] | length)] | @tsv);
 
 def median_of($k): [.[] | .phases[$k]? | select(. != null)] | if length == 0 then null else rank(50) | round end;
-def with_phases: [groups[] | select(any(.phases != null))];
-def phases: (["fault", "durability", "detect", "seal", "decide", "promote", "route"] | @tsv),
-    (with_phases[] | . as $g | [$g[0].fault, $g[0].durability] + [steps[] as $k | $g | median_of($k) // "–"] | @tsv);
+def with_phases: [groups[] | [.[] | select(.phases != null)] | select(. != [])];
+def phases: (["fault", "durability", "n", "detect", "seal", "decide", "promote", "route"] | @tsv),
+    (with_phases[] | . as $g | [$g[0].fault, $g[0].durability, ($g | length)] + [steps[] as $k | $g | median_of($k) // "–"] | @tsv);
 
-def footprints: (["member", "system", "PSS kB", "RSS kB", "CPU %", "B/s"] | @tsv),
-    (.[] | select(.footprint) | ["\(.footprint) (\(.role))", .system, .pss_kb, .rss_kb, .cpu_percent, .bytes_per_s] | @tsv);
+# The member of each role that needs most, in the median of what was taken.
+def footprints: (["role", "system", "n", "PSS MiB", "RSS MiB", "CPU %", "kB/s"] | @tsv),
+    ([.[] | select(.footprint)] | group_by([(.system as $s | systems | index($s)), ({database: 0, etcd: 1, witness: 2, observer: 3}[.role] // 4)])[] | . as $of
+     | def most(f): [$of | group_by(.footprint)[] | [.[] | f | select(. != null)] | select(. != []) | rank(50)] | if . == [] then null else max end;
+       def tenths($unit): if . == null then "–" else . / $unit * 10 | round / 10 end;
+       [.[0].role, (.[0].system | system_name), length, (most(.pss_kb) | tenths(1024)), (most(.rss_kb) | tenths(1024)),
+        (most(.cpu_percent) | if . == null then "–" else . * 100 | round / 100 end), (most(.bytes_per_s) | tenths(1000))] | @tsv);
 
-def price: [.[] | select(.price)] | if length == 0 then "" else
-    . as $all | def of($w): [$all[] | select(.price == $w)];
-    (["pgbench", "runs", "min tps", "median tps", "max tps", "median latency ms"] | @tsv),
-    (("with", "without") as $w | of($w) | ["\($w) pgmesh", length, (map(.tps) | min, rank(50), max | round), (map(.latency_ms) | rank(50))] | @tsv)
+# Runs with and without follow each other: what is told is the ratio within the pairs.
+def price: [.[] | select(.price)] | if length == 0 then empty else
+    [.[] | select(.price == "with")] as $with | [.[] | select(.price == "without")] as $without
+    | [range([$with, $without] | map(length) | min) as $i | $with[$i].tps / $without[$i].tps * 100 - 100] as $ratio
+    | def signed: . * 100 | round / 100 | if . > 0 then "+\(.) %" else "\(.) %" end;
+    (["pgbench", "n", "min tps", "median tps", "max tps", "median latency ms"] | @tsv),
+    (["with pgmesh", $with], ["without", $without] | .[0] as $name | .[1]
+     | [$name, length, (map(.tps) | min, rank(50), max | round), (map(.latency_ms) | rank(50))] | @tsv),
+    (["difference in pairs", ($ratio | length, (min | signed), (rank(50) | signed), (max | signed)), ""] | @tsv)
     end;
 
-def proofs: (.[] | select(.proof) | "- \(.system), \(.durability): " + ([.proof.said[] | select(. != "")] | join("; ")));
+# Sums over all series of a system: "N rows acknowledged: M missing ...; D double primaries; ...", the checker's last line.
+def proofs: [.[] | select(.proof)] | group_by([(.system as $s | systems | index($s)), .durability])[]
+    | . as $all | def sum($re): [$all[].proof.said[] | capture($re; "x").n | tonumber] | add // 0;
+      "- \(.[0].system | system_name), \(.[0].durability), \(length) series: \(sum("^(?<n>[0-9]+)\\ rows\\ acknowledged")) rows acknowledged, \(sum("acknowledged:\\ (?<n>[0-9]+)\\ missing")) of them missing, "
+      + "\(sum("(?<n>[0-9]+)\\ strangers")) from nowhere, \(sum(";\\ (?<n>[0-9]+)\\ double\\ primaries")) times two primaries at once.";
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 def esc: gsub("&"; "&amp;") | gsub("<"; "&lt;");
 def colour: {pgmesh: "#1b7837", "patroni-fastest": "#d95f02", patroni: "#7570b3"}[.] // "#666";
-def style: "<style>text{font:12px sans-serif;fill:#222}.dim{fill:#777}.grid{stroke:#ddd}svg{background:#fff}</style>";
-def x_of($ms): 230 + 600 * ((([$ms, 1] | max) | log10) / 5);
+def style: "<style>text{font:12px sans-serif;fill:#222}.dim{fill:#777}.b{font-weight:bold}.grid{stroke:#e3e3e3}.rule{stroke:#bbb}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>";
+def tenth: . * 10 | round / 10;
+# 5 ms to 100 s, logarithmic.
+def x_of($ms): 305 + 385 * ((([$ms, 5] | max) / 5 | log10) / (20000 | log10)) | tenth;
 
-def outage_svg: groups as $g | ($g | length) as $n
-    | "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 \(60 + 22 * $n)\" role=\"img\"><title>Write outage of each run, milliseconds, logarithmic</title>\(style)",
-      ([1, 10, 100, 1000, 10000, 100000][] | . as $t | "<line class=\"grid\" x1=\"\(x_of($t))\" x2=\"\(x_of($t))\" y1=\"24\" y2=\"\(34 + 22 * $n)\"/>"
-        + "<text x=\"\(x_of($t))\" y=\"18\" text-anchor=\"middle\" class=\"dim\">\(if $t < 1000 then "\($t) ms" else "\($t / 1000) s" end)</text>"),
-      (range($n) as $i | $g[$i] as $r | (40 + 22 * $i) as $y
-        | "<text x=\"4\" y=\"\($y + 4)\">\($r[0].fault | esc)</text><text x=\"120\" y=\"\($y + 4)\" class=\"dim\">\($r[0].system | sub("patroni-"; "") | esc) \($r[0].durability)</text>",
-          ($r[] | "<circle cx=\"\(x_of(.outage_ms) * 10 | round / 10)\" cy=\"\($y)\" r=\"3\" fill=\"\(.system | colour)\" fill-opacity=\"0.45\"/>"),
-          ([$r[].outage_ms] | rank(50)) as $m | "<line x1=\"\(x_of($m))\" x2=\"\(x_of($m))\" y1=\"\($y - 7)\" y2=\"\($y + 7)\" stroke=\"#000\"/>"),
-      "<text x=\"4\" y=\"\(54 + 22 * $n)\" class=\"dim\">each dot a run, the line the median</text></svg>";
+def dots($y): to_entries[] | (.key % 5 - 2) as $jitter | .value
+    | "<circle cx=\"\(x_of(.outage_ms))\" cy=\"\($y + $jitter * 1.6)\" r=\"2.6\" fill=\"\(.system | colour)\" fill-opacity=\"0.4\"/>";
+
+def outage_svg: groups as $g
+    # a row each, and some air before every other fault
+    | (reduce range($g | length) as $i ({y: 34, at: [], last: ""};
+        (if $g[$i][0].fault == .last then .y += 20 else .y += 30 end) | .last = $g[$i][0].fault | .at += [.y])) as $rows | ($rows.y + 22) as $bottom
+    | "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 \($bottom + 30)\" role=\"img\"><title>Write outage of each run, logarithmic</title>\(style)",
+      ([10, 100, 1000, 10000, 100000][] | . as $t | "<line class=\"grid\" x1=\"\(x_of($t))\" x2=\"\(x_of($t))\" y1=\"30\" y2=\"\($bottom)\"/>"
+        + "<text x=\"\(x_of($t))\" y=\"22\" text-anchor=\"middle\" class=\"dim\">\(if $t < 1000 then "\($t) ms" else "\($t / 1000) s" end)</text>"),
+      "<text x=\"722\" y=\"22\" class=\"dim\">median</text><text x=\"790\" y=\"22\" class=\"dim\">max</text>",
+      (range($g | length) as $i | $g[$i] as $r | $rows.at[$i] as $y | ($i == 0 or $g[$i - 1][0].fault != $r[0].fault) as $first
+        | (if $first then "<line class=\"rule\" x1=\"4\" x2=\"856\" y1=\"\($y - 15)\" y2=\"\($y - 15)\"/><text x=\"4\" y=\"\($y + 4)\" class=\"b\">\($r[0].fault | fault_name | esc)</text>" else "" end)
+          + "<text x=\"132\" y=\"\($y + 4)\" style=\"fill:\($r[0].system | colour)\">\($r[0].system | system_name | esc)</text>"
+          + "<text x=\"292\" y=\"\($y + 4)\" text-anchor=\"end\" class=\"dim\">\($r[0].durability) \($r | length)×</text>",
+          ($r | dots($y)),
+          ([$r[].outage_ms] | rank(50)) as $m | "<line x1=\"\(x_of($m))\" x2=\"\(x_of($m))\" y1=\"\($y - 8)\" y2=\"\($y + 8)\" stroke=\"#000\" stroke-width=\"1.5\"/>"
+            + "<text x=\"722\" y=\"\($y + 4)\">\($m | human)</text><text x=\"790\" y=\"\($y + 4)\" class=\"dim\">\([$r[].outage_ms] | max | human)</text>"),
+      "<text x=\"4\" y=\"\($bottom + 20)\" class=\"dim\">Each dot is a run, the line their median; time without an acknowledged write, logarithmic.</text></svg>";
 
 def shades: ["#08519c", "#3182bd", "#6baed6", "#9ecae1", "#fdae6b"];
 def phases_svg: with_phases as $g | ($g | length) as $n
     | ([$g[] | . as $r | [steps[] as $k | ($r | median_of($k)) // 0] | add] | (max // 1)) as $widest
     | "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 \(50 + 26 * $n)\" role=\"img\"><title>Phases of a failover, medians in milliseconds</title>\(style)",
-      (range(5) as $k | "<rect x=\"\(200 + 110 * $k)\" y=\"6\" width=\"12\" height=\"12\" fill=\"\(shades[$k])\"/><text x=\"\(216 + 110 * $k)\" y=\"16\">\(steps[$k] | rtrimstr("_ms"))</text>"),
+      (range(5) as $k | "<rect x=\"\(210 + 110 * $k)\" y=\"6\" width=\"12\" height=\"12\" fill=\"\(shades[$k])\"/><text x=\"\(226 + 110 * $k)\" y=\"16\">\(steps[$k] | rtrimstr("_ms"))</text>"),
       (range($n) as $i | $g[$i] as $r | (30 + 26 * $i) as $y
-        | "<text x=\"4\" y=\"\($y + 14)\">\($r[0].fault | esc) <tspan class=\"dim\">\($r[0].durability)</tspan></text>",
-          (reduce range(5) as $k ({x: 200, out: ""}; (($r | median_of(steps[$k])) // 0) as $ms | (600 * $ms / $widest) as $w
-            | .out += "<rect x=\"\(.x * 10 | round / 10)\" y=\"\($y)\" width=\"\($w * 10 | round / 10)\" height=\"18\" fill=\"\(shades[$k])\"/>"
+        | "<text x=\"4\" y=\"\($y + 14)\"><tspan class=\"b\">\($r[0].fault | fault_name | esc)</tspan> <tspan class=\"dim\">\($r[0].durability) \($r | length)×</tspan></text>",
+          (reduce range(5) as $k ({x: 210, out: ""}; (($r | median_of(steps[$k])) // 0) as $ms | (560 * $ms / $widest) as $w
+            | .out += "<rect x=\"\(.x | tenth)\" y=\"\($y)\" width=\"\($w | tenth)\" height=\"18\" fill=\"\(shades[$k])\"/>"
                 + (if $w > 26 then "<text x=\"\(.x + $w / 2 | round)\" y=\"\($y + 13)\" text-anchor=\"middle\" style=\"fill:\(if $k < 2 then "#fff" else "#222" end)\">\($ms)</text>" else "" end)
             | .x += $w) | .out + "<text x=\"\(.x + 6 | round)\" y=\"\($y + 13)\" class=\"dim\">\([steps[] as $k | ($r | median_of($k)) // 0] | add) ms</text>")),
       "</svg>";

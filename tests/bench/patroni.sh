@@ -125,6 +125,5 @@ writer_start
 all_runs ${BENCH_FAULTS:-host_cut host_crash postmaster_kill agent_kill switchover} || :
 writers_stop || not_ok 'the writer ends'
 # What the peer lost or let two servers acknowledge is a result, not a failure of the measurement.
-complaints=$(nothing_lost "$(serving)" && echo 0 || grep -c . "$work/log/checker.txt")
-jq -cn --arg system "$system" --arg durability "$durability" --argjson complaints "$complaints" \
-    --rawfile said "$work/log/checker.txt" '{$system, $durability, proof: {complaints: $complaints, said: ($said | split("\n")[:12])}}' >>"$out"
+nothing_lost "$(serving)" && complaints=0 || complaints=$(grep -c . "$work/log/checker.txt")
+record_proof "$complaints"

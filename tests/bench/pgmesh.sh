@@ -58,3 +58,4 @@ writer_start
 # shellcheck disable=SC2086 # words on purpose
 all_runs ${BENCH_FAULTS:-host_cut host_crash postmaster_kill agent_kill switchover site_loss} || :
 if [ "$durability" = async ]; then prove --allow-loss; else prove; fi
+record_proof "$failed"
