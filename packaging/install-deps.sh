@@ -22,7 +22,7 @@ appliance=(busybox-static grub-common grub-pc-bin grub-efi-amd64-bin xorriso mto
 fuzz=(clang-14 libclang-rt-14-dev)
 format=(clang-format)
 # What the bench compares with.
-peers=(patroni python3-psycopg2 etcd-server)
+peers=(patroni python3-psycopg2 etcd-server etcd-client postgresql-15-repmgr)
 
 # A terminal in which pgmesh watch is looked at.
 check+=(tmux)
