@@ -66,30 +66,36 @@ static struct ack_row *recent_row(struct ack_log *log, int64_t id, size_t first)
     return NULL;
 }
 
+static bool read_ack(struct ack_log *log, struct ack_row row, const char *name, const char *by, size_t first)
+{
+    struct ack_row *known = recent_row(log, row.id, first);
+    row.server = server_index(log, name);
+    row.by = *by ? server_index(log, by) : row.server;
+    if (!known || known->server != row.server || known->ack_us != 0 || row.by < 0)
+        return false;
+    *known = row;
+    log->n_acked++;
+    return true;
+}
+
 static bool read_line(struct ack_log *log, const char *line, size_t first)
 {
     struct ack_row row = {0};
     struct ack_look look = {0};
-    char name[ACK_SERVER_SIZE];
+    char name[ACK_SERVER_SIZE], by[ACK_SERVER_SIZE] = "";
     int64_t at;
     if (sscanf(line, "sent %" SCNd64 " %31s %" SCNd64, &row.id, name, &row.sent_us) == 3) {
-        row.server = server_index(log, name);
+        row.server = row.by = server_index(log, name);
         return row.server >= 0 && add_row(log, &row);
     }
-    if (sscanf(line, "ack %" SCNd64 " %31s %" SCNu32 " %" SCNd64 " %" SCNd64, &row.id, name, &row.timeline,
-               &row.sent_us, &row.ack_us) == 5) {
-        struct ack_row *known = recent_row(log, row.id, first);
-        row.server = server_index(log, name);
-        if (!known || known->server != row.server || known->ack_us != 0)
-            return false;
-        *known = row;
-        log->n_acked++;
-        return true;
-    }
-    if (sscanf(line, "read %" SCNd64 " %31s %" SCNd64 " %" SCNd64 " %" SCNd64, &look.first, name,
-               &look.sent_us, &look.at_us, &look.seen) == 5) {
+    if (sscanf(line, "ack %" SCNd64 " %31s %" SCNu32 " %" SCNd64 " %" SCNd64 " %31s", &row.id, name,
+               &row.timeline, &row.sent_us, &row.ack_us, by) >= 5)
+        return read_ack(log, row, name, by, first);
+    if (sscanf(line, "read %" SCNd64 " %31s %" SCNd64 " %" SCNd64 " %" SCNd64 " %31s", &look.first, name,
+               &look.sent_us, &look.at_us, &look.seen, by) >= 5) {
         look.server = server_index(log, name);
-        return add_look(log, &look);
+        look.by = *by ? server_index(log, by) : look.server;
+        return look.by >= 0 && add_look(log, &look);
     }
     if (sscanf(line, "start %" SCNd64, &at) == 1) {
         log->start_us = log->start_us == 0 || at < log->start_us ? at : log->start_us;
@@ -165,13 +171,13 @@ size_t ack_tenures(const struct ack_log *log, struct ack_tenure *out, size_t roo
         size_t at = n;
         if (row->ack_us == 0)
             continue;
-        while (at > 0 && (out[at - 1].server != row->server || out[at - 1].timeline != row->timeline))
+        while (at > 0 && (out[at - 1].server != row->by || out[at - 1].timeline != row->timeline))
             at--;
         if (at == 0 && n == room)
             continue;
         if (at == 0) {
             out[n++] = (struct ack_tenure){
-                row->server, row->timeline, row->sent_us, row->sent_us, row->ack_us, row->ack_us, 1};
+                row->by, row->timeline, row->sent_us, row->sent_us, row->ack_us, row->ack_us, 1};
             continue;
         }
         widen(&out[at - 1], row);
@@ -228,7 +234,7 @@ static bool excused(const struct ack_log *log, const struct ack_look *look, cons
                     size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (strcmp(log->names[look->server], e[i].server) == 0 && look->at_us >= e[i].from_us &&
+        if (strcmp(log->names[look->by], e[i].server) == 0 && look->at_us >= e[i].from_us &&
             look->sent_us <= e[i].to_us)
             return true;
     return false;
@@ -266,7 +272,7 @@ static size_t backwards_of(const struct ack_log *log, const struct ack_look **lo
             fprintf(out,
                     "backwards: %s answered at %.3f s that row %" PRId64 " is the last, though row %" PRId64
                     " was known\n",
-                    log->names[look->server], (double)(look->at_us - log->start_us) / 1e6, look->seen, floor);
+                    log->names[look->by], (double)(look->at_us - log->start_us) / 1e6, look->seen, floor);
     }
     free(all);
     return bad;
@@ -328,7 +334,7 @@ size_t ack_gaps(const struct ack_log *log, struct ack_gap *out, size_t room)
     size_t n, used = 0;
     struct ack_row *rows = acked_rows(log, &n);
     for (size_t i = 1; rows && i < n && room > 0; i++) {
-        struct ack_gap g = {rows[i - 1].ack_us, rows[i].ack_us, rows[i - 1].server, rows[i].server};
+        struct ack_gap g = {rows[i - 1].ack_us, rows[i].ack_us, rows[i - 1].by, rows[i].by};
         if (used < room)
             out[used++] = g;
         else if (by_length(&g, &out[room - 1]) < 0)
@@ -347,7 +353,7 @@ bool ack_longest_gap(const struct ack_log *log, int64_t from_us, int64_t to_us, 
     struct ack_row *rows = acked_rows(log, &n);
     bool found = false;
     for (size_t i = 1; rows && i < n; i++) {
-        struct ack_gap g = {rows[i - 1].ack_us, rows[i].ack_us, rows[i - 1].server, rows[i].server};
+        struct ack_gap g = {rows[i - 1].ack_us, rows[i].ack_us, rows[i - 1].by, rows[i].by};
         if (g.to_us < from_us || (to_us != 0 && g.from_us > to_us))
             continue;
         if (!found || by_length(&g, gap) < 0)

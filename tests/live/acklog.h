@@ -4,12 +4,14 @@
  *
  *     start T                          the writer began
  *     sent ID SERVER T                 before the INSERT left; with no later line its outcome is unknown
- *     ack  ID SERVER TIMELINE SENT T   the commit was acknowledged, by that server on that timeline
+ *     ack  ID SERVER TIMELINE SENT T [BY]   the commit was acknowledged, by that server on that timeline
  *     lost ID SERVER T WHY             the connection ended first: the row may be there or not
- *     read FIRST SERVER SENT T SEEN    a server that called itself primary answered that SEEN is the writer's highest
- *                                      row; the writer's own are FIRST to FIRST + ACK_RANGE - 1
+ *     read FIRST SERVER SENT T SEEN [BY]    a server that called itself primary answered that SEEN is the writer's
+ *                                      highest row; the writer's own are FIRST to FIRST + ACK_RANGE - 1
  *     note SERVER T TEXT               a server's answer changed
  *     end T                            the writer ended in order
+ *
+ * BY: who it was behind SERVER, when that is a pooler; what servers did is counted by it.
  *
  * A timeline belongs to one tenure of one primary (docs/protocol.md, I3), so acknowledgements are told apart by it. */
 #ifndef PGMESH_TESTS_LIVE_ACKLOG_H
@@ -30,13 +32,13 @@ enum {
 
 struct ack_row {
     int64_t id;
-    int server; /* index into names */
+    int server, by; /* indices into names: whom it was sent to, who acknowledged it */
     uint32_t timeline;
     int64_t sent_us, ack_us; /* ack_us 0: not acknowledged */
 };
 struct ack_look { /* a read */
     int64_t first, seen;
-    int server;
+    int server, by; /* as above */
     int64_t sent_us, at_us;
 };
 /* Reads of a server whose watchers a test had stopped prove nothing against it. */

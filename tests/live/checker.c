@@ -131,7 +131,7 @@ static void check_acknowledged(const struct ack_log *log, const struct table *t,
             continue;
         if (!found)
             complain(++f->missing, "missing: row %" PRId64 ", acknowledged by %s on timeline %u\n", row->id,
-                     log->names[row->server], row->timeline);
+                     log->names[row->by], row->timeline);
         else if (strcmp(found->server, log->names[row->server]) != 0 || found->timeline != row->timeline)
             complain(++f->changed,
                      "changed: row %" PRId64

@@ -81,6 +81,26 @@ try 'another server is not excused by that' 1 '1 backwards' --excuse db2:9000:10
 try 'nor is another time' 1 '1 backwards' --excuse db1:1000:9500
 plant '/end/i read 200000001 db2 9600 9700 0' ''
 try "another writer's rows are none of this one's" 0 ' 0 backwards'
+
+# The same through a pooler: the log names the server behind it.
+pooled_log() { sound_log; printf '%s\n' 'start 1000' 'sent 100000001 pool 2100' 'ack 100000001 pool 1 2100 2600 db1' \
+    'read 100000001 pool 2700 2800 100000001 db1' 'sent 100000002 pool 8100' 'ack 100000002 pool 2 8100 8600 db2' 'end 20000'; }
+pooled_rows() { sound_rows; printf '%s\n' '100000001 pool 1' '100000002 pool 2'; }
+plant_pooled() { pooled_log | sed -e "$1" >"$work/log"; pooled_rows | sed -e "$2" >"$work/rows"; }
+plant_pooled '' ''
+try 'a sound run through the pooler passes beside one without it' 0 '7 rows acknowledged: 0 missing.* 1 reads: 0 backwards'
+plant_pooled '' '/100000001/d'
+try 'a planted loss through the pooler is reported' 1 'missing: row 100000001, acknowledged by db1'
+plant_pooled '$i sent 100000003 pool 9600\nack 100000003 pool 1 9600 9900 db1' '$a 100000003 pool 1'
+try 'a planted double primary behind the pooler is reported' 1 'two primaries: db1 (timeline 1) acknowledged a row sent'
+plant_pooled 's/2 8100 8600 db2/2 8100 8600 db3/' ''
+try 'two servers on one timeline, one of them behind the pooler, are reported' 1 'db3 both acknowledged on timeline 2'
+plant_pooled '$i read 100000001 pool 9600 9700 100000001 db1' ''
+try 'a planted read through the pooler that goes backwards is reported' 1 'backwards: db1 answered .* row 100000001 is the last'
+try 'it is excused by the server behind the pooler' 0 ' 0 backwards' --excuse db1:9000:10000
+plant_pooled '' '$a 100000009 pool 2'
+try 'a row nobody sent through the pooler is reported' 1 'stranger: nobody sent row 100000009'
+
 plant '/ack/d' ''
 try 'a log without acknowledgements proves nothing' 1 'nothing is proved'
 

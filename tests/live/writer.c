@@ -1,11 +1,12 @@
 /* writer: an application that inserts a row every few milliseconds and tries all servers at once.
  *
  *     writer --log FILE [--every-ms 5] [--read-every N] [--probe-ms 10] [--seconds N] [--first-id N] [--user app]
- *            [--dbname app] NAME=ADDRESS:PORT...
+ *            [--dbname app] [--behind NAME=ADDRESS]... NAME=ADDRESS:PORT...
  *
  * One connection to each server, none of them waited for: whoever answers that it is no standby gets the rows, and two
  * that say so both get theirs, so that a second primary cannot hide. After every N rows it asks for its highest one, of
- * whoever says to be the primary. Every step has a deadline of our own (libpq's
+ * whoever says to be the primary. --behind names the servers that a pooler may lead to: each answer is then put down with the
+ * one that it came from. Every step has a deadline of our own (libpq's
  * connect_timeout has a floor of two seconds and is ignored by PQconnectPoll). What was sent and what was acknowledged
  * goes into the log (acklog.h); SIGTERM, SIGINT or --seconds ends it with a report on stdout. */
 #define _GNU_SOURCE
@@ -35,13 +36,14 @@ struct server {
     enum state state;
     PostgresPollingStatusType wants; /* while CONNECTING */
     bool flushing;
-    bool writable;        /* the last answer said so */
-    int64_t next_us;      /* CLOSED, IDLE: when to act; otherwise: when to give up */
-    int64_t id, sent_us;  /* of the row under way */
-    bool answered;        /* a good answer to it has come */
-    int64_t last_sent_us; /* of the last row; sent_us may be a read's */
-    int since_read;       /* rows acknowledged since the last read */
-    int64_t seen;         /* what a read said */
+    bool writable;                /* the last answer said so */
+    int64_t next_us;              /* CLOSED, IDLE: when to act; otherwise: when to give up */
+    int64_t id, sent_us;          /* of the row under way */
+    bool answered;                /* a good answer to it has come */
+    int64_t last_sent_us;         /* of the last row; sent_us may be a read's */
+    int since_read;               /* rows acknowledged since the last read */
+    int64_t seen;                 /* what a read said */
+    char by[ACK_SERVER_SIZE + 1]; /* " NAME" of the server behind it, or nothing */
     uint32_t timeline;
     char said[160]; /* the last note */
 };
@@ -54,6 +56,10 @@ static struct options {
 
 static struct server servers[ACK_SERVERS_MAX];
 static int n_servers;
+static struct {
+    char name[ACK_SERVER_SIZE], address[64];
+} behind[ACK_SERVERS_MAX];
+static int n_behind;
 static int64_t next_id;
 static FILE *record;
 static volatile sig_atomic_t stopping;
@@ -137,21 +143,23 @@ static int send_row(struct server *s, int64_t now)
     fprintf(record, "sent %" PRId64 " %s %" PRId64 "\n", s->id, s->name, s->sent_us);
     return PQsendQueryParams(s->conn,
                              "INSERT INTO ledger (id, server, timeline) VALUES ($1::bigint, $2::text, "
-                             "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) RETURNING timeline",
+                             "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) "
+                             "RETURNING timeline, host(inet_server_addr())",
                              2, NULL, values, NULL, NULL, 0);
 }
 
 static int send_read(struct server *s, int64_t now)
 {
-    char sql[160];
+    char sql[200];
     s->sent_us = ack_now_us();
     s->since_read = 0;
     s->state = READING;
     s->next_us = now + WRITE_ANSWER_MS * 1000;
-    snprintf(sql, sizeof sql,
-             "SELECT coalesce(max(id), 0), pg_is_in_recovery() FROM ledger WHERE id >= %" PRId64
-             " AND id < %" PRId64,
-             options.first_id, options.first_id + ACK_RANGE);
+    snprintf(
+        sql, sizeof sql,
+        "SELECT coalesce(max(id), 0), pg_is_in_recovery(), host(inet_server_addr()) FROM ledger WHERE id >= %" PRId64
+        " AND id < %" PRId64,
+        options.first_id, options.first_id + ACK_RANGE);
     return PQsendQuery(s->conn, sql);
 }
 
@@ -174,6 +182,17 @@ static void send_query(struct server *s, int64_t now)
         drop(s, PQerrorMessage(s->conn), now);
 }
 
+/* A pooler's answer came from a server of this address. */
+static void take_by(struct server *s, const char *address)
+{
+    if (n_behind == 0)
+        return;
+    snprintf(s->by, sizeof s->by, " %.*s", ACK_SERVER_SIZE - 1, address);
+    for (int i = 0; i < n_behind; i++)
+        if (strcmp(behind[i].address, address) == 0)
+            snprintf(s->by, sizeof s->by, " %.*s", ACK_SERVER_SIZE - 1, behind[i].name);
+}
+
 static void take_result(struct server *s, PGresult *r)
 {
     bool rows = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1;
@@ -188,8 +207,10 @@ static void take_result(struct server *s, PGresult *r)
     } else if (s->state == READING) {
         s->seen = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
         s->writable = PQgetvalue(r, 0, 1)[0] == 'f';
+        take_by(s, PQgetvalue(r, 0, 2));
     } else {
         s->timeline = (uint32_t)strtoul(PQgetvalue(r, 0, 0), NULL, 16);
+        take_by(s, PQgetvalue(r, 0, 1));
     }
     s->answered = rows;
 }
@@ -199,13 +220,13 @@ static void finish_query(struct server *s, int64_t now)
     bool found = s->state == PROBING && s->writable, good = s->answered && s->writable;
     bool served = (s->state == WRITING || s->state == READING) && good;
     if (s->state == WRITING && s->answered) {
-        fprintf(record, "ack %" PRId64 " %s %u %" PRId64 " %" PRId64 "\n", s->id, s->name, s->timeline,
-                s->sent_us, ack_now_us());
+        fprintf(record, "ack %" PRId64 " %s %u %" PRId64 " %" PRId64 "%s\n", s->id, s->name, s->timeline,
+                s->sent_us, ack_now_us(), s->by);
         note(s, "writable");
         s->since_read++;
     } else if (s->state == READING && good) {
-        fprintf(record, "read %" PRId64 " %s %" PRId64 " %" PRId64 " %" PRId64 "\n", options.first_id,
-                s->name, s->sent_us, ack_now_us(), s->seen);
+        fprintf(record, "read %" PRId64 " %s %" PRId64 " %" PRId64 " %" PRId64 "%s\n", options.first_id,
+                s->name, s->sent_us, ack_now_us(), s->seen, s->by);
     }
     bool read_next = options.read_every && s->since_read >= options.read_every;
     int64_t due = s->last_sent_us + options.every_us;
@@ -350,7 +371,7 @@ static int wrong_usage(const char *why)
         stderr,
         "writer: %s\n"
         "usage: writer --log FILE [--every-ms N] [--probe-ms N] [--seconds N] [--first-id N] [--read-every N]\n"
-        "              [--user NAME] [--dbname NAME] NAME=ADDRESS:PORT...\n",
+        "              [--user NAME] [--dbname NAME] [--behind NAME=ADDRESS]... NAME=ADDRESS:PORT...\n",
         why);
     return 2;
 }
@@ -366,12 +387,19 @@ static bool add_server(const char *text)
     return true;
 }
 
+static bool add_behind(const char *text)
+{
+    return n_behind < ACK_SERVERS_MAX &&
+           sscanf(text, "%31[^= ]=%63s", behind[n_behind].name, behind[n_behind].address) == 2 && ++n_behind;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"log", 1, NULL, 'l'},      {"every-ms", 1, NULL, 'e'},   {"probe-ms", 1, NULL, 'p'},
-        {"seconds", 1, NULL, 's'},  {"user", 1, NULL, 'u'},       {"dbname", 1, NULL, 'd'},
-        {"first-id", 1, NULL, 'i'}, {"read-every", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"log", 1, NULL, 'l'},      {"every-ms", 1, NULL, 'e'},
+                                                 {"probe-ms", 1, NULL, 'p'}, {"seconds", 1, NULL, 's'},
+                                                 {"user", 1, NULL, 'u'},     {"dbname", 1, NULL, 'd'},
+                                                 {"first-id", 1, NULL, 'i'}, {"read-every", 1, NULL, 'r'},
+                                                 {"behind", 1, NULL, 'b'},   {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (c == 'l')
             options.log = optarg;
@@ -389,8 +417,8 @@ int main(int argc, char **argv)
             options.read_every = atoi(optarg);
         else if (c == 'i')
             options.first_id = atoll(optarg);
-        else
-            return wrong_usage("unknown option");
+        else if (c != 'b' || !add_behind(optarg))
+            return wrong_usage("unknown or unusable option");
     }
     for (int i = optind; i < argc; i++)
         if (!add_server(argv[i]))
