@@ -6,11 +6,12 @@
 #     oracle WHAT           healed, is all as it should be? A result for each thing that is not.
 #     arena_end             the same at the end, and more
 #
-# What it may be told: durability, load (0: no pgbench), record (a file for memory and descriptors), WHOLE_SECONDS (90).
+# What it may be told: durability, load (0: no pgbench), pooler (1: a second writer through PgBouncer, which the observer drives), record (a file for memory and descriptors), WHOLE_SECONDS (90).
 
 . "$LIVE_ROOT/tests/live/footprint.sh"
+. "$LIVE_ROOT/tests/live/pooler.sh"
 
-durability=sync load=1 disks=1 record=$LIVE_BIN/footprint.tsv
+durability=sync load=1 pooler=0 disks=1 record=$LIVE_BIN/footprint.tsv
 whole_seconds=${WHOLE_SECONDS:-90}
 
 # ---- the oracle -----------------------------------------------------------------------------------------------------
@@ -57,6 +58,7 @@ oracle() { # what was done
     await "$whole_seconds" recovered || { not_ok "$1: whole again within $whole_seconds s"; bad=1; }
     whole_after=$((SECONDS - began))
     await 10 writes_flow || { not_ok "$1: writes flow again"; bad=1; }
+    [ "$pooler" = 0 ] || await 20 pooled_writes_flow || { not_ok "$1: writes flow again through the pooler"; bad=1; }
     proved_so_far || { not_ok "$1: nothing lost, one primary at a time, no read backwards"; bad=1; }
     no_bug || { not_ok "$1: nobody fell by a bug of its own"; bad=1; }
     footprint_take "$record"
@@ -79,7 +81,8 @@ arena_begin() { # name
     local name
     live_begin "$1"
     : >"$record"
-    three_databases
+    command -v pgbouncer >/dev/null || pooler=0
+    if [ "$pooler" = 1 ]; then three_databases "$(POOLER_OPTIONS)"; else three_databases; fi
     mkdir "$work/disk" "$work/bin"
     cp "$LIVE_BIN/live/wallclock.so" "$work/bin/"
     for name in db1 db2 db3; do wrap_postgres "$name"; done
@@ -92,11 +95,16 @@ arena_begin() { # name
     live_init --durability "$durability" --set promote_timeout=8s --set pg.max_wal_size=256MB --set pg.min_wal_size=32MB \
         --set pg.max_slot_wal_keep_size=64MB --set pg.wal_keep_size=32MB
     state_disks_make
+    [ "$pooler" = 0 ] || { pooler_prepare && pooler_password; }
     start_all
     must 'a cluster comes up from nothing' await 90 whole 2
     must 'the application makes its table' make_ledger "$(primary)"
     sql "$(primary)" 'CREATE INDEX ON ledger (id)' app
     writer_start app --read-every 8 --every-ms "${WRITER_EVERY_MS:-10}"
+    if [ "$pooler" = 1 ]; then
+        must 'PgBouncer serves, by the file that the observer wrote' pooler_start
+        must 'a second writer goes through it' pooled_writer --first-id 100000001 --read-every 4 --every-ms "${WRITER_EVERY_MS:-20}"
+    fi
     [ "$load" = 0 ] || load_start
     await 20 settled 2
 }

@@ -9,19 +9,21 @@
 #     --durability sync|strict|async    of the cluster (sync)
 #     --table FILE                      appends FAULT, EXPECTATION, OUTAGE_MS, WHOLE_AGAIN_S, NOTE, by tabs (each)
 #     --footprint FILE                  where memory and descriptors are recorded (build/default/footprint.tsv)
-#     --no-load                         without pgbench beside the writer
+#     --no-load                         without pgbench beside the writers
+#     --no-pooler                       without the writer through PgBouncer
 #
 # A seed says which faults come, where, when and for how long; what they meet depends on the machine's timing, so a
 # replay asks the same questions and may get another answer. The seed stands in the first line of the output.
 #
 # The oracle, after every step, when everything has been healed: a primary serves and every database follows it, within
 # WHOLE_SECONDS (90); every row acknowledged is there, none from nowhere, none twice; no two servers acknowledged in the
-# same interval; no read went backwards; no agent, guard or witness fell by a bug of its own. At the end also: every
+# same interval; no read went backwards; all of it also for the writer that goes through PgBouncer, which the observer drives; no agent, guard or witness fell by a bug of its own. At the end also: every
 # database holds the same rows, and the bank of pgbench balances.
 . "$(dirname "$0")/lib.sh"
 . "$LIVE_ROOT/tests/live/faults.sh"
 . "$LIVE_ROOT/tests/live/arena.sh"
 
+pooler=1
 seed='' seconds=120 steps=1000000 each=0 chosen='' table=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -34,6 +36,7 @@ while [ $# -gt 0 ]; do
         --table) table=$2; shift ;;
         --footprint) record=$2; shift ;;
         --no-load) load=0 ;;
+        --no-pooler) pooler=0 ;;
         --list) grep -v '^$' <<<"$FAULTS"; exit 0 ;;
         *) sed -n '2,/^\. /{/^\. /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
     esac

@@ -278,13 +278,13 @@ heal() { # name...: whatever was done to its network
 # ---- the cluster ---------------------------------------------------------------------------------------------------
 
 # The usual one: three databases in two sites, two witnesses in a third, and an application host.
-three_databases() {
+three_databases() { # [the observer's options]
     member db1 database fra
     member db2 database ams
     member db3 database ams
     member wit1 witness lux
     member wit2 witness lux
-    member app observer -
+    member app observer - "${1:-}"
 }
 
 spec_of() { # name

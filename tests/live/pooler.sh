@@ -33,15 +33,17 @@ console() { PGPASSWORD=route in_net app psql -XAtq "host=127.0.0.1 port=6432 use
 paused() { # is the pooled database?
     console 'SHOW DATABASES' | awk -F '|' '$1 == "app" { found = $0 } END { n = split(found, f, "|"); exit !(f[n - 1] == 1) }'
 }
-# The first writer then goes through the pooler; `outage` is what it sees.
-pooled_writer() {
-    local log=$work/log/pooled.acks
+# A writer through the pooler, which puts down who answered behind it; `outage` is what the first writer sees.
+pooled_writer() { # [options]
+    local log=$work/log/pooled.acks name behind=()
+    for name in "${MEMBERS[@]}"; do [ "${ROLE[$name]}" != database ] || behind+=(--behind "$name=${ADDRESS[$name]}"); done
     (
         [ -z "$cgroup" ] || { mkdir -p "$cgroup/writers" && echo 0 >"$cgroup/writers/cgroup.procs"; }
-        PGPASSWORD=app exec setsid nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/live/writer" --log "$log" pool=127.0.0.1:6432
+        PGPASSWORD=app exec setsid nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/live/writer" --log "$log" "${behind[@]}" "$@" pool=127.0.0.1:6432
     ) </dev/null >"$work/log/pooled.txt" 2>&1 &
     WRITER_PIDS+=($!)
     WRITER_LOGS+=("$log")
     disown
     await 20 acks_in "$log"
 }
+pooled_writes_flow() { acks_after "$work/log/pooled.acks" "$(($(clock) - 500000))"; }

@@ -114,3 +114,12 @@ expect 'a new agent ends the pause' await 10 not paused
 expect 'and leads to the new primary' await 10 leads_to app "$to"
 expect 'writes go on' await 10 acks_after "${WRITER_LOGS[0]}" "$(clock)"
 expect 'of the pause nothing is kept' not test -e "$marker"
+
+# ---- and the proof, which must notice what is planted --------------------------------------------------------------------------
+
+writers_stop || not_ok 'the writer ends'
+expect 'every row acknowledged through the pooler is there, one primary at a time behind it' nothing_lost "$(primary)"
+grep -q ' db[123]$' "$work/log/pooled.acks" || not_ok 'the log tells who answered behind the pooler'
+sql "$(primary)" "DELETE FROM ledger WHERE id = (SELECT min(id) FROM ledger)" app
+planted() { ! nothing_lost "$(primary)" >/dev/null && grep -q '^missing: row 1, acknowledged by db' "$work/log/checker.txt"; }
+expect 'a planted loss is reported' planted
