@@ -31,16 +31,19 @@ static bool write_file(struct hand *h, const char *name, const char *text, size_
     return ok;
 }
 
+/* The whole of a file; NULL with errno when there is none, or more than `max` bytes (EFBIG).  To be freed. */
 static char *read_whole(const char *path, size_t max)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return NULL;
     char *text = malloc(max + 1);
-    ssize_t n = text ? read(fd, text, max) : -1;
+    ssize_t n = text ? read(fd, text, max + 1) : -1;
+    int error = n > (ssize_t)max ? EFBIG : errno;
     close(fd);
-    if (n < 0) {
+    if (n < 0 || n > (ssize_t)max) {
         free(text);
+        errno = error;
         return NULL;
     }
     text[n] = '\0';
@@ -71,16 +74,26 @@ bool pg_config_write(struct hand *h, const struct pg_config_state *wanted, struc
     return ok;
 }
 
-/* The directory's own file of that name, NULL without one.  To be freed. */
-static char *read_own(struct hand *h, const char *name)
+/* The directory's own file of that name, NULL without one; to be freed.  false: it is there and cannot be used, and going
+ * on without it would shut applications out or lose settings. */
+static bool read_own(struct hand *h, const char *name, char **text, struct problem *err)
 {
     char path[FILE_PATH_SIZE];
-    return hand_path(path, h->config->data_dir, "%s", name) ? read_whole(path, PG_CONFIG_TEXT / 2) : NULL;
+    if (!hand_path(path, h->config->data_dir, "%s", name))
+        return problem_fact(err, "the path of the data directory is too long");
+    *text = read_whole(path, PG_CONFIG_TEXT / 2);
+    if (*text || errno == ENOENT)
+        return true;
+    if (errno == EFBIG)
+        return problem_fact(err, "\"%s\" is longer than %d bytes", path, PG_CONFIG_TEXT / 2);
+    return problem_fact(err, "could not read \"%s\": %s", path, strerror(errno));
 }
 
 static bool write_hba(struct hand *h, char *room, struct problem *err)
 {
-    char *adopted = h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT ? read_own(h, "pg_hba.conf") : NULL;
+    char *adopted = NULL;
+    if (h->config->bootstrap == CONFIG_BOOTSTRAP_ADOPT && !read_own(h, "pg_hba.conf", &adopted, err))
+        return false;
     size_t n = pg_config_hba(room, PG_CONFIG_TEXT, h->config, h->setup.members, h->setup.n_members, adopted);
     free(adopted);
     return n > 0 ? write_file(h, "pgmesh_hba.conf", room, n, 0600, err)
@@ -89,7 +102,9 @@ static bool write_hba(struct hand *h, char *room, struct problem *err)
 
 static bool write_ident(struct hand *h, char *room, struct problem *err)
 {
-    char *own = read_own(h, "pg_ident.conf");
+    char *own;
+    if (!read_own(h, "pg_ident.conf", &own, err))
+        return false;
     size_t n = pg_config_ident(room, PG_CONFIG_TEXT, h->config, own);
     free(own);
     return n > 0 ? write_file(h, "pgmesh_ident.conf", room, n, 0600, err)
@@ -98,7 +113,9 @@ static bool write_ident(struct hand *h, char *room, struct problem *err)
 
 static bool strip_auto(struct hand *h, char *room, struct problem *err)
 {
-    char *text = read_own(h, "postgresql.auto.conf");
+    char *text;
+    if (!read_own(h, "postgresql.auto.conf", &text, err))
+        return false;
     if (!text)
         return true;
     int removed;
