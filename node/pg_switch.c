@@ -256,24 +256,32 @@ void pg_switch_clean_history(struct hand *h)
     }
 }
 
-/* PostgreSQL takes 1 + the newest timeline it finds, walking up from its own: the ids in between must look used. */
+/* A standby that waits for WAL looks for new history files all the time: a name appears only when the file is complete, and
+ * PostgreSQL's own. */
+static bool write_filler(struct hand *h, const char *path)
+{
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok = fd >= 0 && (!h->drop || fchown(fd, h->uid, h->gid) == 0) &&
+              write(fd, FILLER_TEXT, strlen(FILLER_TEXT)) == (ssize_t)strlen(FILLER_TEXT) && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* PostgreSQL takes 1 + the newest timeline it finds, walking up from its own: the ids in between must look used.  One file
+ * under many names is synced once. */
 static bool fill_history(struct hand *h, uint32_t from, uint32_t to, struct problem *err)
 {
-    char path[FILE_PATH_SIZE];
-    for (uint32_t id = from; id < to; id++) {
-        if (!history_path(h, path, id))
-            return problem_fact(err, "the path of the data directory is too long");
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0 && errno == EEXIST)
-            continue;
-        bool ok = fd >= 0 && (!h->drop || fchown(fd, h->uid, h->gid) == 0) &&
-                  write(fd, FILLER_TEXT, strlen(FILLER_TEXT)) == (ssize_t)strlen(FILLER_TEXT) &&
-                  fsync(fd) == 0;
-        if (fd >= 0)
-            close(fd);
-        if (!ok)
+    char one[FILE_PATH_SIZE], path[FILE_PATH_SIZE];
+    if (!hand_path(one, h->config->data_dir, "pg_wal/pgmesh-history.tmp"))
+        return problem_fact(err, "the path of the data directory is too long");
+    if (from < to && !write_filler(h, one))
+        return problem_fact(err, "could not write \"%s\": %s", one, strerror(errno));
+    for (uint32_t id = from; id < to; id++)
+        if (!history_path(h, path, id) || (link(one, path) != 0 && errno != EEXIST))
             return problem_fact(err, "could not write \"%s\": %s", path, strerror(errno));
-    }
+    unlink(one);
     return hand_path(path, h->config->data_dir, "pg_wal") && pg_process_sync_dir(path);
 }
 
