@@ -15,6 +15,7 @@
 #include "mesh/pg.h"
 #include "policy/durability.h"
 #include "policy/record.h"
+#include "policy/reform.h"
 #include "policy/verdict.h"
 
 /* ---- statements -------------------------------------------------------------------------------------------- */
@@ -105,6 +106,14 @@ struct justification {
     bool has_command; /* an operator's word: loss accepted, or paused overridden */
     struct command command;
 };
+/* Does it take over from a re-formation (policy/reform.h)? */
+static inline bool justification_reformed(const struct justification *j)
+{
+    for (int i = 0; i < j->n_promises; i++)
+        if (ballot_reforms(j->promises[i].accepted))
+            return true;
+    return false;
+}
 struct proposal {
     struct ballot ballot;
     struct record record;

@@ -87,7 +87,7 @@ static long long outage_ms(const json_t *row)
 static bool is_takeover(const json_t *row)
 {
     const char *kind = json_text(row, "kind");
-    return strcmp(kind, "first") != 0 && strcmp(kind, "change") != 0;
+    return strcmp(kind, "first") != 0 && strcmp(kind, "change") != 0 && strcmp(kind, "re-formed") != 0;
 }
 
 static void histogram(struct text *t, const json_t *history, phase_ms *phase, const char *labels)

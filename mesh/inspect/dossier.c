@@ -155,6 +155,18 @@ static void verify_command(struct dossier *d, const struct cluster *c)
         wrong(d, "the operator's command does not hold");
 }
 
+static void verify_reformed(struct dossier *d, const struct cluster *c)
+{
+    const struct proposal *p = &d->certificate.proposal;
+    uint8_t hash[HASH_SIZE];
+    record_hash(hash, &p->record);
+    for (int i = 0; i < c->n_reforms; i++)
+        if (ballot_cmp(reform_ballot(&c->reforms[i]), p->ballot) == 0 &&
+            memcmp(c->reforms[i].hash, hash, HASH_SIZE) == 0)
+            return;
+    wrong(d, "the root key's word on it is not in the roster");
+}
+
 static enum dossier_kind kind_of(const struct proposal *p, const struct cluster *c)
 {
     uint8_t hash[HASH_SIZE], first[HASH_SIZE];
@@ -163,10 +175,14 @@ static enum dossier_kind kind_of(const struct proposal *p, const struct cluster 
     record_hash(first, &c->first);
     if (memcmp(hash, first, HASH_SIZE) == 0)
         return DOSSIER_FIRST;
+    if (ballot_reforms(p->ballot))
+        return DOSSIER_REFORMED;
     if (!p->why.takeover)
         return DOSSIER_CHANGE;
     if (p->why.former == p->record.primary)
         return DOSSIER_RETURN;
+    if (justification_reformed(&p->why))
+        return DOSSIER_FAILOVER;
     for (int i = 0; i < p->why.n_promises; i++)
         released += p->why.promises[i].verdict == VERDICT_RELEASED;
     return released > 0 ? DOSSIER_HANDOVER : DOSSIER_FAILOVER;
@@ -181,6 +197,7 @@ void dossier_verify(struct dossier *d, const struct cluster *cluster)
     switch (d->kind) {
     case DOSSIER_FIRST: /* cluster_load() has verified the root's signature over the very same bytes */
         return;
+    case DOSSIER_REFORMED: verify_reformed(d, cluster); return;
     case DOSSIER_CHANGE: verify_accepted(d, cluster); return;
     case DOSSIER_FAILOVER:
     case DOSSIER_HANDOVER:
@@ -206,6 +223,7 @@ const char *dossier_kind_name(enum dossier_kind kind)
 {
     switch (kind) {
     case DOSSIER_FIRST: return "first";
+    case DOSSIER_REFORMED: return "re-formed";
     case DOSSIER_CHANGE: return "change";
     case DOSSIER_FAILOVER: return "failover";
     case DOSSIER_HANDOVER: return "handover";

@@ -11,6 +11,7 @@
 
 enum dossier_kind {
     DOSSIER_FIRST,    /* the first record: the root's signature decides */
+    DOSSIER_REFORMED, /* new voters, by the root's word (policy/reform.h), which the roster tells */
     DOSSIER_CHANGE,   /* by the primary: same term */
     DOSSIER_FAILOVER, /* the former primary was lost */
     DOSSIER_HANDOVER, /* the former primary gave the term up (RELEASE): a switchover, or its PostgreSQL died */

@@ -17,21 +17,20 @@ static int problem(struct inspect *x, const struct problem *p)
     return output_problem(&x->out, EXIT_REFUSED, p);
 }
 
-/* The root key, and that it is this cluster's. */
-static int read_root(struct order *o, const char *path, struct key *root)
+int root_read(struct inspect *x, const struct cluster *c, const char *path, struct key *root)
 {
     struct problem err = {0};
     if (path == NULL)
         return usage(
-            o->x, "the root key is not named",
+            x, "the root key is not named",
             "Who belongs to the cluster is signed by its root key: --root-key FILE, made by \"pgmesh init\".");
     if (!keys_read(path, root, &err))
-        return output_problem(&o->x->out, EXIT_PERMISSION, &err);
-    if (memcmp(root->public, o->cluster.root, KEY_SIZE) == 0)
+        return output_problem(&x->out, EXIT_PERMISSION, &err);
+    if (memcmp(root->public, c->root, KEY_SIZE) == 0)
         return EXIT_OK;
     keys_wipe(root, sizeof *root);
     return output_fail(
-        &o->x->out, EXIT_PERMISSION, text("\"%s\" is not the root key of cluster %s", path, o->cluster.name),
+        &x->out, EXIT_PERMISSION, text("\"%s\" is not the root key of cluster %s", path, c->name),
         "The cluster file names another.", "Each cluster has its own; init wrote it as root.key.");
 }
 
@@ -228,7 +227,7 @@ int enlist_member(struct order *o, struct enlist *e)
     if (code == EXIT_OK)
         code = check_new(o, &e->plan.members[0]);
     if (code == EXIT_OK)
-        code = read_root(o, e->root_key, &root);
+        code = root_read(x, &o->cluster, e->root_key, &root);
     if (code == EXIT_OK) {
         memset(&made, 0, sizeof made);
         code = enlist(o, e, &made, &root);
@@ -249,7 +248,7 @@ int enlist_revoke(struct order *o, struct inspect *x, const char *name, const ch
     if (code != EXIT_OK)
         return code;
     const struct cluster_member *m = cluster_find(&o->cluster, name);
-    code = read_root(o, root_key, &root);
+    code = root_read(x, &o->cluster, root_key, &root);
     if (code == EXIT_OK && m != NULL) {
         roster_sign_revocation(line, &o->cluster, m->member.id, o->roster.version + 1, &root);
         code = submit(o, line);

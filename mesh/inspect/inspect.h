@@ -71,10 +71,11 @@ int command_readmit(struct inspect *x);
 int command_reinit(struct inspect *x);
 int command_durability(struct inspect *x);
 int command_member(struct inspect *x);
+int command_recover(struct inspect *x);
 int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 
-extern const struct option_row options_member[], options_common[], options_none[], options_failover[],
+extern const struct option_row options_recover[], options_member[], options_common[], options_none[], options_failover[],
     options_to[], options_reason[], options_init[], options_why[], options_why_not[], options_watch[],
     options_drill[], options_where[];
 

@@ -171,6 +171,19 @@ const struct command_row commands[] = {
      "    pgmesh member vote wit3 on\n"
      "    pgmesh member remove db3 --root-key root.key",
      options_member, command_member},
+    {"recover", "--root-key FILE", "new voters, when a majority of the old ones is lost for good",
+     "Asks one member that is left, shows who is left, what their stores and databases hold, whether acknowledged\n"
+     "commits may be missing, and who must certainly be dead; asks for the cluster's name; then the root key's word makes\n"
+     "those left the voters, and a takeover follows by itself. Lost voters that come back have no vote, and their data is\n"
+     "rewound. Refused while a majority is heard. \"docs/runbooks/lost-majority.md\" goes through it.\n"
+     "\n"
+     "A voter that is cut off and goes on looks as one that is lost: pgmesh cannot tell. Cut the power of those first.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh recover --dry-run --config /etc/pgmesh/db3/node.conf\n"
+     "    pgmesh recover --root-key root.key --config /etc/pgmesh/db3/node.conf\n"
+     "    pgmesh recover --root-key root.key --confirm orders --fenced db1,wit1,wit2 --output json",
+     options_recover, command_recover},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
      "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"

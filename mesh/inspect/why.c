@@ -34,6 +34,7 @@ const char *why_kind(const struct why *w)
     const struct proposal *p = &w->dossier.certificate.proposal;
     switch (w->dossier.kind) {
     case DOSSIER_FIRST: return "the first record";
+    case DOSSIER_REFORMED: return "new voters by the root's word";
     case DOSSIER_CHANGE: return "a change by the primary";
     case DOSSIER_FAILOVER: return p->why.has_command ? "ordered failover" : "failover";
     case DOSSIER_HANDOVER:
@@ -52,7 +53,10 @@ static void print_head(const struct why *w)
     output_tone(&w->x->out, TONE_STRONG, 2, "%s · term %s%llu%s%s · %s%s%s", why_kind(w),
                 takeover ? text("%llu → ", (unsigned long long)r->term - 1) : "", (unsigned long long)r->term,
                 *at == '\0' ? "" : " · ", at, takeover ? why_name(w, d->certificate.proposal.why.former) : "",
-                takeover ? " → " : "primary ", why_name(w, r->primary));
+                takeover                      ? " → "
+                : d->kind == DOSSIER_REFORMED ? "nobody serves under it; its data are those of "
+                                              : "primary ",
+                why_name(w, r->primary));
     output_blank(&w->x->out);
 }
 
@@ -64,7 +68,9 @@ static void print_why(const struct why *w)
         longest = j->promises[i].silent_ms > longest ? j->promises[i].silent_ms : longest;
         released += j->promises[i].verdict == VERDICT_RELEASED;
     }
-    if (released > 0)
+    if (justification_reformed(j))
+        output_field(&w->x->out, "why", "the root re-formed the voters, and nobody held the term any more");
+    else if (released > 0)
         output_field(&w->x->out, "why", "%s gave the term up itself (RELEASE), as %u of the voters had seen",
                      why_name(w, j->former), released);
     else
@@ -171,6 +177,14 @@ static void print_proof(const struct why *w)
     struct line l = {0};
     if (d->kind == DOSSIER_FIRST) {
         output_field(&w->x->out, "proof", "signed by the cluster's root key");
+        return;
+    }
+    if (d->kind == DOSSIER_REFORMED) {
+        for (int i = 0; i < r->voters.n; i++)
+            line_add(&l, "%s%s", i == 0 ? "" : ", ", why_name(w, r->voters.v[i].id));
+        output_field(&w->x->out, "proof", "%s%s",
+                     d->valid ? "signed by the cluster's root key" : "NOT VALID: ", d->wrong);
+        output_field(&w->x->out, "voters", "from then on: %s", l.s);
         return;
     }
     for (int i = 0; i < d->certificate.n_accepted; i++)

@@ -27,6 +27,8 @@ struct cluster_member {
     struct address pg;
 };
 
+enum { REFORMS_MAX = 4 };
+
 struct cluster {
     char name[NAME_SIZE];
     struct cluster_id id; /* record_cluster_id(&first) */
@@ -35,7 +37,14 @@ struct cluster {
     uint8_t record_signature[SIGNATURE_SIZE];
     uint8_t n;
     struct cluster_member members[MEMBERS_MAX];
+    uint8_t n_reforms; /* that the roster tells of: the last ones, in the order of their epochs */
+    struct reform reforms[REFORMS_MAX];
 };
+/* That of the highest epoch; epoch 0: there was none. */
+static inline struct reform cluster_reform(const struct cluster *c)
+{
+    return c->n_reforms ? c->reforms[c->n_reforms - 1] : (struct reform){0};
+}
 
 /* Reads the file and verifies all of it: root's signature over the record, every certificate, names, ids and keys
  * unique, and that the record's voters and databases are members with the same keys and sites.  The result is

@@ -42,7 +42,8 @@ struct station {
 
     uint8_t *told; /* another's roster, out of the step that took it; NULL: none */
     size_t told_len;
-    instant roster_refused_at; /* when a wrong line was last told of */
+    const struct certificate *reformed; /* the record that comes with the line being taken; NULL: none does */
+    instant roster_refused_at;          /* when a wrong line was last told of */
 
     bool posted; /* under loop->lock, as is: */
     struct pg_sample sample;

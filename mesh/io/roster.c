@@ -55,6 +55,16 @@ void roster_sign_revocation(char line[static ROSTER_LINE_SIZE], const struct clu
     sign_line(line, c, words, version, root);
 }
 
+void roster_sign_reform(char line[static ROSTER_LINE_SIZE], const struct cluster *c, const struct reform *f,
+                        uint64_t version, const struct key *root)
+{
+    char words[128], hash[2 * HASH_SIZE + 1];
+    hex_put(hash, f->hash, HASH_SIZE);
+    snprintf(words, sizeof words, "reform %u %016llx %s", (unsigned)f->epoch, (unsigned long long)f->nonce,
+             hash);
+    sign_line(line, c, words, version, root);
+}
+
 /* ---- one line ------------------------------------------------------------------------------------------------------- */
 
 struct reading {
@@ -82,25 +92,35 @@ static uint64_t version_of(const struct roster *r, member_id id)
     return 0;
 }
 
-static bool keep(const struct reading *in, member_id id, uint64_t version, const char *line)
+static bool keep_line(const struct reading *in, uint64_t version, const char *line)
 {
     struct roster *r = in->r;
     uint8_t hash[HASH_SIZE];
     uint64_t part;
-    int i = 0;
-    while (i < r->n_known && r->known[i].id != id)
-        i++;
-    if (r->n == ROSTER_LINES_MAX || i == MEMBERS_MAX)
+    if (r->n == ROSTER_LINES_MAX)
         return bad(in, "the roster is full", NULL);
-    r->n_known = i == r->n_known ? i + 1 : r->n_known;
-    r->known[i].id = id;
-    r->known[i].version = version;
     snprintf(r->line[r->n++], ROSTER_LINE_SIZE, "%s", line);
     sign_hash(hash, line, strlen(line));
     memcpy(&part, hash, sizeof part);
     r->digest ^= part;
     if (version > r->version)
         r->version = version;
+    return true;
+}
+
+static bool keep(const struct reading *in, member_id id, uint64_t version, const char *line)
+{
+    struct roster *r = in->r;
+    int i = 0;
+    while (i < r->n_known && r->known[i].id != id)
+        i++;
+    if (i == MEMBERS_MAX)
+        return bad(in, "the roster is full", NULL);
+    if (!keep_line(in, version, line))
+        return false;
+    r->n_known = i == r->n_known ? i + 1 : r->n_known;
+    r->known[i].id = id;
+    r->known[i].version = version;
     return true;
 }
 
@@ -121,12 +141,65 @@ static struct cluster_member *member(struct cluster *c, member_id id)
     return (struct cluster_member *)cluster_member(c, id);
 }
 
+static bool read_reform(struct reform *f, const char *words)
+{
+    char *end;
+    unsigned long long epoch = *words >= '1' && *words <= '9' ? strtoull(words, &end, 10) : 0;
+    if (epoch == 0 || epoch >= REFORM_EPOCH_MAX || *end != ' ' || strspn(end + 1, "0123456789abcdef") != 16 ||
+        end[17] != ' ')
+        return false;
+    f->epoch = (uint32_t)epoch;
+    f->nonce = strtoull(end + 1, NULL, 16);
+    return hex_get(f->hash, HASH_SIZE, end + 18, strlen(end + 18));
+}
+
+static void add_reform(struct cluster *c, const struct reform *f)
+{
+    int at = c->n_reforms;
+    if (at == REFORMS_MAX && f->epoch < c->reforms[0].epoch)
+        return;
+    if (at == REFORMS_MAX)
+        memmove(c->reforms, c->reforms + 1, (size_t)--at * sizeof c->reforms[0]);
+    for (; at > 0 && c->reforms[at - 1].epoch > f->epoch; at--)
+        c->reforms[at] = c->reforms[at - 1];
+    c->reforms[at] = *f;
+    c->n_reforms += c->n_reforms < REFORMS_MAX;
+}
+
+static bool take_reform(const struct reading *in, const char *line, uint64_t version, const char *words,
+                        int *news)
+{
+    struct reform f;
+    struct roster *r = in->r;
+    if (!read_reform(&f, words))
+        return bad(in, "malformed re-formation", NULL);
+    for (int i = 0; i < r->n; i++)
+        if (strcmp(r->line[i], line) == 0)
+            return true;
+    struct reform last = cluster_reform(in->c);
+    bool same = f.nonce == last.nonce && memcmp(f.hash, last.hash, sizeof f.hash) == 0;
+    if (f.epoch == last.epoch && !same) {
+        r->forked = true;
+        return bad(in, "the voters were re-formed twice, on two sides",
+                   "This member knows another re-formation of the same number, and stays with it.");
+    }
+    if (!keep_line(in, version, line))
+        return false;
+    r->forked = r->forked && f.epoch <= last.epoch;
+    if (f.epoch != last.epoch)
+        add_reform(in->c, &f);
+    ++*news;
+    return true;
+}
+
 static bool take(const struct reading *in, const char *line, uint64_t version, const char *words, int *news)
 {
     bool revoke;
     char copy[ROSTER_LINE_SIZE];
     member_id id = subject(words, &revoke);
     struct cluster_member *m = member(in->c, id);
+    if (strncmp(words, "reform ", 7) == 0)
+        return take_reform(in, line, version, words + 7, news);
     if (id == 0)
         return bad(in, "the line is about no member", NULL);
     if (version <= version_of(in->r, id))

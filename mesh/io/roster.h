@@ -4,11 +4,14 @@
  *   pgmesh-roster 1
  *   VERSION HEX64SIGNATURE member ID NAME ROLE SITE KEY FROM UNTIL CERTIFICATE [mesh=...] [pg=...]
  *   VERSION HEX64SIGNATURE revoke ID
+ *   VERSION HEX64SIGNATURE reform EPOCH NONCE HASH      new voters, by the root's word (policy/reform.h)
  *
  * The signature is the root's over "pgmesh roster v1\0", the cluster id, VERSION (8 bytes) and the words after it, one blank
  * between two.  What follows "member" is a line of the cluster file (cluster.h) with a certificate of its own; here the
  * addresses are signed too.  VERSION is one more than the highest that the signer saw; a line counts for its member only above the
- * version that is known of it: 0 for those of the cluster file, so nothing is ever taken back, and a revocation is final. */
+ * version that is known of it: 0 for those of the cluster file, so nothing is ever taken back, and a revocation is final.
+ * Re-formations are kept one beside the other; a second one of the highest epoch that is known is refused, and remembered as
+ * `forked`. */
 #ifndef PGMESH_MESH_IO_ROSTER_H
 #define PGMESH_MESH_IO_ROSTER_H
 
@@ -19,6 +22,8 @@ enum { ROSTER_LINE_SIZE = 768, ROSTER_LINES_MAX = 2 * MEMBERS_MAX };
 struct roster {
     uint64_t version; /* the highest */
     uint64_t digest;  /* of all lines, whatever their order; 0 without any */
+    bool
+        forked; /* another re-formation of the highest epoch was told: the root has named voters on two sides */
     int n;
     char line[ROSTER_LINES_MAX][ROSTER_LINE_SIZE]; /* without the end of line */
     int n_known;
@@ -43,5 +48,7 @@ void roster_sign_member(char line[static ROSTER_LINE_SIZE], const struct cluster
                         const struct cluster_member *m, uint64_t version, const struct key *root);
 void roster_sign_revocation(char line[static ROSTER_LINE_SIZE], const struct cluster *c, member_id id,
                             uint64_t version, const struct key *root);
+void roster_sign_reform(char line[static ROSTER_LINE_SIZE], const struct cluster *c, const struct reform *f,
+                        uint64_t version, const struct key *root);
 
 #endif

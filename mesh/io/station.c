@@ -1,8 +1,10 @@
 /* station.c: one cluster at work: events into its core, effects out of it. */
 #include "mesh/core_state.h"
 #include "mesh/io/clock.h"
+#include "mesh/io/json.h"
 #include "mesh/io/log.h"
 #include "mesh/io/loop_state.h"
+#include "mesh/io/recover.h"
 #include "mesh/io/status.h"
 #include "mesh/io/status_text.h"
 
@@ -162,7 +164,11 @@ static void step(struct station *s, struct event *e)
     bool quiet = !instant_is_never(s->roster_refused_at) &&
                  instant_elapsed_least(e->now, s->roster_refused_at).ns < span_ms(REFUSED_LOG_MS).ns;
     if (!good && !quiet) {
-        log_problem(LOG_LEVEL_WARNING, "roster-refused", &problem);
+        bool forked = s->folder->roster.forked;
+        log_problem(forked ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+                    forked ? "reformed-twice" : "roster-refused", &problem);
+        if (forked)
+            journal_event(&s->journal, 0, "reformed-twice", problem.fact);
         s->roster_refused_at = e->now;
     }
     free(text);
@@ -184,6 +190,8 @@ static void fill_news(const struct station *s, struct roster_news *news, char te
     news->n = f->cluster.n;
     for (int i = 0; i < f->cluster.n; i++)
         news->members[i] = f->cluster.members[i].member;
+    news->reform = cluster_reform(&f->cluster);
+    news->reformed = s->reformed;
     news->digest = f->roster.digest;
     news->len = roster_text(&f->roster, text);
     news->text = (const uint8_t *)text;
@@ -516,6 +524,39 @@ static json_t *roster_answer(struct station *s, const json_t *request)
     return out;
 }
 
+/* The root's word on new voters, and their record, into this member; all others hear of it from here. */
+static void reform_take(struct station *s, const struct status_view *view, const json_t *request,
+                        struct problem *problem)
+{
+    char text[ROSTER_LINE_SIZE + 32];
+    struct certificate *cert = recover_read(request, problem);
+    int n = snprintf(text, sizeof text, "pgmesh-roster 1\n%s\n", json_text(request, "line"));
+    if (cert == NULL || recover_barred(view, &cert->proposal.record, problem)) {
+        free(cert);
+        return;
+    }
+    s->reformed = cert;
+    take_roster(s, text, n < (int)sizeof text ? (size_t)n : 0, "the line", problem);
+    s->reformed = NULL;
+    if (problem->fact[0] == '\0')
+        roster_save(&s->folder->roster, s->folder->config.state_dir,
+                    problem); /* to be told to who comes back */
+    if (problem->fact[0] == '\0' &&
+        ballot_cmp(s->core->disk.decided.proposal.ballot, cert->proposal.ballot) != 0)
+        problem_fact(problem, "the record is not the one that the root has signed");
+    free(cert);
+}
+
+static json_t *recover_answer(struct station *s, const struct status_view *view, const json_t *request)
+{
+    struct problem p = {0};
+    if (json_object_get(request, "line") != NULL)
+        reform_take(s, view, request, &p);
+    return p.fact[0] == '\0'
+               ? recover_survey(view)
+               : json_pack("{s:s,s:s,s:s}", "error", p.fact, "detail", p.detail, "hint", p.hint);
+}
+
 static void on_request(void *arg, control_client client, struct json_t *request, instant now)
 {
     struct station *s = arg;
@@ -544,11 +585,13 @@ static void on_request(void *arg, control_client client, struct json_t *request,
                                json_object_get(request, "names"));
     else if (strcmp(command, "roster") == 0)
         answer = roster_answer(s, request);
+    else if (strcmp(command, "recover") == 0)
+        answer = recover_answer(s, &view, request);
     else if (strcmp(command, "submit") == 0)
         submit(s, client, json_string_value(json_object_get(request, "frame")), now);
     else
         answer = json_pack("{s:s, s:s}", "error", "unknown command", "hint",
-                           "Known are status, history, why, events, roster, submit.");
+                           "Known are status, history, why, events, roster, recover, submit.");
     if (answer)
         control_answer(s->control, client, answer, true, now);
 }

@@ -118,10 +118,14 @@ static bool read_certificate(struct certificate *cert, uint8_t *bytes, const str
 static const char *kind_of(const struct proposal *p, bool planned)
 {
     int released = 0;
+    if (ballot_reforms(p->ballot))
+        return "re-formed";
     if (!p->why.takeover)
         return "change";
     if (p->why.former == p->record.primary)
         return "return";
+    if (justification_reformed(&p->why))
+        return "failover";
     for (int i = 0; i < p->why.n_promises; i++)
         released += p->why.promises[i].verdict == VERDICT_RELEASED;
     return released == 0 ? "failover" : planned ? "switchover" : "handover";
@@ -188,8 +192,9 @@ static void tell_certificate(struct telling *t, const struct journal_line *line)
         json_object_set_new(t->last, "reason",
                             status_text(p->why.has_command
                                             ? *p->why.command.why ? p->why.command.why : "an operator's order"
-                                        : released ? t->released.reason
-                                                   : "the lease ended unrenewed"));
+                                        : justification_reformed(&p->why) ? "the root re-formed the voters"
+                                        : released                        ? t->released.reason
+                                                                          : "the lease ended unrenewed"));
     }
     json_array_append_new(t->list, t->last);
     status_phases_tell(&t->phases, &t->cert.proposal.why, line->at_us, t->last);
