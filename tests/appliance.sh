@@ -14,7 +14,7 @@ power_on() { # what to boot, more options of QEMU
     powered_us=$(clock)
     on_host wit1 qemu-system-x86_64 -accel tcg,thread=single -cpu max -m 256 -display none -serial "file:$work/log/console-$((++boots)).txt" -no-reboot \
         -drive "file=$votes,format=raw,if=virtio" -netdev "user,id=n,hostfwd=tcp:${ADDRESS[wit1]}:7400-:7400" \
-        -device virtio-net-pci,netdev=n,romfile= "$@" </dev/null >>"$work/log/qemu.txt" 2>&1 &
+        -device virtio-net-pci,netdev=n,romfile= -netdev user,id=second,net=10.0.5.0/24 -device virtio-net-pci,netdev=second,romfile= "$@" </dev/null >>"$work/log/qemu.txt" 2>&1 &
     PID[wit1]=$!
     disown
 }
@@ -42,6 +42,7 @@ mapfile -t how < <(as_cd; with_seed)
 power_on "${how[@]}"
 must 'it boots as a CD, takes the seed, and votes' await 120 wit1_is true
 say "voting $((($(clock) - powered_us) / 1000)) ms after power on"
+expect 'its second network card has an address as well' await 30 grep -q '10\.0\.5\.15/24' "$work/log/console-1.txt"
 must 'the databases come up with it' await 90 whole 2
 must 'the application makes its table' make_ledger "$(primary)"
 writer_start
