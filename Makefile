@@ -117,8 +117,9 @@ FLAGS_mesh/http    += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_mesh/inspect += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_witness      += -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_tests/unit   := -pthread $(HTTP_CFLAGS) $(MESH_CFLAGS) $(IO_CFLAGS) $(PQ_CFLAGS) $(CHECK_CFLAGS)
-FLAGS_tests/fuzz   := $(MESH_CFLAGS) $(IO_CFLAGS)
+FLAGS_tests/fuzz   := -pthread $(MESH_CFLAGS) $(IO_CFLAGS) -DPGMESH_VERSION='"$(VERSION)"'
 FLAGS_tests/live   := $(PQ_CFLAGS)
+FLAGS_tests/bench  := -pthread $(MESH_CFLAGS) $(IO_CFLAGS)
 
 # ---- programs -----------------------------------------------------------------------------------------------
 
@@ -236,7 +237,7 @@ model: ## model checker (spin): the protocol in a small scope, exhaustively; and
 # ---- unit tests ---------------------------------------------------------------------------------------------
 
 # What a test's LINK lines name, and libio when the test or one of those includes it.
-linked   = $(shell sed -n 's,^// LINK:,,p' $(1))
+linked   = $(wildcard $(shell sed -n 's,^// LINK:,,p' $(1)))
 wants_io = $(shell grep -lsE '^[[:space:]]*\#[[:space:]]*include "(mesh/io|node|witness|mesh/inspect|mesh/http)/' $(1) | head -n 1)
 
 define test_binary # directory, name, more objects
@@ -278,7 +279,7 @@ $(foreach source,$(FUZZ_SRC),$(eval $(call test_binary,fuzz,$(basename $(notdir 
 $(FUZZ): $(B)/fuzz/%: $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LINK) $(if $(HUNT),-fsanitize=$(SAN)) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PQ_LIBS) $(IO_LIBS) -pthread
+	$(Q)$(LINK) $(if $(HUNT),-fsanitize=$(SAN)) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PQ_LIBS) $(HTTP_LIBS) $(IO_LIBS) -pthread
 
 # A target exports nothing but its one function, which no header declares.
 $(FUZZ_SRC:%.c=$(B)/obj/%.o): FLAGS_tests/fuzz += -Wno-missing-prototypes
@@ -316,6 +317,20 @@ $(B)/live/wallclock.so: tests/live/wallclock.c $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
+
+# ---- the load that the bench puts on a witness ----------------------------------------------------------------------------
+
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
+$(foreach source,$(BENCH_SRC),$(eval $(call test_binary,bench,$(basename $(notdir $(source))))))
+
+$(BENCH): $(B)/bench/%: $(B)/flags
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(IO_LIBS) -pthread
+
+.PHONY: bench-build
+bench-build: $(BENCH)
 
 .PHONY: live-build
 live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
@@ -417,4 +432,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 -include $(patsubst %.o,%.d,$(call object,$(CORE_SRC) $(IO_SRC) $(NODE_SRC) $(GUARD_SRC) $(WITNESS_SRC) \
-    $(INSPECT_SRC) $(HTTP_SRC) $(wildcard tests/unit/*.c) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c) $(SIM_OBJ) $(SIM_CORE:%.c=$(B)/sim-next/%.o))
+    $(INSPECT_SRC) $(HTTP_SRC) $(wildcard tests/unit/*.c) $(FUZZ_SRC) tests/fuzz/replay.c $(LIVE_SRC) tests/live/acklog.c $(BENCH_SRC)) $(SIM_OBJ) $(SIM_CORE:%.c=$(B)/sim-next/%.o))
