@@ -21,7 +21,8 @@ static void help(void)
         "Usage:\n"
         "  %s --config FOLDER/node.conf [--config OTHER/node.conf ...]\n"
         "\n"
-        "  -c, --config FILE   a member with role witness, made by \"pgmesh init\"; again for each further cluster\n"
+        "  -c, --config FILE   a member with role witness, made by \"pgmesh init\"; again for each further cluster,\n"
+        "                      at most %d. One that cannot be served is told of, and costs the others nothing.\n"
         "      --check         check configuration, cluster file and key, start nothing\n"
         "      --version       print the version\n"
         "      --help          print this\n"
@@ -29,7 +30,7 @@ static void help(void)
         "Exit status: 0 stopped by a signal, or checked; 1 failed; 2 wrong usage; 3 another process votes in this\n"
         "member's name (do not restart).\n"
         "\n",
-        program, program);
+        program, program, LOOP_CLUSTERS_MAX);
     config_print_help(stdout);
 }
 
@@ -104,6 +105,25 @@ static int serve(struct loop_options *options, struct problem *problem)
     return end == LOOP_STOPPED ? 0 : end == LOOP_FATAL ? 3 : 1;
 }
 
+/* One folder that is not right must not cost the other clusters their vote; a check, and the only one, fails by it. */
+static int open_all(struct loop_options *o, const char *const *files, int n, bool check)
+{
+    struct problem problem = {.fact = ""};
+    int bad = 0;
+    for (int i = 0; i < n; i++) {
+        struct folder *f = folder_open(files[i], 1u << ROLE_WITNESS, &problem);
+        if (f == NULL) {
+            failed(&problem);
+            bad++;
+            continue;
+        }
+        o->folders[o->n++] = f;
+        if (check)
+            printf("%s: member \"%s\" of cluster \"%s\": ok\n", files[i], f->config.member, f->cluster.name);
+    }
+    return bad > 0 && (check || o->n == 0);
+}
+
 int main(int argc, char **argv)
 {
     static struct loop_options options = {.program = program};
@@ -115,16 +135,7 @@ int main(int argc, char **argv)
     if (!arguments(argc, argv, files, &n, &check, &status))
         return status;
     keys_begin();
-    for (; status == 0 && options.n < n; options.n++) {
-        options.folders[options.n] = folder_open(files[options.n], 1u << ROLE_WITNESS, &problem);
-        if (options.folders[options.n] == NULL) {
-            status = failed(&problem);
-            break;
-        }
-        if (check)
-            printf("%s: member \"%s\" of cluster \"%s\": ok\n", files[options.n],
-                   options.folders[options.n]->config.member, options.folders[options.n]->cluster.name);
-    }
+    status = open_all(&options, files, n, check);
     if (status == 0 && !check)
         status = serve(&options, &problem);
     for (int i = 0; i < options.n; i++)

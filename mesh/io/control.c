@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,20 +26,52 @@ enum client_state { FREE, READING, WAITING, ENDING };
 struct client {
     enum client_state state;
     control_client number;
-    int fd;
+    int fd, watched; /* for which events; 0 for a new one */
     instant deadline;
     char *in, *out;
     size_t in_len, in_room, out_len, out_done;
 };
 
 struct control {
-    int fd;
+    int fd, watched, epoll;
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     control_handler *handler;
     void *arg;
     control_client last;
     struct client clients[CONTROL_CLIENTS_MAX];
 };
+
+/* ---- waiting ---------------------------------------------------------------------------------------------------------- */
+
+/* Descriptors that are closed leave the set by themselves; one that hung up shows whatever it is watched for. */
+static bool watch_one(const struct control *c, int fd, int *watched, int wanted)
+{
+    struct epoll_event e = {.events = (uint32_t)wanted};
+    wanted |= EPOLLHUP; /* always told; and so a descriptor that is in the set is never 0 */
+    if (*watched == wanted)
+        return true;
+    bool good = epoll_ctl(c->epoll, *watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) == 0;
+    *watched = good ? wanted : *watched;
+    return good;
+}
+
+static bool watch(struct control *c)
+{
+    bool full = true;
+    for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct client *k = &c->clients[i];
+        int events = (k->state == READING ? EPOLLIN : 0) | (k->out_len > k->out_done ? EPOLLOUT : 0);
+        full = full && k->state != FREE;
+        if (k->state != FREE)
+            watch_one(c, k->fd, &k->watched, events);
+    }
+    return watch_one(c, c->fd, &c->watched, full ? 0 : EPOLLIN);
+}
+
+int control_fd(const struct control *c)
+{
+    return c->epoll;
+}
 
 /* ---- opening --------------------------------------------------------------------------------------------------------- */
 
@@ -75,11 +109,13 @@ struct control *control_open(const char *path, control_handler *handler, void *a
         return NULL;
     }
     c->fd = -1;
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
     c->handler = handler;
     c->arg = arg;
     for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
         c->clients[i].fd = -1;
-    if (!listen_on(c, path, err)) {
+    if (!listen_on(c, path, err) ||
+        (!watch(c) && !problem_fact(err, "could not watch \"%s\": %s", path, strerror(errno)))) {
         c->path[0] = '\0';
         control_close(&c);
     }
@@ -104,31 +140,15 @@ void control_close(struct control **at)
         drop(&c->clients[i]);
     if (c->fd >= 0)
         close(c->fd);
+    if (c->epoll >= 0)
+        close(c->epoll);
     if (c->path[0])
         unlink(c->path);
     free(c);
     *at = NULL;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------------------- */
-
-int control_poll(const struct control *c, struct pollfd *fds, int room)
-{
-    int n = 0;
-    bool full = true;
-    for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-        const struct client *k = &c->clients[i];
-        short events = k->state == READING ? POLLIN : 0;
-        if (k->out_len > k->out_done)
-            events |= POLLOUT;
-        full = full && k->state != FREE;
-        if (k->state != FREE && n < room)
-            fds[n++] = (struct pollfd){.fd = k->fd, .events = events};
-    }
-    if (!full && n < room)
-        fds[n++] = (struct pollfd){.fd = c->fd, .events = POLLIN};
-    return n;
-}
+/* ---- who comes in ----------------------------------------------------------------------------------------------------- */
 
 static bool allowed(int fd)
 {
@@ -256,6 +276,7 @@ instant control_serve(struct control *c, instant now)
         if (k->state != FREE && (instant_is_never(next) || k->deadline.boot_ns < next.boot_ns))
             next = k->deadline;
     }
+    watch(c);
     return next;
 }
 
@@ -298,4 +319,5 @@ void control_answer(struct control *c, control_client client, struct json_t *ans
         k->state = ENDING;
         k->deadline = instant_add(now, span_ms(CONTROL_READ_MS));
     }
+    watch(c);
 }

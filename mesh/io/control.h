@@ -9,7 +9,6 @@
 #include "mesh/io/problem.h"
 #include "policy/instant.h"
 
-#include <poll.h>
 #include <stdint.h>
 
 enum {
@@ -30,8 +29,8 @@ typedef void control_handler(void *arg, control_client client, struct json_t *re
 struct control *control_open(const char *path, control_handler *handler, void *arg, struct problem *err);
 void control_close(struct control **c);
 
-/* Adds what must be polled; returns how many (at most CONTROL_CLIENTS_MAX + 1). */
-int control_poll(const struct control *c, struct pollfd *fds, int room);
+/* One descriptor to poll for POLLIN, for the socket and all its clients. */
+int control_fd(const struct control *c);
 /* Serves whoever is ready, drops whoever is late.  Returns when it wants to be called again (instant_never(): when
  * something is ready). */
 instant control_serve(struct control *c, instant now);

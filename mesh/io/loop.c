@@ -8,15 +8,47 @@
 #include "mesh/io/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { WAIT_MAX_MS = 1000, RETRY_MS = 10000, WINDOW_MS = 10000 };
-enum { FIXED_HUB, FIXED_WAKE, FIXED }; /* the first of what is polled */
+/* What a descriptor in the set belongs to: of the loop itself, or two for each cluster. */
+enum { KEY_HUB, KEY_WAKE, KEY_STATIONS, EVENTS_PER_TURN = 256 };
 
 /* ---- opening and closing --------------------------------------------------------------------------------------------- */
+
+static bool watch(struct loop *l, int fd, uint32_t key)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.u32 = key};
+    return fd >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+/* ZeroMQ closes its descriptor some time after the socket; the control socket's leaves the set by being closed. */
+static void finish(struct loop *l, struct station *s)
+{
+    if (s->transport)
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, transport_fd(s->transport), NULL);
+    station_stop(s);
+}
+
+static bool begin(struct loop *l, int i, struct problem *err)
+{
+    struct station *s = &l->stations[i];
+    if (!station_start(s, err))
+        return false;
+    s->wake = instant_min(clock_now(), station_wake(s));
+    if (watch(l, transport_fd(s->transport), (uint32_t)(KEY_STATIONS + 2 * i)) &&
+        watch(l, control_fd(s->control), (uint32_t)(KEY_STATIONS + 2 * i + 1)))
+        return true;
+    problem_fact(err, "could not watch the sockets of cluster \"%s\": %s", s->folder->cluster.name,
+                 strerror(errno));
+    finish(l, s);
+    return false;
+}
 
 static bool open_stations(struct loop *l, const struct loop_options *o, struct problem *err)
 {
@@ -31,8 +63,13 @@ static bool open_stations(struct loop *l, const struct loop_options *o, struct p
     for (l->n = 0; l->n < o->n; l->n++) {
         struct station *s = &l->stations[l->n];
         log_as(s->folder->cluster.name, s->folder->config.member);
-        if (!station_start(s, err))
+        if (begin(l, l->n, err))
+            continue;
+        if (o->n == 1)
             return false;
+        log_problem(LOG_LEVEL_ERROR, "restart-failed", err); /* the others are served; it is tried again */
+        s->end = LOOP_FAILED;
+        s->retry = instant_add(clock_now(), span_ms(RETRY_MS));
     }
     return true;
 }
@@ -51,11 +88,13 @@ struct loop *loop_open(const struct loop_options *o, struct problem *err)
     l->effects = malloc(sizeof *l->effects);
     l->stations = calloc((size_t)o->n, sizeof *l->stations);
     l->hub = transport_hub_open(o->realtime, err);
-    l->hub_fd = l->hub ? transport_hub_fd(l->hub) : -1;
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->hub_more = true;
     l->window = clock_now();
     l->notify_ms = watchdog ? atoll(watchdog) / 1000 / 3 : 0;
     if (l->wake_fd < 0 || l->effects == NULL || l->stations == NULL)
+        problem_fact(err, "could not start: %s", strerror(errno));
+    else if (l->hub && (!watch(l, transport_hub_fd(l->hub), KEY_HUB) || !watch(l, l->wake_fd, KEY_WAKE)))
         problem_fact(err, "could not start: %s", strerror(errno));
     else if (l->hub && open_stations(l, o, err))
         return l;
@@ -73,6 +112,8 @@ void loop_close(struct loop **at)
     transport_hub_close(&l->hub);
     if (l->wake_fd >= 0)
         close(l->wake_fd);
+    if (l->epoll >= 0)
+        close(l->epoll);
     pthread_mutex_destroy(&l->lock);
     free(l->stations);
     free(l->effects);
@@ -121,38 +162,34 @@ static span until_due(const struct loop *l, instant now)
         const struct station *s = &l->stations[i];
         if (!s->running)
             continue;
-        int64_t left = s->more ? 0 : -instant_elapsed_most(now, station_wake(s)).ns;
+        int64_t left = s->more ? 0 : -instant_elapsed_most(now, s->wake).ns;
         if (left < least.ns)
             least.ns = left;
     }
     return least.ns < 0 || l->hub_more ? (span){0} : least;
 }
 
-/* What is polled: the hub and the wake-up, each cluster's mesh descriptor, each cluster's control descriptors. */
-struct watched {
-    struct pollfd fds[FIXED + LOOP_CLUSTERS_MAX * (CONTROL_CLIENTS_MAX + 2)];
-    int n;
-    int mesh[LOOP_CLUSTERS_MAX];             /* -1: does not run */
-    int control_from[LOOP_CLUSTERS_MAX + 1]; /* cluster i: from [i] up to [i + 1] */
-};
-
-static void watch(const struct loop *l, struct watched *w)
+/* epoll_wait() counts in milliseconds, ppoll() does not.  Notes who is ready; false: nothing was posted. */
+static bool await(struct loop *l, span wait)
 {
-    w->n = 0;
-    w->fds[w->n++] = (struct pollfd){.fd = l->hub_fd, .events = POLLIN};
-    w->fds[w->n++] = (struct pollfd){.fd = l->wake_fd, .events = POLLIN};
-    for (int i = 0; i < l->n; i++) {
-        const struct station *s = &l->stations[i];
-        w->mesh[i] = s->running ? w->n : -1;
-        if (s->running)
-            w->fds[w->n++] = (struct pollfd){.fd = s->fd, .events = POLLIN};
+    struct pollfd all = {.fd = l->epoll, .events = POLLIN};
+    struct epoll_event events[EVENTS_PER_TURN];
+    struct timespec time = {wait.ns / 1000000000, wait.ns % 1000000000};
+    uint64_t count;
+    bool posted = false;
+    int n = ppoll(&all, 1, &time, NULL) > 0 ? epoll_wait(l->epoll, events, EVENTS_PER_TURN, 0) : 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t key = events[i].data.u32;
+        if (key == KEY_HUB)
+            l->hub_more = true;
+        else if (key == KEY_WAKE)
+            posted = read(l->wake_fd, &count, sizeof count) > 0;
+        else if (key % 2 == KEY_STATIONS % 2)
+            l->stations[(key - KEY_STATIONS) / 2].ready = true;
+        else
+            l->stations[(key - KEY_STATIONS) / 2].asked = true;
     }
-    for (int i = 0; i < l->n; i++) {
-        w->control_from[i] = w->n;
-        if (l->stations[i].running)
-            w->n += control_poll(l->stations[i].control, &w->fds[w->n], CONTROL_CLIENTS_MAX + 1);
-    }
-    w->control_from[l->n] = w->n;
+    return posted;
 }
 
 /* Own lateness, for status; no deadline is judged by it. */
@@ -168,48 +205,25 @@ static void measure(struct loop *l, instant wanted, instant now)
         l->late_us = (uint64_t)late;
 }
 
-/* Input first.  A cluster whose deadline has come is drained whatever its descriptor says: ZeroMQ's announces changes
- * only, and one that went unnoticed must cost a heartbeat, never a lease. */
-static void drain(struct loop *l, const struct watched *w)
+/* Input first, and deadlines after that, of each cluster for itself.  One whose deadline has come is drained whatever its
+ * descriptor says: ZeroMQ's announces changes only, and one that went unnoticed must cost a heartbeat, never a lease. */
+static void turn(struct loop *l, struct station *s, bool posted)
 {
-    uint64_t count;
-    bool posted = w->fds[FIXED_WAKE].revents && read(l->wake_fd, &count, sizeof count) > 0;
-    if (l->hub_more || w->fds[FIXED_HUB].revents)
-        l->hub_more = transport_hub_serve(l->hub);
     instant now = clock_now();
-    for (int i = 0; i < l->n; i++) {
-        struct station *s = &l->stations[i];
-        if (!s->running || w->mesh[i] < 0)
-            continue;
-        if (!posted && !s->more && !w->fds[w->mesh[i]].revents && !instant_due_any(now, station_wake(s)))
-            continue;
-        speak_for(l, s);
+    bool due = instant_due_any(now, s->wake), drain = s->ready || s->more || posted || due,
+         control = s->asked || (!instant_is_never(s->control_wake) && instant_due_any(now, s->control_wake));
+    s->ready = s->asked = false;
+    if (!drain && !control)
+        return;
+    speak_for(l, s);
+    if (drain)
         station_drain(s);
-    }
-}
-
-static void serve_control(struct loop *l, const struct watched *w)
-{
-    instant now = clock_now();
-    for (int i = 0; i < l->n; i++) {
-        struct station *s = &l->stations[i];
-        bool ready = !instant_is_never(s->control_wake) && instant_due_any(now, s->control_wake);
-        for (int k = w->control_from[i]; k < w->control_from[i + 1]; k++)
-            ready = ready || w->fds[k].revents;
-        if (!ready || !s->running)
-            continue;
-        speak_for(l, s);
+    if (s->running)
+        station_tick(s, clock_now());
+    if (s->running && control)
         station_control(s, now);
-    }
-}
-
-static void tick(struct loop *l)
-{
-    for (int i = 0; i < l->n; i++)
-        if (l->stations[i].running) {
-            speak_for(l, &l->stations[i]);
-            station_tick(&l->stations[i], clock_now());
-        }
+    if (s->running)
+        s->wake = station_wake(s);
 }
 
 /* Closes what has halted; with several clusters, starts it anew after a while. */
@@ -222,10 +236,10 @@ static void mend(struct loop *l, instant now)
             continue;
         speak_for(l, s);
         if (s->core) {
-            station_stop(s);
+            finish(l, s);
             s->retry = instant_add(now, span_ms(RETRY_MS));
         } else if (l->n > 1 && s->end == LOOP_FAILED && instant_due_any(now, s->retry)) {
-            if (!station_start(s, &problem)) {
+            if (!begin(l, i, &problem)) {
                 log_problem(LOG_LEVEL_ERROR, "restart-failed", &problem);
                 s->retry = instant_add(now, span_ms(RETRY_MS));
             }
@@ -257,25 +271,21 @@ static bool any_left(const struct loop *l, enum loop_end *end)
 
 enum loop_end loop_run(struct loop *l)
 {
-    struct watched *w = calloc(1, sizeof *w);
     enum loop_end end = LOOP_FAILED;
     process_notify("READY=1");
-    while (w && !atomic_load(&l->stop) && any_left(l, &end)) {
+    while (!atomic_load(&l->stop) && any_left(l, &end)) {
         instant before = clock_now();
         span wait = until_due(l, before);
-        watch(l, w);
-        if (ppoll(w->fds, (nfds_t)w->n, &(struct timespec){wait.ns / 1000000000, wait.ns % 1000000000},
-                  NULL) < 0)
-            memset(w->fds, 0,
-                   sizeof w->fds[0] * (size_t)w->n); /* interrupted: what is ready shows the next time */
+        bool posted = await(l, wait);
         instant now = clock_now();
         measure(l, instant_add(before, wait), now);
-        drain(l, w);
-        tick(l);
-        serve_control(l, w);
+        if (l->hub_more)
+            l->hub_more = transport_hub_serve(l->hub);
+        for (int i = 0; i < l->n; i++)
+            if (l->stations[i].running)
+                turn(l, &l->stations[i], posted);
         mend(l, now);
         notify(l, now);
     }
-    free(w);
     return atomic_load(&l->stop) ? LOOP_STOPPED : end;
 }

@@ -25,7 +25,7 @@ struct loop_hand {
     void (*route)(void *arg, const struct routing *route);
 };
 
-enum { LOOP_CLUSTERS_MAX = 64 };
+enum { LOOP_CLUSTERS_MAX = 256 };
 struct loop_options {
     const char *program; /* for messages */
     int n;
@@ -42,7 +42,8 @@ enum loop_end {
 
 struct loop;
 /* Takes the locks, loads the stores, binds the sockets, starts the cores (their first effects are performed here, the
- * hands included).  NULL and a problem when a cluster cannot start. */
+ * hands included).  NULL and a problem when the only cluster cannot start; of several, one that cannot is logged and tried
+ * again like one that halted. */
 struct loop *loop_open(const struct loop_options *options, struct problem *err);
 /* Until loop_stop(), or until no cluster runs. */
 enum loop_end loop_run(struct loop *loop);

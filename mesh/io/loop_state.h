@@ -33,8 +33,9 @@ struct station {
     struct transport *transport;
     struct control *control;
     struct core *core;
-    int fd;                     /* of the transport */
-    bool more;                  /* packets may wait: do not */
+    bool ready, asked; /* this turn: the transport's descriptor, the control socket's announce something */
+    instant wake;      /* when something is due: as station_wake() said after the last turn that touched it */
+    bool more;         /* packets may wait: do not */
     instant tend, control_wake; /* when those two want to be called again */
     struct awaited awaited[CONTROL_CLIENTS_MAX];
     uint64_t refused_logged;
@@ -52,8 +53,8 @@ struct station {
 struct loop {
     int n;
     bool realtime;
+    int epoll; /* all descriptors: what a turn costs does not grow with the clusters that are quiet */
     struct transport_hub *hub;
-    int hub_fd;
     bool hub_more;
     struct effects *effects; /* of the running step, whichever cluster's */
     struct station *stations;

@@ -262,7 +262,6 @@ static bool start_transport(struct station *s, struct problem *err)
         fill_peer(&o->peers[o->n_peers++], m);
     }
     s->transport = transport_open(s->loop->hub, o, err);
-    s->fd = s->transport ? transport_fd(s->transport) : -1;
     free(o);
     return s->transport != NULL;
 }

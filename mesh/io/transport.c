@@ -18,13 +18,13 @@ enum {
     USER_SIZE = 8,
     RATE_DEFAULT = 2000,
     BURST_DEFAULT = 500,
-    HUB_MAX = 64,
+    SOCKETS_MAX = 16384, /* one for each cluster, and one for each peer's address to which something is sent */
     ROUTES = 2 * ADDRESSES_MAX,
 };
 
 struct transport_hub {
     void *context, *zap;
-    struct transport *clusters[HUB_MAX]; /* by number in the ZAP domain */
+    struct transport *clusters[HUB_CLUSTERS_MAX]; /* by number in the ZAP domain */
 };
 
 /* A connection by which a peer sends, for its share of echoes. */
@@ -82,7 +82,7 @@ struct transport_hub *transport_hub_open(bool realtime, struct problem *err)
         return NULL;
     }
     zmq_ctx_set(hub->context, ZMQ_IO_THREADS, 1);
-    zmq_ctx_set(hub->context, ZMQ_MAX_SOCKETS, 4096);
+    zmq_ctx_set(hub->context, ZMQ_MAX_SOCKETS, SOCKETS_MAX);
     zmq_ctx_set(hub->context, ZMQ_BLOCKY, 0);
     if (realtime && may_be_realtime()) {
         zmq_ctx_set(hub->context, ZMQ_THREAD_SCHED_POLICY, SCHED_RR);
@@ -104,7 +104,7 @@ void transport_hub_close(struct transport_hub **at)
     struct transport_hub *hub = *at;
     if (hub == NULL)
         return;
-    for (int i = 0; i < HUB_MAX; i++)
+    for (int i = 0; i < HUB_CLUSTERS_MAX; i++)
         if (hub->clusters[i])
             transport_close(&(struct transport *){hub->clusters[i]});
     if (hub->zap)
@@ -186,7 +186,7 @@ static struct transport *of_domain(const struct transport_hub *hub, const char *
 {
     char *end;
     long number = strtol(domain, &end, 10);
-    bool good = domain[0] && *end == '\0' && number >= 0 && number < HUB_MAX;
+    bool good = domain[0] && *end == '\0' && number >= 0 && number < HUB_CLUSTERS_MAX;
     return good ? hub->clusters[number] : NULL;
 }
 
@@ -296,9 +296,9 @@ struct transport *transport_open(struct transport_hub *hub, const struct transpo
 {
     struct transport *t = calloc(1, sizeof *t);
     int number = 0;
-    while (number < HUB_MAX && hub->clusters[number])
+    while (number < HUB_CLUSTERS_MAX && hub->clusters[number])
         number++;
-    if (t == NULL || number == HUB_MAX) {
+    if (t == NULL || number == HUB_CLUSTERS_MAX) {
         free(t);
         problem_fact(err, "too many clusters in one process");
         return NULL;

@@ -27,6 +27,7 @@
 
 /* The ZeroMQ context and the ZAP handler, shared by the clusters of a process.  One thread only. */
 struct transport_hub;
+enum { HUB_CLUSTERS_MAX = 256 };
 struct transport_hub *transport_hub_open(bool realtime, struct problem *err);
 void transport_hub_close(struct transport_hub **hub);
 /* Descriptors to poll for POLLIN, here and below, are ZeroMQ's (ZMQ_FD): they announce a change, so each time, and once
