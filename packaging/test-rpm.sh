@@ -38,9 +38,9 @@ contents() {
 files_as_deb() {
     local package
     diff <(for package in "${packages[@]}"; do query -l "$(rpm_of "$package")" | sed "s|^|$package |"; done |
-        grep -E '/(bin|man[0-9]|system)/' | sort) \
+        grep -E '/(bin|man[0-9]|system)/|/share/pgmesh/.*[.]' | sort) \
         <(for package in "${packages[@]}"; do dpkg-deb -c "$(deb "$work/deb" "$package")" | awk '{ print $6 }' | grep -v '/$' | sed "s|^\.|$package |"; done |
-            grep -E '/(bin|man[0-9]|system)/' | sed 's| /lib/| /usr/lib/|' | sort) | sed 's/^/# /'
+            grep -E '/(bin|man[0-9]|system)/|/share/pgmesh/.*[.]' | sed 's| /lib/| /usr/lib/|' | sort) | sed 's/^/# /'
     [ "${PIPESTATUS[0]}" = 0 ]
 }
 
