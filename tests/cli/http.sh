@@ -24,6 +24,7 @@ token() { "$http" --make-token "$1" >made.txt && sed -n 2p made.txt | tr -d ' ';
 viewer=$(token vera:viewer) && sed -n '4s/ *//p' made.txt >tokens
 operator=$(token otto:operator) && sed -n '4s/ *//p' made.txt >>tokens
 admin=$(token anna:admin) && sed -n '4s/ *//p' made.txt >>tokens
+stolen=$(token thea:viewer) && sed -n '4s/ *//p' made.txt >>tokens
 { echo "http_listen = $net.2:8008"; echo "http_tokens = $PWD/tokens"; echo "http_operator_key = $PWD/orders/operator/operator.key"; } >>"$conf"
 chmod 644 tokens
 complains 'tokens that others can read' 'tokens' 78 --config "$conf" --check
@@ -173,6 +174,8 @@ kill -HUP "$http_pid"
 verdict 'a broken configuration is complained of' await grep -q 'http-reload' http.log
 verdict 'and changes nothing' [ "$(half)" = "$before" ]
 is 'it still answers' 200 "$url/liveness"
+is 'a token that was stolen counts' 503 -d '{}' -H "$(bearer "$stolen")" "$url/failover/check-health"
+sed -i '/^thea:/d' tokens
 cp good.conf "$conf"
 kill -HUP "$http_pid"
 is_new() { # one child again, and not the one of before
@@ -181,6 +184,7 @@ is_new() { # one child again, and not the one of before
     [[ $now =~ ^[0-9]+$ ]] && [ "$now" != "$before" ] && is_up
 }
 verdict 'a good one is taken over' await is_new
+is 'taken out of the file it counts no more' 401 -d '{}' -H "$(bearer "$stolen")" "$url/failover/check-health"
 
 # 400 connections that never finish their request, at 256 places; and what the half in front takes of memory.
 serving=$(pgrep -P "$http_pid")

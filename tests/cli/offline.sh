@@ -32,6 +32,11 @@ run status --from - <"$saved/healthy.json"
 verdict 'standard input' [ "$code" = 0 ]
 shows 'status' 0 'If db1 died now: db[23] takes over in about 0.7 s, 0 bytes at risk' healthy . status
 
+fresh='(.members[] | select(.name | IN("db2", "db3"))).quarantine_ms = 1200'
+shows 'status: when one that was started a moment ago may vote' 0 '^ *db2 .* in 1.2 s ' healthy "$fresh" status
+shows 'status: a takeover waits for it' 0 'takes over in about 1.3 s' healthy "$fresh" status
+shows 'members: the same in words' 0 'started a moment ago, so it refuses takeovers for another 1.2 s' healthy "$fresh" members
+
 # ---- links
 shows 'links: all is well' 0 'Every member hears every other' healthy . links
 shows 'links: a path by way of others' 0 '^ *db2 +[0-9.]+ +· +✗~ +✗~' cuts . links

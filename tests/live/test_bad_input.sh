@@ -40,6 +40,13 @@ other_guard() {
 }
 expect "an agent refuses a guard whose page it does not know" other_guard
 
+# ---- a PostgreSQL that writes without end, on the disk of the votes
+log=$work/mesh/db2/state/postgresql.log
+head -c 20M /dev/zero | tr '\0' x >>"$log"
+short() { [ "$(stat -c %s "$log")" -lt 1000000 ]; }
+expect "its log begins anew" await 15 short
+expect 'the newest 16 MB of it are kept' [ "$(stat -c %s "$log.1")" = $((16 << 20)) ]
+
 # ---- garbage on the port
 garbage() {
 

@@ -18,6 +18,8 @@ silent() { ! awk '$1 == "ack" && $5 > t { found = 1 } END { exit !found }' t="$c
 expect "under sync $was acknowledges no row sent after the cut, not even to a client beside it" silent
 fenced() { [ -z "$(sql "$was" 'SELECT 1' 2>/dev/null & p=$!; for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $p 2>/dev/null || break; sleep 0.05; done; kill $p 2>/dev/null)" ]; }
 expect "$was is fenced: PostgreSQL does not even answer" fenced
+alone() { [ "$(field "$was" '[.verdict, .verdict_rule] | join(" ")')" = 'unknown lease-not-held' ]; }
+expect "$was itself does not call its primary alive" await 5 alone
 heal "$was"
 must "$was comes back as a standby" await 60 whole 2
 say "cut at 0, first acknowledgement of the next one after $(((${promoted_us:-0} - cut_us) / 1000)) ms"
