@@ -82,6 +82,8 @@ void lemma_waits(struct world *w, int i)
 {
     const struct core *c = w->m[i].core;
     int64_t over = span_to_ms(instant_elapsed_most(c->now, c->grant.until));
+    if (c->rule == NULL) /* nothing was judged yet */
+        return;
     if (strcmp(c->rule, "returning") == 0 && over > c->set.lease_ms)
         violate(w, "L15", "%s waits for a primary that was started anew, %lld ms after its grant ended",
                 world_name(w, i), (long long)over);
