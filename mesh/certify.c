@@ -15,16 +15,18 @@ static bool statement_holds(const struct core *c, member_id who, const uint8_t *
 bool command_holds(const struct core *c, const struct command *m)
 {
     uint8_t bytes[STATEMENT_MAX];
-    const struct member *who = member_of(c, m->who);
-    return who && who->role == ROLE_OPERATOR && !who->revoked &&
-           statement_holds(c, m->who, bytes, command_bytes(bytes, &c->cluster, m), m->signature);
+    size_t n = command_bytes(bytes, &c->cluster, m);
+    const struct member *who = member_of(c, m->who), *second = member_of(c, m->approval.who);
+    return who && role_is_person(who->role) && statement_holds(c, m->who, bytes, n, m->signature) &&
+           (!m->approved || (second && role_is_person(second->role) &&
+                             statement_holds(c, m->approval.who, bytes, n, m->approval.signature)));
 }
 
 /* An operator's word covers a takeover of the term that the operator saw, and loss only where a failover was ordered. */
 static bool command_covers(const struct core *c, const struct command *m)
 {
     bool kind = m->kind == COMMAND_FAILOVER || (m->kind == COMMAND_RESUME && !m->allow_data_loss);
-    return kind && m->term == decided(c)->term && command_holds(c, m);
+    return kind && m->term == decided(c)->term && right_judge(c, m) == RIGHT_GIVEN;
 }
 
 bool promise_holds(const struct core *c, const struct promise *p)

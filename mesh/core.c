@@ -66,7 +66,7 @@ uint32_t mask_core(const struct core *c)
 {
     uint32_t mask = 0;
     for (int i = 0; i < c->n_members; i++)
-        if (i != c->self_index && c->members[i].role != ROLE_OPERATOR && !c->members[i].revoked)
+        if (i != c->self_index && !role_is_person(c->members[i].role) && !c->members[i].revoked)
             mask |= 1u << i;
     return mask;
 }
@@ -232,7 +232,7 @@ static bool setup_right(const struct core_setup *s, int *self, const char **why)
             *self = i;
     }
     *why = "this member is not in the roster";
-    if (*self < 0 || s->members[*self].role == ROLE_OPERATOR)
+    if (*self < 0 || role_is_person(s->members[*self].role))
         return false;
     *why = "the lease is shorter than its own margin";
     if (s->settings.lease_ms < 2 * s->settings.fence_ms || s->settings.lease_ms < 24)
@@ -366,6 +366,9 @@ static enum reject dispatch(struct core *c, const struct frame *f, const struct 
         READ(answer, struct answer) return on_answer(c, &x);
     }
     case FRAME_ROSTER: return on_roster(c, f);
+    case FRAME_PENDING: {
+        READ(command, struct command) return on_pending(c, &x);
+    }
     case FRAME_KIND_END: break;
     }
     return REJECT_KIND;
@@ -385,12 +388,12 @@ static enum reject packet(struct core *c, const struct event *e)
         return REJECT_REVOKED;
     if (f.addressee != MEMBER_NONE && f.addressee != c->self)
         return pass_on(c, &f, e);
-    if ((origin->role == ROLE_OPERATOR) != (f.kind == FRAME_COMMAND))
+    if (role_is_person(origin->role) != (f.kind == FRAME_COMMAND))
         return REJECT_ROLE;
     bool vouched = e->from == f.origin && f.kind == FRAME_HEARTBEAT; /* by the link's own authentication */
     if (!vouched && !frame_verify(e->bytes, e->len, origin->key))
         return REJECT_SIGNATURE;
-    if (origin->role != ROLE_OPERATOR) {
+    if (!role_is_person(origin->role)) {
         r = members_incarnation(c, &f);
         if (r != REJECT_NONE)
             return r;

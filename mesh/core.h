@@ -13,16 +13,29 @@
 #include "policy/lease.h"
 #include "policy/reform.h"
 
-enum role { ROLE_DATABASE = 1, ROLE_OBSERVER, ROLE_WITNESS, ROLE_OPERATOR };
+/* The last three are persons: they have keys and no process.  Numbers stand under certificates: they never change. */
+enum role { ROLE_DATABASE = 1, ROLE_OBSERVER, ROLE_WITNESS, ROLE_OPERATOR, ROLE_VIEWER, ROLE_ADMIN };
+static inline bool role_is_person(enum role r)
+{
+    return r >= ROLE_OPERATOR;
+}
 
 /* A member as its certificate says; the edge has verified the certificate against the root key. */
 struct member {
     member_id id;
     char name[NAME_SIZE];
-    enum role role; /* operators have keys and no process */
+    enum role role;
     char site[NAME_SIZE];
     uint8_t key[KEY_SIZE];
     bool revoked; /* its statements of old still hold; nothing new of it is taken */
+    bool expired; /* a person, whose key is not valid yet or no more: it gives no orders */
+};
+
+/* When an order that destroys takes a second person (mesh/right.h): as the root key has signed. */
+enum two_persons {
+    TWO_PERSONS_AUTO, /* from the second admin on */
+    TWO_PERSONS_ON,
+    TWO_PERSONS_OFF
 };
 
 /* The members and the text that proves them, as the edge has verified it (mesh/io/roster.h); the text in the sender's memory. */
@@ -30,6 +43,7 @@ enum { ROSTER_MAX = 20 * 1024 };
 struct roster_news {
     uint8_t n;
     struct member members[MEMBERS_MAX];
+    enum two_persons two_persons;
     uint64_t digest; /* of the text, whatever the order of its lines; 0: there is none */
     const uint8_t *text;
     size_t len;

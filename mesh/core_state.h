@@ -25,6 +25,7 @@
 #define PGMESH_MESH_CORE_STATE_H
 
 #include "mesh/core.h"
+#include "mesh/right.h"
 #include "policy/candidate.h"
 #include "policy/lineage.h"
 #include "policy/mutant.h"
@@ -122,6 +123,12 @@ struct operation {
     lsn_t stop_lsn;
 };
 
+/* An order with one signature of two; id 0: none. */
+struct pending {
+    struct command command;
+    instant until;
+};
+
 struct upkeep {
     struct sync_set in_pg; /* the last set PostgreSQL was told */
     bool known;            /* in_pg is what it runs with, in force at in_force */
@@ -166,6 +173,7 @@ struct core {
     struct secret_key secret;
     int n_members; /* grows, and no member changes its place */
     struct member members[MEMBERS_MAX];
+    enum two_persons two_persons;
     struct reform reform; /* the newest that the root has signed */
     bool reform_served;   /* we held a lease when we heard of it */
     uint64_t roster;      /* digest of: */
@@ -214,6 +222,7 @@ struct core {
     bool failover_armed; /* an operator's command waits to ride on a takeover */
     struct command failover_command;
     member_id failover_reply;
+    struct pending pending[PENDING_MAX];
     uint64_t commands[COMMANDS_SEEN]; /* ids of the last ones executed: none is executed twice */
     unsigned n_commands;
 
@@ -349,6 +358,7 @@ const char *takeover_waits(const struct core *c, member_id target);
 instant takeover_deadline(const struct core *c);
 
 /* ---- certify.c ------------------------------------------------------------------------------------------------- */
+/* Are its signatures those of persons?  Whether they may is asked of right_judge(). */
 bool command_holds(const struct core *c, const struct command *m);
 bool promise_holds(const struct core *c, const struct promise *p);
 bool sealed_holds(const struct core *c, const struct sealed_statement *s);
@@ -381,6 +391,26 @@ int syncset_streaming(const struct core *c, member_id but);
 void syncset_sampled(struct core *c);
 /* What synchronous_standby_names should say now: under strict an empty set means that every commit waits. */
 struct sync_set syncset_setting(const struct core *c, const struct record *r);
+
+/* ---- right.c --------------------------------------------------------------------------------------------------- */
+enum right {
+    RIGHT_GIVEN,
+    RIGHT_FORGED, /* a signature does not hold, or is nobody's that gives orders */
+    RIGHT_REVOKED,
+    RIGHT_EXPIRED,
+    RIGHT_ROLE,  /* the role does not reach */
+    RIGHT_SECOND /* a second person has to sign */
+};
+enum right right_judge(const struct core *c, const struct command *m);
+/* Do orders that destroy take a second person now? */
+bool right_two_persons(const struct core *c);
+/* "anna (an admin) orders: member remove db3; approved by bert" */
+void right_describe(const struct core *c, const struct command *m, char *out, size_t size);
+/* Is it one that waits still? */
+bool pending_runs(const struct core *c, const struct pending *p);
+void pending_begin(struct core *c, const struct command *m);
+void pending_drop(struct core *c, uint64_t id);
+enum reject on_pending(struct core *c, const struct command *m);
 
 /* ---- operate.c ------------------------------------------------------------------------------------------------- */
 enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n,

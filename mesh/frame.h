@@ -42,6 +42,7 @@ enum frame_kind {
     FRAME_COMMAND,
     FRAME_ANSWER,
     FRAME_ROSTER,
+    FRAME_PENDING, /* an order that waits for a second person: to be shown, never to be executed */
     FRAME_KIND_END
 };
 

@@ -269,8 +269,11 @@ static void handover(struct core *c)
     if (!peer_fresh(c, i, span_ms(c->set.lease_ms)) || c->peers[i].beat.pg.lsn < c->operation.stop_lsn ||
         takeover_waits(c, c->operation.command.target))
         return;
+    char reason[TEXT_SIZE];
+    snprintf(reason, sizeof reason, "planned switchover, ordered by %s",
+             member_name(c, c->operation.command.who));
     c->operation.phase = OPERATION_RELEASED;
-    release_term(c, c->operation.command.target, "planned switchover");
+    release_term(c, c->operation.command.target, reason);
 }
 
 /* The record says "switchover" though none is under way here: clear it, once PostgreSQL runs. */
@@ -470,12 +473,18 @@ static bool seen(struct core *c, uint64_t id)
     return false;
 }
 
+static void stale(struct core *c, const struct command *m, member_id from)
+{
+    operate_refuse(c, from, m, "the record has changed",
+                   "The command was signed for another version of the record.",
+                   "Look at the status and try again.");
+}
+
 static void execute(struct core *c, const struct command *m, member_id from)
 {
+    char deed[TEXT_SIZE * 2];
     if (ballot_cmp(m->base, decided_ballot(c)) != 0 || m->term != decided(c)->term) {
-        operate_refuse(c, from, m, "the record has changed",
-                       "The command was signed for another version of the record.",
-                       "Look at the status and try again.");
+        stale(c, m, from);
         return;
     }
     bool instead = c->failover_armed && m->kind == COMMAND_FAILOVER && m->allow_data_loss;
@@ -491,6 +500,8 @@ static void execute(struct core *c, const struct command *m, member_id from)
                        "Give the command again.");
         return;
     }
+    right_describe(c, m, deed, sizeof deed);
+    event_say(c, "+order", "%s", deed);
     switch (m->kind) {
     case COMMAND_SWITCHOVER: switchover(c, m, from); break;
     case COMMAND_PAUSE:
@@ -524,12 +535,52 @@ static void carry(struct core *c, member_id to, const uint8_t *bytes, size_t n)
     e->to = mask_of(c, to);
 }
 
+static void not_allowed(struct core *c, const struct command *m, member_id from, enum right right)
+{
+    const struct member *who = member_of(c, m->who);
+    char text[TEXT_SIZE * 2], detail[TEXT_SIZE * 2];
+    if (m->approved && right_reaches(who->role, right_role(m)) && !who->expired)
+        who = member_of(c, m->approval.who);
+    if (right == RIGHT_EXPIRED)
+        snprintf(text, sizeof text, "no permission: the key of %s is not valid now", who->name);
+    else
+        snprintf(text, sizeof text, "no permission: %s is %s", who->name, right_role_name(who->role));
+    snprintf(detail, sizeof detail,
+             right == RIGHT_EXPIRED ? "It has expired, or begins later, by the clock of %s."
+                                    : "\"%s\" takes %s.",
+             right == RIGHT_EXPIRED ? member_name(c, c->self) : right_deed(m->kind),
+             right_role_name(right_role(m)));
+    operate_refuse(c, from, m, text, detail, "\"pgmesh operator list\" shows who may what.");
+}
+
+static void await_second(struct core *c, const struct command *m, member_id from)
+{
+    char detail[TEXT_SIZE * 2], hint[TEXT_SIZE * 2];
+    if (ballot_cmp(m->base, decided_ballot(c)) != 0 || m->term != decided(c)->term) {
+        stale(c, m, from);
+        return;
+    }
+    pending_begin(c, m);
+    right_describe(c, m, detail, sizeof detail);
+    snprintf(hint, sizeof hint, "Another admin, within %d minutes: pgmesh approve %08x", PENDING_MS / 60000,
+             (unsigned)m->id);
+    answer(c, from, m, true, false, "the order waits for a second person", detail, hint);
+}
+
 enum reject on_command(struct core *c, const struct command *m, const uint8_t *bytes, size_t n,
                        member_id from)
 {
-    if (!command_holds(c, m))
-        return REJECT_STATEMENT;
+    enum right right = right_judge(c, m);
+    switch (right) {
+    case RIGHT_FORGED: return REJECT_STATEMENT;
+    case RIGHT_REVOKED: return REJECT_REVOKED;
+    case RIGHT_EXPIRED:
+    case RIGHT_ROLE: not_allowed(c, m, from, right); return REJECT_NONE;
+    case RIGHT_SECOND: await_second(c, m, from); return REJECT_NONE;
+    case RIGHT_GIVEN: break;
+    }
     member_id to = executor(c, m);
+    pending_drop(c, m->id);
     if (to == c->self)
         execute(c, m, from);
     else if (to == MEMBER_NONE || from != c->self)

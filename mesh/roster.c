@@ -18,12 +18,16 @@ void roster_set(struct core *c, const struct roster_news *news)
         int i = member_index(c, m->id);
         if (i < 0 && c->n_members < MEMBERS_MAX) {
             c->members[c->n_members++] = *m;
-            event_say(c, "+member", "%s is a member now", m->name);
+            event_say(c, "+member", "%s is %s now", m->name,
+                      role_is_person(m->role) ? right_role_name(m->role) : "a member");
         } else if (i >= 0 && m->revoked && !c->members[i].revoked) {
             c->members[i].revoked = true;
             event_say(c, "-member", "%s is revoked: nothing of it is taken any more", m->name);
         }
+        if ((i = member_index(c, m->id)) >= 0)
+            c->members[i].expired = m->expired;
     }
+    c->two_persons = news->two_persons;
     c->roster = news->digest;
     c->roster_len = news->len;
     if (news->len)

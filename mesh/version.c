@@ -20,7 +20,7 @@ uint8_t version_spoken(const struct core *c)
     if (MUTANT(NEXT_AT_ONCE))
         return FRAME_VERSION;
     for (int i = 0; i < c->n_members; i++) {
-        bool speaks = i != c->self_index && c->members[i].role != ROLE_OPERATOR && !c->members[i].revoked;
+        bool speaks = i != c->self_index && !role_is_person(c->members[i].role) && !c->members[i].revoked;
         if (speaks && reads(c, i) < least)
             least = reads(c, i);
     }

@@ -69,8 +69,12 @@ enum command_kind {
     COMMAND_MEMBER_REMOVE, /* it is neither a voter nor a database any more */
     COMMAND_LAST = COMMAND_MEMBER_REMOVE
 };
+struct approval {
+    member_id who;
+    uint8_t signature[SIGNATURE_SIZE];
+};
 struct command {
-    member_id who;      /* an operator in the roster */
+    member_id who;      /* a person in the roster */
     uint64_t id;        /* random; the answer repeats it */
     struct ballot base; /* the decided record that the operator saw: valid on no other */
     uint64_t term;      /* its term */
@@ -79,6 +83,8 @@ struct command {
     bool allow_data_loss; /* FAILOVER: without the seals that would prove that nothing is missing */
     char why[TEXT_SIZE];
     uint8_t signature[SIGNATURE_SIZE];
+    bool approved; /* by a second person, over the very same bytes (mesh/right.h says when it takes one) */
+    struct approval approval;
 };
 
 enum { STATEMENT_MAX = 512 };

@@ -175,10 +175,10 @@ static bool skip(struct reader *r, int depth)
 }
 
 /* A struct's header: *later is how many values stand behind those that every writer knows. */
-static bool get_fields(struct reader *r, uint64_t *later, size_t known, size_t may_lack, bool may_follow)
+static bool get_fields(struct reader *r, uint64_t *later, size_t known, size_t may_lack, size_t may_follow)
 {
     uint64_t count, least = known - may_lack;
-    if (!get_count(r, &count, known + (may_follow ? REST_MAX : 0)) || count < least)
+    if (!get_count(r, &count, known + may_follow) || count < least)
         return false;
     *later = count - least;
     return true;
@@ -228,13 +228,19 @@ static bool get_fields(struct reader *r, uint64_t *later, size_t known, size_t m
 #define GET_REST(nothing) \
     for (; later > 0; later--) \
         REFUSE_UNLESS(skip(r, 0));
+#define GET_TAIL(schema, field, has) \
+    x->has = later > 0; \
+    if (x->has) { \
+        REFUSE_UNLESS(get_##schema(r, &x->field)); \
+        later--; \
+    }
 #define GET(op, ...) GET_##op(__VA_ARGS__)
 
 #define READER(schema, type, FIELDS) \
     static bool get_##schema(struct reader *r, type *x) \
     { \
         uint64_t v, later; \
-        REFUSE_UNLESS(get_fields(r, &later, FIELD_COUNT(FIELDS), LATER_COUNT(FIELDS), HAS_REST(FIELDS))); \
+        REFUSE_UNLESS(get_fields(r, &later, FIELD_COUNT(FIELDS), LATER_COUNT(FIELDS), MORE_COUNT(FIELDS))); \
         FIELDS(GET) \
         (void)v, (void)later; \
         return true; \
@@ -255,7 +261,8 @@ SCHEMA_LIST(READER)
 #define FILL_MAYBE(schema, field, has) false, {},
 #define FILL_LATER(field)              1,
 #define FILL_REST(nothing)
-#define FILL(op, ...) FILL_##op(__VA_ARGS__)
+#define FILL_TAIL(schema, field, has) false, {},
+#define FILL(op, ...)                 FILL_##op(__VA_ARGS__)
 #define COMPLETE(schema, type, FIELDS) \
     static const type complete_##schema __attribute__((unused)) = {FIELDS(FILL)};
 SCHEMA_LIST(COMPLETE)

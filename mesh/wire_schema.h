@@ -17,6 +17,8 @@
  *   MAYBE(schema, field, has)     a struct, or nil where `has` is false
  *   LATER(field)                  a number at the end that a writer of an older version leaves out: 0 then
  *   REST()                        whatever a newer version has appended is skipped: one-line values, no deeper than REST_DEPTH
+ *   TAIL(schema, field, has)      the last of a list: a struct, or nothing at all where `has` is false, so that a value without
+ *                                 it is what it was before there was such a field
  *
  * There is one encoding for each value: integers, lengths and counts take their shortest form.  Hashes and the
  * comparison of bytes rest on it.  A field is never removed or moved within a frame version.  LATER and REST stand in nothing
@@ -73,7 +75,8 @@
 #define ACCEPTED(X) ACCEPTED_SIGNED(X) X(BYTES, signature)
 #define SEALED(X)   SEALED_SIGNED(X) X(BYTES, signature)
 #define RELEASE(X)  RELEASE_SIGNED(X) X(BYTES, signature)
-#define COMMAND(X)  COMMAND_SIGNED(X) X(BYTES, signature)
+#define APPROVAL(X) X(NUM, who) X(BYTES, signature)
+#define COMMAND(X)  COMMAND_SIGNED(X) X(BYTES, signature) X(TAIL, approval, approval, approved)
 
 /* ---- proposals and certificates -------------------------------------------------------------------------------- */
 
@@ -147,6 +150,7 @@
     X(accepted, struct accepted, ACCEPTED) \
     X(sealed, struct sealed_statement, SEALED) \
     X(release, struct release, RELEASE) \
+    X(approval, struct approval, APPROVAL) \
     X(command, struct command, COMMAND) \
     X(justification, struct justification, JUSTIFICATION) \
     X(proposal, struct proposal, PROPOSAL) \
@@ -179,9 +183,10 @@
 #define FIELD_MAYBE         1
 #define FIELD_LATER         1
 #define FIELD_REST          0
+#define FIELD_TAIL          0
 #define FIELD_ONE(op, ...)  +FIELD_##op
 #define FIELD_COUNT(FIELDS) (0 FIELDS(FIELD_ONE))
-/* Of them, those that may be missing; and may more follow? */
+/* Of them, those that may be missing; may a tail, or more, follow? */
 #define LATER_NUM           0
 #define LATER_ENUM          0
 #define LATER_FLAG          0
@@ -194,9 +199,10 @@
 #define LATER_MAYBE         0
 #define LATER_LATER         1
 #define LATER_REST          0x100
+#define LATER_TAIL          0x10000
 #define LATER_ONE(op, ...)  +LATER_##op
 #define LATER_COUNT(FIELDS) ((0 FIELDS(LATER_ONE)) & 0xff)
-#define HAS_REST(FIELDS)    ((0 FIELDS(LATER_ONE)) > 0xff)
+#define MORE_COUNT(FIELDS)  (((0 FIELDS(LATER_ONE)) >> 8 & 1) * REST_MAX + ((0 FIELDS(LATER_ONE)) >> 16))
 enum { REST_MAX = 64, REST_DEPTH = 3 };
 #define ROOM(array) (sizeof(array) / sizeof(array)[0])
 

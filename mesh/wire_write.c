@@ -91,12 +91,31 @@ static void put_text(struct writer *w, const char *text, size_t size)
         put_nil(w);
 #define PUT_LATER(field) PUT_NUM(field)
 #define PUT_REST(nothing)
+#define PUT_TAIL(schema, field, has) \
+    if (x->has) \
+        put_##schema(w, &x->field);
 #define PUT(op, ...) PUT_##op(__VA_ARGS__)
+
+/* Is the tail there? */
+#define THERE_NUM(field)
+#define THERE_ENUM(field, first, last)
+#define THERE_FLAG(field)
+#define THERE_BYTES(field)
+#define THERE_TEXT(field)
+#define THERE_PART(schema, field)
+#define THERE_PAIR(schema, field)
+#define THERE_LIST(schema, field, n)
+#define THERE_NUMS(field, n)
+#define THERE_MAYBE(schema, field, has)
+#define THERE_LATER(field)
+#define THERE_REST(nothing)
+#define THERE_TAIL(schema, field, has) +x->has
+#define THERE(op, ...)                 THERE_##op(__VA_ARGS__)
 
 #define WRITER(schema, type, FIELDS) \
     static void put_##schema(struct writer *w, const type *x) \
     { \
-        put_array(w, FIELD_COUNT(FIELDS)); \
+        put_array(w, (size_t)(FIELD_COUNT(FIELDS) FIELDS(THERE))); \
         FIELDS(PUT) \
     }
 SCHEMA_LIST(WRITER)

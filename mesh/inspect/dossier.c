@@ -1,6 +1,8 @@
 /* dossier.c: see dossier.h. */
 #include "mesh/inspect/dossier.h"
 
+#include "mesh/right.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,15 +144,25 @@ static void verify_seals(struct dossier *d, const struct cluster *c)
         wrong(d, "the seals do not prove that no acknowledged commit is missing");
 }
 
+/* Signed by a person whose role reaches for it.  Whether it took two of them is for the voters of then. */
+static bool ordered(const struct cluster *c, const struct command *m, member_id id, const uint8_t *bytes,
+                    size_t n, const uint8_t *signature)
+{
+    const struct cluster_member *who = cluster_member(c, id);
+    return who != NULL && right_reaches(who->member.role, right_role(m)) &&
+           vouched(c, id, bytes, n, signature);
+}
+
 static void verify_command(struct dossier *d, const struct cluster *c)
 {
     const struct command *m = &d->certificate.proposal.why.command;
-    const struct cluster_member *who = cluster_member(c, m->who);
     uint8_t bytes[STATEMENT_MAX];
+    size_t n = command_bytes(bytes, &c->id, m);
     if (!d->certificate.proposal.why.has_command)
         return;
-    d->command_holds = who != NULL && who->member.role == ROLE_OPERATOR &&
-                       vouched(c, m->who, bytes, command_bytes(bytes, &c->id, m), m->signature);
+    d->command_holds = ordered(c, m, m->who, bytes, n, m->signature) &&
+                       (!m->approved || (m->approval.who != m->who &&
+                                         ordered(c, m, m->approval.who, bytes, n, m->approval.signature)));
     if (!d->command_holds)
         wrong(d, "the operator's command does not hold");
 }

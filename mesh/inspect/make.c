@@ -76,7 +76,7 @@ static void members_make(struct made *made, const struct plan *p)
         m->has_pg = from->has_pg;
         m->pg = from->pg;
     }
-    member_make(made, p->n_members, p->operator_name, ROLE_OPERATOR, plan_find(p, p->primary)->site);
+    member_make(made, p->n_members, p->operator_name, ROLE_ADMIN, plan_find(p, p->primary)->site);
     c->n = (uint8_t)(p->n_members + 1);
 }
 

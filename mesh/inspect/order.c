@@ -90,10 +90,10 @@ const struct cluster_member *order_target(struct order *o, const char *name, boo
     size_t n = 0;
     const struct cluster_member *m = cluster_find(&o->cluster, name);
     for (int i = 0; i < o->cluster.n; i++)
-        if (o->cluster.members[i].member.role != ROLE_OPERATOR &&
+        if (!role_is_person(o->cluster.members[i].member.role) &&
             (!database || o->cluster.members[i].member.role == ROLE_DATABASE))
             names[n++] = o->cluster.members[i].member.name;
-    if (m != NULL && m->member.role != ROLE_OPERATOR && (!database || m->member.role == ROLE_DATABASE))
+    if (m != NULL && !role_is_person(m->member.role) && (!database || m->member.role == ROLE_DATABASE))
         return m;
     *code = output_fail(&o->x->out, EXIT_UNKNOWN,
                         m == NULL

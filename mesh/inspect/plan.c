@@ -140,7 +140,7 @@ static bool field_take(struct plan_member *m, int number, const char *field, str
                               "A name begins with a letter and has up to %d characters of a-z, 0-9, _ and -.",
                               NAME_SIZE - 1);
     case 1:
-        if (cluster_role_parse(&m->role, field) && m->role != ROLE_OPERATOR)
+        if (cluster_role_parse(&m->role, field) && !role_is_person(m->role))
             return true;
         problem_fact(err, "%s: \"%s\" is no role for a member", m->where, field);
         problem_detail(err, "A member is a database, a witness or an observer.");

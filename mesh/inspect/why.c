@@ -78,14 +78,18 @@ static void print_why(const struct why *w)
                      "the lease of %s ended unrenewed at those who promised, up to %s before they did",
                      why_name(w, j->former), text_duration(longest));
     if (j->has_command)
-        output_field(&w->x->out, "order", "by %s: %s%s%s%s · signature %s", why_name(w, j->command.who),
-                     j->command.kind == COMMAND_FAILOVER     ? "failover"
-                     : j->command.kind == COMMAND_SWITCHOVER ? "switchover"
-                                                             : "resume",
-                     j->command.target == MEMBER_NONE ? "" : text(" to %s", why_name(w, j->command.target)),
-                     j->command.allow_data_loss ? ", loss of data allowed" : "",
-                     *j->command.why == '\0' ? "" : text(" (%s)", j->command.why),
-                     w->dossier.command_holds ? "valid" : "NOT VALID");
+        output_field(
+            &w->x->out, "order", "by %s%s: %s%s%s%s · %s", why_name(w, j->command.who),
+            j->command.approved ? text(", approved by %s", why_name(w, j->command.approval.who)) : "",
+            j->command.kind == COMMAND_FAILOVER     ? "failover"
+            : j->command.kind == COMMAND_SWITCHOVER ? "switchover"
+                                                    : "resume",
+            j->command.target == MEMBER_NONE ? "" : text(" to %s", why_name(w, j->command.target)),
+            j->command.allow_data_loss ? ", loss of data allowed" : "",
+            *j->command.why == '\0' ? "" : text(" (%s)", j->command.why),
+            !w->dossier.command_holds ? j->command.approved ? "signatures NOT VALID" : "signature NOT VALID"
+            : j->command.approved     ? "both signatures valid"
+                                      : "signature valid");
 }
 
 static void print_who(const struct why *w)

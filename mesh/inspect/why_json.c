@@ -51,7 +51,8 @@ static json_t *command_json(const struct why *w)
     const struct justification *j = &w->dossier.certificate.proposal.why;
     if (!j->has_command)
         return json_null();
-    return json_pack("{s:s,s:s?,s:b,s:s,s:b}", "operator", why_name(w, j->command.who), "target",
+    return json_pack("{s:s,s:s?,s:s?,s:b,s:s,s:b}", "operator", why_name(w, j->command.who), "approved_by",
+                     j->command.approved ? why_name(w, j->command.approval.who) : NULL, "target",
                      j->command.target == MEMBER_NONE ? NULL : why_name(w, j->command.target),
                      "allow_data_loss", j->command.allow_data_loss, "why", j->command.why, "valid",
                      w->dossier.command_holds);

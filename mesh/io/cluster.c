@@ -30,10 +30,8 @@ bool cluster_name_valid(const char *name)
 static const struct {
     enum role role;
     const char *name;
-} roles[] = {{ROLE_DATABASE, "database"},
-             {ROLE_OBSERVER, "observer"},
-             {ROLE_WITNESS, "witness"},
-             {ROLE_OPERATOR, "operator"}};
+} roles[] = {{ROLE_DATABASE, "database"}, {ROLE_OBSERVER, "observer"}, {ROLE_WITNESS, "witness"},
+             {ROLE_OPERATOR, "operator"}, {ROLE_VIEWER, "viewer"},     {ROLE_ADMIN, "admin"}};
 
 const char *cluster_role_name(enum role r)
 {
@@ -73,6 +71,19 @@ const char *cluster_member_name(const struct cluster *c, member_id id)
 {
     const struct cluster_member *m = cluster_member(c, id);
     return m ? m->member.name : "?";
+}
+
+bool cluster_judge_persons(struct cluster *c, int64_t wall_s)
+{
+    bool changed = false;
+    for (int i = 0; i < c->n; i++) {
+        struct cluster_member *m = &c->members[i];
+        bool expired =
+            role_is_person(m->member.role) && (wall_s < m->from || (m->until != 0 && wall_s >= m->until));
+        changed = changed || expired != m->member.expired;
+        m->member.expired = expired;
+    }
+    return changed;
 }
 
 /* ---- signatures -------------------------------------------------------------------------------------------------- */

@@ -9,7 +9,8 @@
  * The certificate in a member line is the root's signature over fixed-layout bytes (cluster_certificate_bytes).
  * Addresses are not certified: a wrong address reaches nobody, since the key behind it would be another.
  * FROM and UNTIL are Unix seconds, 0 for no limit; they are judged when a program starts, never while it runs, so
- * that no wall clock can stop a cluster (folder.h). */
+ * that no wall clock can stop a cluster (folder.h); of persons (operator, viewer, admin) also while it runs: outside of it
+ * their orders are refused. */
 #ifndef PGMESH_MESH_IO_CLUSTER_H
 #define PGMESH_MESH_IO_CLUSTER_H
 
@@ -74,6 +75,9 @@ const struct cluster_member *cluster_find(const struct cluster *c, const char *n
 const struct cluster_member *cluster_member(const struct cluster *c, member_id id);
 /* Its name, or "?" (never NULL), for messages. */
 const char *cluster_member_name(const struct cluster *c, member_id id);
+
+/* Whose keys are valid at that Unix second: of persons alone, since no clock may stop a cluster.  Has it changed? */
+bool cluster_judge_persons(struct cluster *c, int64_t wall_s);
 
 /* [a-z][a-z0-9_-]*, shorter than NAME_SIZE. */
 bool cluster_name_valid(const char *name);

@@ -10,7 +10,7 @@ const struct cluster_member *command_sign_operator(const struct cluster *c, cons
 {
     for (int i = 0; i < c->n; i++) {
         const struct cluster_member *m = &c->members[i];
-        if (m->member.role == ROLE_OPERATOR && memcmp(m->member.key, key->public, KEY_SIZE) == 0)
+        if (role_is_person(m->member.role) && memcmp(m->member.key, key->public, KEY_SIZE) == 0)
             return m;
     }
     return NULL;
@@ -36,7 +36,7 @@ json_t *command_sign_request(struct command *m, const struct cluster *c, const s
     static uint8_t frame[FRAME_MAX];
     uint8_t statement[STATEMENT_MAX];
     m->who = who->member.id;
-    m->id = keys_random_u64();
+    m->id = (uint64_t)time(NULL) << 32 | (uint32_t)keys_random_u64();
     size_t n = command_bytes(statement, &c->id, m);
     sign_make(m->signature, &key->secret, statement, n);
     struct frame f = {.version = FRAME_VERSION_MIN, /* whatever the members run */

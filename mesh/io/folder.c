@@ -11,10 +11,11 @@ static bool check_role(const struct folder *f, unsigned roles, struct problem *e
     if (roles & 1u << role)
         return true;
     problem_fact(err, "\"%s\" is %s %s", f->config.member,
-                 role == ROLE_OBSERVER || role == ROLE_OPERATOR ? "an" : "a", cluster_role_name(role));
+                 role == ROLE_OBSERVER || role == ROLE_OPERATOR || role == ROLE_ADMIN ? "an" : "a",
+                 cluster_role_name(role));
     problem_detail(err, "This program does not serve that role.");
     return problem_hint(err, role == ROLE_WITNESS ? "Start it with pgmesh-witness."
-                             : role == ROLE_OPERATOR
+                             : role_is_person(role)
                                  ? "An operator has a key and no process; use the command pgmesh."
                                  : "Start it with pgmesh-node.");
 }
@@ -25,7 +26,8 @@ static bool check_certificate(const struct folder *f, struct problem *err)
     int64_t now = clock_wall_us() / 1000000;
     const struct cluster_member *m = f->self;
     if (m->member.revoked) {
-        problem_fact(err, "\"%s\" is no member of cluster \"%s\" any more", f->config.member, f->cluster.name);
+        problem_fact(err, "\"%s\" is no member of cluster \"%s\" any more", f->config.member,
+                     f->cluster.name);
         problem_detail(err, "Its certificate was revoked; the other members refuse its key.");
         return problem_hint(err, "Add the host under another name: \"pgmesh member add\".");
     }

@@ -45,6 +45,7 @@ struct station {
     size_t told_len;
     const struct certificate *reformed; /* the record that comes with the line being taken; NULL: none does */
     instant roster_refused_at;          /* when a wrong line was last told of */
+    instant persons_at;                 /* when the validity of persons' keys is looked at next */
 
     bool posted; /* under loop->lock, as is: */
     struct pg_sample sample;

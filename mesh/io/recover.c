@@ -112,7 +112,7 @@ json_t *recover_survey(const struct status_view *v)
     json_t *members = json_array();
     hex_put(id, v->cluster->id.b, sizeof v->cluster->id.b);
     for (int i = 0; i < c->n_members; i++)
-        if (c->members[i].role != ROLE_OPERATOR && !c->members[i].revoked)
+        if (!role_is_person(c->members[i].role) && !c->members[i].revoked)
             json_array_append_new(members, member_json(v, i));
     return json_pack("{s:s,s:s,s:s,s:o,s:b,s:I,s:o}", "cluster", v->cluster->name, "cluster_id", id, "self",
                      name_of(v, c->self), "record", record_json(c), "undecided",

@@ -17,7 +17,9 @@ enum {
     HEARTBEATS_PER_LEASE = 12,
     SILENT_HEARTBEATS = 4,
     SILENT_MIN_MS = 200,
-    REFUSED_LOG_MS = 60000
+    REFUSED_LOG_MS = 60000,
+    PERSONS_MS = 5000, /* how late the end of a person's validity may be noticed */
+    APPROVAL_S = 900   /* how old an order may be when its second signature comes */
 };
 
 static instant earlier(instant a, instant b)
@@ -197,6 +199,29 @@ static void fill_news(const struct station *s, struct roster_news *news, char te
     news->text = (const uint8_t *)text;
 }
 
+static void news_step(struct station *s, struct roster_news *news, char room[static ROSTER_MAX])
+{
+    fill_news(s, news, room);
+    step(s, &(struct event){.kind = EVENT_ROSTER, .now = clock_now(), .roster = news});
+}
+
+static void tend_persons(struct station *s, instant now)
+{
+    struct roster_news *news;
+    char *room;
+    if (!instant_is_never(s->persons_at) && !instant_due_any(now, s->persons_at))
+        return;
+    s->persons_at = instant_add(now, span_ms(PERSONS_MS));
+    if (!cluster_judge_persons(&s->folder->cluster, clock_wall_us() / 1000000))
+        return;
+    news = calloc(1, sizeof *news);
+    room = malloc(ROSTER_MAX);
+    if (news && room)
+        news_step(s, news, room);
+    free(news);
+    free(room);
+}
+
 /* What changed, to the links: a key that is revoked is refused from now on. */
 static void tell_transport(struct station *s, int members_before)
 {
@@ -207,7 +232,7 @@ static void tell_transport(struct station *s, int members_before)
         fill_peer(&peer, m);
         if (m->member.revoked)
             transport_drop(s->transport, m->member.id);
-        else if (i >= members_before && m->member.role != ROLE_OPERATOR &&
+        else if (i >= members_before && !role_is_person(m->member.role) &&
                  !transport_add(s->transport, &peer, &problem))
             log_problem(LOG_LEVEL_ERROR, "member-unreachable", &problem);
     }
@@ -229,8 +254,8 @@ static bool take_roster(struct station *s, const char *text, size_t n, const cha
             log_problem(LOG_LEVEL_ERROR, "roster-not-kept", &saving); /* told again after the next start */
         if (count > 0) {
             tell_transport(s, before);
-            fill_news(s, news, room);
-            step(s, &(struct event){.kind = EVENT_ROSTER, .now = clock_now(), .roster = news});
+            cluster_judge_persons(&s->folder->cluster, clock_wall_us() / 1000000);
+            news_step(s, news, room);
             if (s->running && s->hand.roster)
                 s->hand.roster(s->hand.arg);
         }
@@ -257,7 +282,7 @@ static bool start_transport(struct station *s, struct problem *err)
     memcpy(o->listen, f->config.n_listen ? f->config.listen : f->self->mesh, sizeof o->listen);
     for (int i = 0; i < f->cluster.n; i++) {
         const struct cluster_member *m = &f->cluster.members[i];
-        if (m == f->self || m->member.role == ROLE_OPERATOR || m->member.revoked)
+        if (m == f->self || role_is_person(m->member.role) || m->member.revoked)
             continue;
         fill_peer(&o->peers[o->n_peers++], m);
     }
@@ -289,6 +314,7 @@ static bool start_core(struct station *s, struct problem *err)
     struct problem reading = {.fact = ""};
     const char *why = "out of memory";
     bool newer = false, good = setup && stored && roster && (s->core = malloc(core_size())) != NULL;
+    cluster_judge_persons(&s->folder->cluster, clock_wall_us() / 1000000);
     if (good) {
         set_up(s, setup);
         fill_news(s, &setup->roster, roster);
@@ -328,7 +354,7 @@ bool station_start(struct station *s, struct problem *err)
     s->store = (struct store){.dir_fd = -1, .lock_fd = -1};
     s->journal = (struct journal){.fd = -1};
     memset(s->awaited, 0, sizeof s->awaited);
-    s->tend = s->control_wake = instant_never();
+    s->tend = s->control_wake = s->persons_at = instant_never();
     s->more = true;
     bool good = store_open(&s->store, c->state_dir, err) && journal_open(&s->journal, c->state_dir, err) &&
                 (s->control = control_open(c->control_socket, on_request, s, err)) != NULL &&
@@ -409,6 +435,7 @@ void station_tick(struct station *s, instant now)
         step(s, &(struct event){.kind = EVENT_TICK, .now = now});
     if (s->running) {
         s->tend = transport_tend(s->transport, now);
+        tend_persons(s, now);
         mention_refused(s, now);
     }
 }
@@ -470,6 +497,12 @@ static void submit(struct station *s, control_client client, const char *hex, in
     enum reject r = frame_open(&f, bytes, n, &s->folder->cluster.id);
     if (r != REJECT_NONE || f.kind != FRAME_COMMAND || !wire_get_command(&command, f.body, f.body_len)) {
         refuse(s, client, "the frame is not a command to this cluster", r ? reject_name(r) : NULL, now);
+        return;
+    }
+    int64_t age_s = clock_wall_us() / 1000000 - (int64_t)(command.id >> 32); /* command_sign.h */
+    if (command.approved && (age_s > APPROVAL_S || age_s < -APPROVAL_S)) {
+        refuse(s, client, "the order is too old to be approved",
+               "A second person signs within minutes. Give the order again.", now);
         return;
     }
     struct awaited *a = await(s, command.id, client);
@@ -582,6 +615,8 @@ static void on_request(void *arg, control_client client, struct json_t *request,
     else if (strcmp(command, "events") == 0)
         answer = status_events(&view, json_integer_value(json_object_get(request, "since")),
                                json_object_get(request, "names"));
+    else if (strcmp(command, "persons") == 0)
+        answer = status_persons(&view);
     else if (strcmp(command, "roster") == 0)
         answer = roster_answer(s, request);
     else if (strcmp(command, "recover") == 0)
@@ -590,7 +625,7 @@ static void on_request(void *arg, control_client client, struct json_t *request,
         submit(s, client, json_string_value(json_object_get(request, "frame")), now);
     else
         answer = json_pack("{s:s, s:s}", "error", "unknown command", "hint",
-                           "Known are status, history, why, events, roster, recover, submit.");
+                           "Known are status, history, why, events, persons, roster, recover, submit.");
     if (answer)
         control_answer(s->control, client, answer, true, now);
 }

@@ -372,7 +372,7 @@ json_t *status_json(const struct status_view *v)
     json_object_set_new(out, "goal", json_string(pg_goal_name(c->goal.kind)));
     json_object_set_new(out, "detail", status_text(c->sample.detail));
     for (int i = 0; i < v->cluster->n; i++)
-        if (v->cluster->members[i].member.role != ROLE_OPERATOR)
+        if (!role_is_person(v->cluster->members[i].member.role))
             json_array_append_new(members, member_json(v, &v->cluster->members[i], primary.pg.lsn));
     json_object_set_new(out, "members", members);
     add_route(out, v);

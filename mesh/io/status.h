@@ -22,6 +22,8 @@ struct json_t *status_json(const struct status_view *v);    /* {"command":"statu
 struct json_t *status_history(const struct status_view *v); /* {"command":"history"} */
 /* term 0: the last failover. */
 struct json_t *status_why(const struct status_view *v, uint64_t term); /* {"command":"why"} */
+/* {"command":"persons"}: who may order what, and the orders that wait for a second person. */
+struct json_t *status_persons(const struct status_view *v);
 /* {"command":"status"}, members[].hears: of whom that member has heard how long ago; empty: it is not heard itself. */
 struct json_t *status_hears(const struct status_view *v, member_id id);
 /* Events of the journal with a wall-clock time (microseconds) after `since`, the newest 500; of those names, if `names` is

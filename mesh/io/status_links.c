@@ -18,7 +18,7 @@ static void own_hears(json_t *list, const struct status_view *v)
     const struct core *c = v->core;
     for (int i = 0; i < c->n_members; i++) {
         const struct peer *p = &c->peers[i];
-        if (i == c->self_index || c->members[i].role == ROLE_OPERATOR)
+        if (i == c->self_index || role_is_person(c->members[i].role))
             continue;
         int64_t age = p->heard ? span_to_us(instant_elapsed_most(v->now, p->at)) : -1;
         json_array_append_new(list, heard_json(v, c->members[i].id, age, notice_rtt_us(c, i)));

@@ -159,7 +159,7 @@ static void see_released(struct released *r, const struct journal_line *line)
     colon = strstr(text, ": ");
     r->term = line->term;
     snprintf(r->reason, sizeof r->reason, "%s", colon ? colon + 2 : "");
-    r->planned = strcmp(r->reason, "planned switchover") == 0;
+    r->planned = strncmp(r->reason, "planned switchover", strlen("planned switchover")) == 0;
 }
 
 struct telling {
@@ -172,6 +172,16 @@ struct telling {
     struct certificate cert;
     uint8_t bytes[CERTIFICATE_MAX];
 };
+
+/* "ordered by anna, approved by bert: the disk of db1 dies" */
+static json_t *ordered_json(const struct cluster *c, const struct command *m)
+{
+    char text[TEXT_SIZE * 2 + 2 * NAME_SIZE];
+    snprintf(text, sizeof text, "ordered by %s%s%s%s%s", cluster_member_name(c, m->who),
+             m->approved ? ", approved by " : "", m->approved ? cluster_member_name(c, m->approval.who) : "",
+             *m->why ? ": " : "", m->why);
+    return status_text(text);
+}
 
 static void tell_certificate(struct telling *t, const struct journal_line *line)
 {
@@ -190,11 +200,10 @@ static void tell_certificate(struct telling *t, const struct journal_line *line)
     if (p->why.takeover) {
         json_object_set_new(t->last, "nothing_lost_proven", json_boolean(proven(p)));
         json_object_set_new(t->last, "reason",
-                            status_text(p->why.has_command
-                                            ? *p->why.command.why ? p->why.command.why : "an operator's order"
-                                        : justification_reformed(&p->why) ? "the root re-formed the voters"
-                                        : released                        ? t->released.reason
-                                                                          : "the lease ended unrenewed"));
+                            p->why.has_command                ? ordered_json(t->v->cluster, &p->why.command)
+                            : justification_reformed(&p->why) ? status_text("the root re-formed the voters")
+                            : released                        ? status_text(t->released.reason)
+                                                              : status_text("the lease ended unrenewed"));
     }
     json_array_append_new(t->list, t->last);
     status_phases_tell(&t->phases, &t->cert.proposal.why, line->at_us, t->last);
@@ -345,9 +354,12 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
     json_object_set_new(out, "accepted", accepted_json(v->cluster, &s->cert));
     if (p->why.has_command)
         json_object_set_new(out, "command",
-                            json_pack("{s:s, s:b, s:o}", "by",
-                                      cluster_member_name(v->cluster, p->why.command.who), "allow_data_loss",
-                                      (int)p->why.command.allow_data_loss, "why",
+                            json_pack("{s:s, s:s?, s:b, s:o}", "by",
+                                      cluster_member_name(v->cluster, p->why.command.who), "approved_by",
+                                      p->why.command.approved
+                                          ? cluster_member_name(v->cluster, p->why.command.approval.who)
+                                          : NULL,
+                                      "allow_data_loss", (int)p->why.command.allow_data_loss, "why",
                                       status_text(p->why.command.why)));
     json_object_set_new(out, "events", events_of(v, 0, p->record.term, NULL));
     return out;

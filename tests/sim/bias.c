@@ -13,6 +13,7 @@
 #define CUTS    [FAULT_CUT_MEMBER] = 20, [FAULT_CUT_OUT] = 20, [FAULT_CUT_IN] = 20, [FAULT_CUT_SOME] = 30, [FAULT_CUT_ONE_WAY] = 20
 #define LATE_WAL [FAULT_HOST_CRASH] = 40, [FAULT_CUT_REPLICATION] = 30
 #define CHANGES [FAULT_CMD_PAUSE] = 30, [FAULT_CMD_RESUME] = 30, [FAULT_CMD_READMIT] = 20
+#define ORDERS [FAULT_CMD_ASYNC] = 20, [FAULT_CMD_SYNC] = 20, [FAULT_CMD_REMOVE] = 20, [FAULT_HOST_CRASH] = 20, [FAULT_CMD_FAILOVER_LOSS] = 40
 static const struct bias biases[] = {
     {.mutant = MUTANT_ACCEPT_UNDER_GRANT, ONLY, .weight = {CUTS, CRASHES}, .short_grace = 1, .when = 1},
     {.mutant = MUTANT_GRANT_AFTER_PROMISE, ONLY, .weight = {CUTS, [FAULT_PAUSE_AGENT] = 30, [FAULT_AGENT_CRASH] = 10}, .when = 1},
@@ -61,6 +62,8 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_NEXT_AT_ONCE, .directed = plan_rolling_upgrade},
     {.mutant = MUTANT_REFORM_IGNORED, .directed = plan_majority_lost},
     {.mutant = MUTANT_REFORM_NO_WAIT, .databases = 3, .witnesses = 2, .directed = plan_recover_early},
+    {.mutant = MUTANT_ONE_PERSON_SUFFICES, ONLY, .weight = {ORDERS}, SYNC, .databases = 3},
+    {.mutant = MUTANT_ROLES_IGNORED, ONLY, .weight = {ORDERS, CHANGES}},
     {.mutant = MUTANT_GUARD_SLEEPS, ONLY, .weight = {[FAULT_CUT_MEMBER] = 50, [FAULT_PAUSE_AGENT] = 50}},
 };
 // clang-format on

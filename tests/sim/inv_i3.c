@@ -168,6 +168,7 @@ void inv_i3_frame(struct world *w, int i, const struct frame *f)
     case FRAME_NACK:
     case FRAME_SEAL:
     case FRAME_COMMAND:
+    case FRAME_PENDING:
     case FRAME_ANSWER:
     case FRAME_ROSTER:
     case FRAME_KIND_END: break;

@@ -22,7 +22,8 @@
  *   L13  no lease is counted under a record below the ballot that the database itself has sealed for
  *   L14  no lease is counted under a record older than one that was decided before the agent started
  *   L15  a primary that was started anew holds a takeover up for no longer than its guard waits before it kills (inv_i5.c)
- *   L16  a voter that has just started refuses the primary that it has accepted no change of its own record */
+ *   L16  a voter that has just started refuses the primary that it has accepted no change of its own record
+ *   L17  an order of those who may not give it (one person of two, or one of a lower role) is carried out by nobody */
 #include <string.h>
 
 #include "policy/quorum.h"
@@ -239,6 +240,8 @@ void lemma_proposed(struct world *w, int i, struct decided *d)
     d->unread = 0;
     if (i < 0)
         return;
+    if (d->why->has_command)
+        lemma_order(w, i, d->why->command.id);
     bool fresh = d->why->takeover && ballot_cmp(d->why->built, d->ballot) == 0;
     if (fresh && !(d->why->has_command && d->why->command.allow_data_loss))
         takeover_sealed(w, d);
@@ -390,6 +393,13 @@ void lemma_frame(struct world *w, int i, const struct frame *f)
         says_accepted(w, i, &a);
     else if (f->kind == FRAME_SEALED && wire_get_sealed(&s, f->body, f->body_len))
         raise(&w->m[i].book.sealed, s.ballot);
+}
+
+void lemma_order(struct world *w, int i, uint64_t id)
+{
+    for (int k = 0; k < SIM_UNLAWFUL; k++)
+        if (id != 0 && w->unlawful[k] == id)
+            violate(w, "L17", "%s carries out an order of those who may not give it", world_name(w, i));
 }
 
 void lemma_lease(struct world *w, int i, instant until)

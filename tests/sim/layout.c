@@ -20,9 +20,8 @@ static void member_make(struct world *w, struct core_setup *s, int at, enum role
     memcpy(seed, &w->seed, sizeof w->seed);
     seed[31] = (uint8_t)(at + 1);
     sign_keypair(m->key, &secret, seed);
-    if (role == ROLE_OPERATOR) {
-        w->operator_id = m->id;
-        w->operator_secret = secret;
+    if (role_is_person(role)) {
+        w->person_secret[number - 1] = secret;
     } else {
         w->m[at].setup.secret = secret;
     }
@@ -160,8 +159,9 @@ void layout_make(struct world *w, const struct layout *l)
         int number = db ? i + 1 : witness ? i - l->databases + 1 : i - l->databases - l->witnesses + 1;
         member_make(w, &roster, i, role, db ? "db" : witness ? "w" : "app", number, l->site_of[i]);
     }
-    member_make(w, &roster, w->n, ROLE_OPERATOR, "op", 1, 0);
-    roster.n_members = (uint8_t)(w->n + 1);
+    for (int i = 0; i < SIM_PERSONS; i++)
+        member_make(w, &roster, w->n + i, i < 2 ? ROLE_ADMIN : ROLE_OPERATOR, "op", i + 1, 0);
+    roster.n_members = (uint8_t)(w->n + SIM_PERSONS);
     dir_id dirs[SIM_MEMBERS];
     for (int i = 0; i < w->n; i++)
         dirs[i] = rng_u64(&w->rng) | 1;

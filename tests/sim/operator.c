@@ -1,4 +1,5 @@
-/* operator.c: an operator with a key and a control socket: signed commands, based on the newest decided record. */
+/* operator.c: persons with keys and a control socket: signed commands, based on the newest decided record; and the same
+ * commands from those who may not give them. */
 #include <string.h>
 
 #include "mesh/core_state.h"
@@ -84,34 +85,58 @@ void operator_forge(struct world *w, int i)
     fx->n = 0;
 }
 
-void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss)
+/* One order, signed by that person and, unless `second` is -1, by another one; handed in by the last who signed. */
+static void order(struct world *w, int via, struct command *c, int first, int second)
 {
     static uint8_t bytes[FRAME_MAX];
-    struct command c = {.who = w->operator_id,
-                        .id = rng_u64(&w->rng),
-                        .term = world_record(w)->term,
-                        .kind = kind,
-                        .target = target,
-                        .allow_data_loss = loss};
     uint8_t statement[STATEMENT_MAX];
-    if (w->top >= 0)
-        c.base = w->decided[w->top].ballot;
-    snprintf(c.why, sizeof c.why, "simulated");
-    sign_make(c.signature, &w->operator_secret, statement, command_bytes(statement, &w->cluster, &c));
+    int carrier = second < 0 ? first : second;
+    c->who = (member_id)(w->n + first + 1);
+    size_t n = command_bytes(statement, &w->cluster, c);
+    sign_make(c->signature, &w->person_secret[first], statement, n);
+    c->approved = second >= 0;
+    c->approval = (struct approval){0};
+    if (c->approved) {
+        c->approval.who = (member_id)(w->n + second + 1);
+        sign_make(c->approval.signature, &w->person_secret[second], statement, n);
+    }
     struct frame f = {.version = FRAME_VERSION_MIN,
                       .kind = FRAME_COMMAND,
-                      .origin = w->operator_id,
+                      .origin = (member_id)(w->n + carrier + 1),
                       .cluster = w->cluster,
                       .counter = 1,
                       .nonce = w->seed | 1,
                       .seq = ++w->command_seq};
     f.body = bytes + FRAME_HEADER;
-    f.body_len = (uint16_t)wire_put_command(bytes + FRAME_HEADER, &c);
-    size_t n = frame_seal(bytes, &f, &w->operator_secret);
-    if (kind == COMMAND_SWITCHOVER || kind == COMMAND_FAILOVER)
-        w->commanded = true;
+    f.body_len = (uint16_t)wire_put_command(bytes + FRAME_HEADER, c);
+    n = frame_seal(bytes, &f, &w->person_secret[carrier]);
     if (!w->m[via].up || w->m[via].paused_until || w->m[via].vm_until)
         return;
     struct event e = {.kind = EVENT_PACKET, .from = w->m[via].id, .bytes = bytes, .len = n};
     world_step_member(w, via, &e);
+}
+
+/* The same by those who may not: it must have no consequence (L17). */
+static void unlawful(struct world *w, int via, struct command c, int first, int second)
+{
+    c.id = rng_u64(&w->rng);
+    w->unlawful[w->n_unlawful++ % SIM_UNLAWFUL] = c.id;
+    order(w, via, &c, first, second);
+}
+
+void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss)
+{
+    struct command c = {
+        .term = world_record(w)->term, .kind = kind, .target = target, .allow_data_loss = loss};
+    if (w->top >= 0)
+        c.base = w->decided[w->top].ballot;
+    snprintf(c.why, sizeof c.why, "simulated");
+    if (kind == COMMAND_SWITCHOVER || kind == COMMAND_FAILOVER)
+        w->commanded = true;
+    if (right_role(&c) == ROLE_ADMIN)
+        unlawful(w, via, c, 2, 0);
+    if (right_destroys(&c))
+        unlawful(w, via, c, 0, -1);
+    c.id = rng_u64(&w->rng);
+    order(w, via, &c, 0, right_destroys(&c) ? 1 : -1);
 }

@@ -25,7 +25,9 @@ typedef int64_t ns_t;
 #define NEVER      INT64_MAX
 
 enum {
-    SIM_MEMBERS = 10, /* members with a process; the operator comes on top */
+    SIM_MEMBERS = 10, /* members with a process; persons come on top */
+    SIM_PERSONS = 3,  /* two admins and an operator */
+    SIM_UNLAWFUL = 64,
     SIM_EVENTS = 1 << 15,
     SIM_BRANCHES = 200, /* histories of WAL */
     SIM_FAULTS = 40,
@@ -408,8 +410,9 @@ struct world {
     int n; /* members with a process */
     int n_databases, n_witnesses, n_observers, n_sites;
     struct sim_member m[SIM_MEMBERS];
-    member_id operator_id;
-    struct secret_key operator_secret;
+    struct secret_key person_secret[SIM_PERSONS];
+    uint64_t unlawful[SIM_UNLAWFUL]; /* orders that nobody may carry out */
+    unsigned n_unlawful;
     uint64_t command_seq;
     struct reform reform; /* the newest that the root has signed */
     struct cluster_id cluster;
@@ -659,6 +662,7 @@ void lemma_heartbeat(struct world *w, int i, const struct heartbeat *h);
 void lemma_proposed(struct world *w, int i, struct decided *d);
 void lemma_decided(struct world *w, const struct decided *d);
 void lemma_setting(struct world *w, int i, const struct sync_set *set, lsn_t lsn);
+void lemma_order(struct world *w, int i, uint64_t id);
 void lemma_lease(struct world *w, int i, instant until);
 void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
 

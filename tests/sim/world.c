@@ -208,6 +208,8 @@ static void perform(struct world *w, int i)
         case EFFECT_DECIDED: effect_decided(w, i, e); break;
         case EFFECT_EVENT: TELL(w, "%s: %s %s", world_name(w, i), e->name, e->text); break;
         case EFFECT_ANSWER:
+            if (e->answer.done)
+                lemma_order(w, i, e->answer.id);
             TELL(w, "%s answers: %s%s%s", world_name(w, i), e->answer.text, e->answer.final ? "" : " ...",
                  e->answer.detail[0] ? " (detail)" : "");
             break;

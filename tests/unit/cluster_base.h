@@ -23,7 +23,7 @@ static inline void cluster_base_member(struct cluster_base *b, int i, const char
     strcpy(m->member.name, name);
     strcpy(m->member.site, site);
     memcpy(m->member.key, b->keys[i].public, KEY_SIZE);
-    if (role == ROLE_OPERATOR)
+    if (role_is_person(role))
         return;
     m->n_mesh = 1;
     m->mesh[0] = (struct address){.host = "10.0.0.1", .port = (uint16_t)(7400 + i)};
@@ -42,7 +42,7 @@ static inline void cluster_base_make(struct cluster_base *b)
     cluster_base_member(b, DB1, "db1", ROLE_DATABASE, "fra");
     cluster_base_member(b, DB2, "db2", ROLE_DATABASE, "ams");
     cluster_base_member(b, WIT1, "wit1", ROLE_WITNESS, "lux");
-    cluster_base_member(b, OPS, "operator", ROLE_OPERATOR, "nowhere");
+    cluster_base_member(b, OPS, "operator", ROLE_ADMIN, "nowhere");
     *r = (struct record){.version = 1,
                          .term = 1,
                          .primary = 1,

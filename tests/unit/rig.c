@@ -11,7 +11,7 @@ static const struct member roster[RIG_MEMBERS] = {
     {.id = W1, .name = "w1", .role = ROLE_WITNESS, .site = "c"},
     {.id = W2, .name = "w2", .role = ROLE_WITNESS, .site = "c"},
     {.id = APP1, .name = "app1", .role = ROLE_OBSERVER, .site = "a"},
-    {.id = OP, .name = "op", .role = ROLE_OPERATOR, .site = "a"},
+    {.id = OP, .name = "op", .role = ROLE_ADMIN, .site = "a"},
 };
 
 static instant now(const struct rig *r)

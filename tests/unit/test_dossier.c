@@ -34,7 +34,7 @@ static void cluster_make(void)
     member(DB2, "db2", ROLE_DATABASE, "fra");
     member(DB3, "db3", ROLE_DATABASE, "ams");
     member(WIT1, "wit1", ROLE_WITNESS, "lux");
-    member(OPERATOR, "operator", ROLE_OPERATOR, "fra");
+    member(OPERATOR, "operator", ROLE_ADMIN, "fra");
     r->nonce[0] = 7;
     r->version = r->term = 1;
     r->primary = DB1;

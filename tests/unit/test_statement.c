@@ -72,7 +72,7 @@ START_TEST(layouts_as_ever)
     ck_assert_uint_eq(out[34 + 38], ' ');
     as_ever(4, out, 34 + 38, "2882882");
 
-    struct command m = {1, 2, {3, 4, 5}, 6, COMMAND_REINIT, 8, true, "", {0}};
+    struct command m = {1, 2, {3, 4, 5}, 6, COMMAND_REINIT, 8, true, "", {0}, false, {0}};
     n = command_bytes(out, &cluster, &m);
     ck_assert_uint_eq(n, 34 + 40 + TEXT_SIZE);
     ck_assert_uint_eq(out[34 + 36], COMMAND_REINIT);
