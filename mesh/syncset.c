@@ -37,12 +37,14 @@ static void marks_note(struct core *c, int i)
 }
 
 /* A host that vanished sends no reset: its walsender goes on "streaming" until a time limit of its own (5 s).  So one that
- * confirms nothing and is not heard in the mesh either, over any path, is gone as soon as one that does not stream. */
+ * confirms nothing and is not heard over its own link either is gone as soon as one that does not stream: what others pass on
+ * of it says that it is alive, and not that WAL finds a way to it. */
 static bool stalled(const struct core *c, int i)
 {
     int64_t timeout_ms = c->set.standby_timeout_ms;
     int m = member_index(c, decided(c)->databases[i]);
-    bool heard = m >= 0 && peer_fresh(c, m, span_ms(timeout_ms));
+    bool heard = m >= 0 && peer_fresh(c, m, span_ms(timeout_ms)) &&
+                 instant_elapsed_most(c->now, c->peers[m].direct).ns <= span_ms(timeout_ms).ns;
     instant since = c->upkeep.marked[i];
     return !instant_is_never(since) &&
            instant_elapsed_least(c->now, since).ns > span_ms(heard ? STALLS * timeout_ms : timeout_ms).ns;

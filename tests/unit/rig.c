@@ -367,7 +367,9 @@ void rig_beat(struct rig *r, member_id from)
         h.grant_seq = r->asked_seq;
         h.grant_ms = 600;
     }
-    rig_say(r, heartbeat, FRAME_HEARTBEAT, from, &h);
+    static uint8_t body[FRAME_BODY_MAX];
+    rig_frame(r, FRAME_HEARTBEAT, from, r->via[from] ? r->via[from] : from, body,
+              wire_put_heartbeat(body, &h));
 }
 
 static void vote_prepare(struct rig *r, member_id id, const struct rig_frame *f)

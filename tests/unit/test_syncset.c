@@ -231,6 +231,31 @@ START_TEST(who_neither_confirms_nor_is_heard_is_gone)
     ck_assert(sync_set_equal(&now(q)->sync[0], &both));
     wait(q, 1200, true);
     ck_assert(sync_set_equal(&now(q)->sync[0], &db2));
+
+    struct rig *p = settled(NULL, true, true);
+    wait(p, 2000, true);
+    p->pg.lsn += 100;
+    row_set(p, DB2, true, p->pg.lsn);
+    p->via[DB3] = W1; /* the way between the two hosts is cut; it is heard of all the same */
+    wait(p, 800, true);
+    ck_assert(sync_set_equal(&now(p)->sync[0], &both));
+    wait(p, 1200, true);
+    ck_assert(sync_set_equal(&now(p)->sync[0], &db2));
+}
+END_TEST
+
+/* Its mesh port alone is cut: its WAL says that it is there. */
+START_TEST(who_confirms_stays_whatever_way_it_is_heard)
+{
+    struct rig *r = settled(NULL, true, true);
+    r->via[DB3] = W1;
+    for (int i = 0; i < 40; i++) {
+        r->pg.lsn += 100;
+        row_set(r, DB2, true, r->pg.lsn);
+        row_set(r, DB3, true, r->pg.lsn);
+        wait(r, 100, true);
+    }
+    ck_assert(sync_set_equal(&now(r)->sync[0], &both));
 }
 END_TEST
 
@@ -303,6 +328,7 @@ int main(void)
     tcase_add_test(tcase, what_is_gone_for_a_moment_is_in_no_joint);
     tcase_add_test(tcase, who_goes_during_a_checkpoint_leaves);
     tcase_add_test(tcase, who_neither_confirms_nor_is_heard_is_gone);
+    tcase_add_test(tcase, who_confirms_stays_whatever_way_it_is_heard);
     tcase_add_test(tcase, from_nobody_a_commit_must_be_seen_to_wait);
     tcase_add_test(tcase, an_undecided_change_leaves_the_setting_alone);
     tcase_add_test(tcase, an_order_that_failed_is_given_again);
