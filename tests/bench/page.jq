@@ -18,11 +18,11 @@ def groups: runs | group_by(order);
 def human: if . < 100 then "\(round) ms" elif . < 10000 then (. / 10 | round | tostring | if length < 3 then "0" + . else . end | .[:-2] + "." + .[-2:] + " s") else "\(. / 100 | round / 10) s" end;
 
 def machine: [.[] | select(.machine)] as $m | if $m == [] then "The machine was not recorded." else
-    $m[-1].machine as $last
-    | "Measured " + ([$m[].day | select(. != null)] | unique | if length == 1 then "on \(.[0])" else "from \(.[0]) to \(.[-1])" end)
+    def said($k): [$m[].machine[$k] | select(. != null and . != "")] | unique;
+    "Measured " + ([$m[].day | select(. != null)] | unique | if length == 1 then "on \(.[0])" else "from \(.[0]) to \(.[-1])" end)
       + ([$m[].commit | select(. != null and . != "")] | unique | if length == 0 then "" elif length == 1 then " at commit \(.[0])" else " at commits " + join(", ") end)
-      + ": " + ([$m[].machine | "\(.cpus) × \(.model), \(.memory_gib) GiB, Linux \(.kernel)"] | unique | join("; ")) + ", \($last.postgres)"
-      + ([$last.patroni, $last.etcd] | map(select(. != null and . != "")) | if length > 0 then ", " + join(" with ") else "" end) + "." end;
+      + ": " + ([$m[].machine | select(.memory_gib != null) | "\(.cpus) × \(.model), \(.memory_gib) GiB, Linux \(.kernel)"] | unique | join("; ")) + ""
+      + ([said("postgres"), (said("patroni") | select(. != [])), (said("etcd") | select(. != []))] | map(", " + join(", ")) | add) + "." end;
 
 # One row for a fault, one column for each system under sync.
 def glance: [groups[] | select(.[0].durability == "sync")] as $g | [systems[] as $s | select(any($g[]; .[0].system == $s)) | $s] as $have
