@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `make live`: tests with real PostgreSQL servers, one after another; each makes and removes its own hosts.
 #
-#     tests/live/run.sh [PATTERN]        those whose name matches, e.g. switchover
+#     tests/live/run.sh [PATTERN]        those whose name matches, e.g. switchover; without one all but those that say
+#                                        `# ONLY WHEN NAMED`
 #
 # LIVE_TIMEOUT (seconds, 150, or what a line `# LIMIT: N` of the test says) bounds each. Logs of a test that failed are kept in build/default/live-logs/.
 set -uo pipefail
@@ -29,6 +30,7 @@ why=$(bash -c '. tests/live/lib.sh; live_possible') || {
 }
 for test in tests/live/test_*"${1:-}"*.sh; do
     [ -x "$test" ] || continue
+    [ -n "${1:-}" ] || ! grep -q '^# ONLY WHEN NAMED' "$test" || continue
     run "$test"
 done
 exit "$failed"
