@@ -39,6 +39,7 @@ struct recovery {
     const char *voters, *fenced, *confirm, *to, *root_key;
     bool loss, dry;
     /* as judged */
+    bool majority; /* enough voters are heard to decide without us: the member would refuse */
     struct voters left;
     const struct remnant *most;    /* the database with the most WAL of those left, NULL: there is none */
     const struct remnant *primary; /* whose directory counts from now on, loss accepted; NULL: the record's */

@@ -144,6 +144,11 @@ static int choose_voters(struct recovery *r)
             &r->x->out, EXIT_REFUSED, "no voter is left", "Not one voter that is heard has its store.",
             "Name witnesses or databases that are heard with --voters, or restore from a backup.");
     r->left.rule = quorum_default_rule(&r->left);
+    uint32_t have = 0;
+    for (int i = 0; i < r->n; i++)
+        if (r->all[i].voter && r->all[i].heard && r->all[i].whole)
+            have |= 1u << record_voter_index(base(r), r->all[i].m->member.id);
+    r->majority = quorum_reached(&base(r)->voters, have);
     return code;
 }
 

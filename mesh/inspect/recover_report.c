@@ -141,6 +141,11 @@ void recover_report(const struct recovery *r)
     output_blank(o);
     members_table(r);
     output_blank(o);
+    if (r->majority)
+        output_tone(
+            o, TONE_BAD, 2,
+            "A majority of the voters has been heard within the last seconds: they decide by themselves, "
+            "and this would be refused.");
     output_text(o, 2,
                 "The last record known: version %llu, term %llu, primary %s, commits confirmed by %s%s.",
                 (unsigned long long)b->version, (unsigned long long)b->term, name_of(r, b->primary),
@@ -171,6 +176,7 @@ json_t *recover_json(const struct recovery *r)
     for (int i = 0; i < r->left.n; i++)
         json_array_append_new(voters, json_string(name_of(r, r->left.v[i].id)));
     json_object_set_new(out, "voters", voters);
+    json_object_set_new(out, "majority", json_boolean(r->majority));
     json_object_set(out, "members", json_object_get(r->survey, "members"));
     return out;
 }
