@@ -352,7 +352,7 @@ demo: ## a cluster on this machine, a failover, and the proof that nothing was l
 
 live: ## tests with real PostgreSQL servers
 	$(Q)packaging/install-deps.sh test
-	+$(Q)$(MAKE) --no-print-directory all live-build next
+	+$(Q)$(MAKE) --no-print-directory all live-build bench-build next
 	$(Q)tests/live/run.sh && tests/live/chaos.sh --each
 
 migrate-test: ## docs/migration.md as it stands, with Debian's Patroni and repmgr
@@ -367,7 +367,7 @@ page-test: ## the page in a headless browser, in front of a real cluster
 
 bench: ## measures outages, footprint and price, beside Patroni
 	$(Q)packaging/install-deps.sh peers
-	+$(Q)$(MAKE) --no-print-directory all live-build
+	+$(Q)$(MAKE) --no-print-directory all live-build bench-build
 	$(Q)tests/bench/run.sh
 
 soak: ## faults by the hour

@@ -48,7 +48,7 @@ stage    dependencies 600 packaging/install-deps.sh test
 for program in 'pgmesh-node node/*.c' 'pgmesh-guard node/guard*.c' 'pgmesh-witness witness/*.c' 'pgmesh mesh/inspect/*.c' 'pgmesh-http mesh/http/*.c'; do
     any "${program#* }" || tests/tally.sh absent "build ${program%% *}" "there is no ${program#* }" || :
 done
-stage    build 600 "$make" -k -j"$jobs" all unit-build sim-build live-build
+stage    build 600 "$make" -k -j"$jobs" all unit-build sim-build live-build bench-build
 stage    layers-self-test 60 tests/layers.sh --self-test
 stage    layers 60 tests/layers.sh
 stage    events 60 tests/events.sh

@@ -1,10 +1,12 @@
 /* herd: the databases of many clusters in one process, to load a real pgmesh-witness that serves them all.
  *
- *     herd FOLDER CLUSTERS SECONDS
+ *     herd FOLDER CLUSTERS SECONDS [SETTLE]
  *
  * FOLDER holds what `pgmesh init` made: FOLDER/c1/db1, FOLDER/c1/db2, FOLDER/c2/... .  Each db1 and db2 is a real core with a
  * real, encrypted link to its witness; what the two have to tell each other stays in the process.  PostgreSQL is there in
  * name only: every goal is reached at once.  Stores are read, and kept in memory.
+ *
+ * It waits until all serve (a minute at most), lets SETTLE seconds pass (10), and counts for SECONDS.
  *
  * One line of JSON at the end: how many clusters serve; for how long each of the primaries' heartbeats waited for the witness's
  * grant; how often a lease was lost; how late this process itself was, which is part of that wait. */
@@ -30,7 +32,7 @@ enum {
     DATABASES = 2,
     LOCAL_MAX = 16,
     SAMPLE_MS = 300,
-    SETTLE_MS = 10000,
+    SETTLE_S = 10,
     PACKETS_PER_TURN = 64
 };
 
@@ -385,9 +387,11 @@ static int serving(void)
 
 int main(int argc, char **argv)
 {
-    int clusters = argc == 4 ? atoi(argv[2]) : 0, seconds = argc == 4 ? atoi(argv[3]) : 0;
+    bool good = argc == 4 || argc == 5;
+    int clusters = good ? atoi(argv[2]) : 0, seconds = good ? atoi(argv[3]) : 0,
+        settle = argc == 5 ? atoi(argv[4]) : SETTLE_S;
     if (clusters < 1 || clusters > CLUSTERS_MAX || seconds < 1) {
-        fprintf(stderr, "herd: FOLDER CLUSTERS SECONDS; at most %d clusters\n", CLUSTERS_MAX);
+        fprintf(stderr, "herd: FOLDER CLUSTERS SECONDS [SETTLE]; at most %d clusters\n", CLUSTERS_MAX);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -401,7 +405,7 @@ int main(int argc, char **argv)
     instant served = clock_now();
     fprintf(stderr, "herd: %d of %d serve after %.1f s\n", serving(), clusters,
             (double)span_to_ms(instant_elapsed_most(served, began)) / 1000);
-    for (instant end = instant_add(served, span_ms(SETTLE_MS)); !instant_due_any(clock_now(), end);)
+    for (instant end = instant_add(served, span_ms(1000 * settle)); !instant_due_any(clock_now(), end);)
         wait_turn();
     fprintf(stderr, "herd: counting\n");
     counting = true;
