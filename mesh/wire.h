@@ -168,8 +168,9 @@ struct heartbeat {
     uint8_t reads;            /* the newest version of the protocol that its program reads */
     uint8_t n_heard;
     struct heard heard[MEMBERS_MAX];
-#ifdef PGMESH_PROTOCOL_NEXT
-    uint32_t next; /* what the version to come adds: test build alone */
+#if defined PGMESH_PROTOCOL_NEXT || defined PGMESH_MUTANTS
+    uint32_t
+        next; /* what the version to come adds: test builds alone; the simulator looks into cores of both versions */
 #endif
 };
 struct prepare {
@@ -223,9 +224,10 @@ struct answer { /* to an operator's command */
     X(promised, struct promised) \
     X(nack, struct nack) \
     X(seal, struct seal) \
-    X(sealed, struct sealed_statement) X(accept, struct accept) X(accepted, struct accepted) \
-        X(decided, struct certificate) X(release, struct release) X(command, struct command) \
-            X(answer, struct answer) X(record, struct record)
+    X(sealed, struct sealed_statement) \
+    X(accept, struct accept) X(accepted, struct accepted) X(decided, struct certificate) \
+        X(release, struct release) X(command, struct command) X(answer, struct answer) \
+            X(record, struct record)
 #define X(name, type) \
     size_t wire_put_##name(uint8_t *out, const type *x); \
     bool wire_get_##name(type *x, const uint8_t *body, size_t n);

@@ -225,6 +225,7 @@ static bool get_fields(struct reader *r, uint64_t *later, size_t known, size_t m
         GET_NUM(field) \
         later--; \
     }
+#define GET_ABSENT(field)
 #define GET_REST(nothing) \
     for (; later > 0; later--) \
         REFUSE_UNLESS(skip(r, 0));
@@ -260,6 +261,7 @@ SCHEMA_LIST(READER)
 #define FILL_NUMS(field, n)            0, {},
 #define FILL_MAYBE(schema, field, has) false, {},
 #define FILL_LATER(field)              1,
+#define FILL_ABSENT(field)             1,
 #define FILL_REST(nothing)
 #define FILL_TAIL(schema, field, has) false, {},
 #define FILL(op, ...)                 FILL_##op(__VA_ARGS__)

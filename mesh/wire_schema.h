@@ -16,6 +16,7 @@
  *   NUMS(field, n)                the same, of unsigned integers
  *   MAYBE(schema, field, has)     a struct, or nil where `has` is false
  *   LATER(field)                  a number at the end that a writer of an older version leaves out: 0 then
+ *   ABSENT(field)                 does not travel
  *   REST()                        whatever a newer version has appended is skipped: one-line values, no deeper than REST_DEPTH
  *   TAIL(schema, field, has)      the last of a list: a struct, or nothing at all where `has` is false, so that a value without
  *                                 it is what it was before there was such a field
@@ -107,6 +108,8 @@
 /* What the neighbouring version to come adds: in the test build alone (docs/development.md, "Two versions"). */
 #ifdef PGMESH_PROTOCOL_NEXT
 #define HEARTBEAT_NEXT(X) X(LATER, next)
+#elif defined PGMESH_MUTANTS
+#define HEARTBEAT_NEXT(X) X(ABSENT, next)
 #else
 #define HEARTBEAT_NEXT(X)
 #endif
@@ -182,6 +185,7 @@
 #define FIELD_NUMS          1
 #define FIELD_MAYBE         1
 #define FIELD_LATER         1
+#define FIELD_ABSENT        0
 #define FIELD_REST          0
 #define FIELD_TAIL          0
 #define FIELD_ONE(op, ...)  +FIELD_##op
@@ -198,6 +202,7 @@
 #define LATER_NUMS          0
 #define LATER_MAYBE         0
 #define LATER_LATER         1
+#define LATER_ABSENT        0
 #define LATER_REST          0x100
 #define LATER_TAIL          0x10000
 #define LATER_ONE(op, ...)  +LATER_##op

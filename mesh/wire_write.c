@@ -90,6 +90,7 @@ static void put_text(struct writer *w, const char *text, size_t size)
     else \
         put_nil(w);
 #define PUT_LATER(field) PUT_NUM(field)
+#define PUT_ABSENT(field)
 #define PUT_REST(nothing)
 #define PUT_TAIL(schema, field, has) \
     if (x->has) \
@@ -108,6 +109,7 @@ static void put_text(struct writer *w, const char *text, size_t size)
 #define THERE_NUMS(field, n)
 #define THERE_MAYBE(schema, field, has)
 #define THERE_LATER(field)
+#define THERE_ABSENT(field)
 #define THERE_REST(nothing)
 #define THERE_TAIL(schema, field, has) +x->has
 #define THERE(op, ...)                 THERE_##op(__VA_ARGS__)

@@ -131,8 +131,7 @@ static void member_reset(struct world *w, int i)
     m->disk.generation = 0;
     size_t from = offsetof(struct sim_member, pg);
     memset((char *)m + from, 0, sizeof *m - from);
-    size_t size = core_size() > programs[PROGRAM_NEXT].size() ? core_size() : programs[PROGRAM_NEXT].size();
-    m->core = core ? core : calloc(1, size);
+    m->core = core ? core : calloc(1, core_size());
     if (!m->core)
         abort();
     m->setup = setup;

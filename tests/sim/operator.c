@@ -10,8 +10,7 @@
 void operator_two_steps(struct world *w)
 {
     int p = world_primary(w);
-    if (p < 0 || w->m[p].program != PROGRAM_PRESENT || !w->m[p].up || w->m[p].vm_until ||
-        w->m[p].paused_until)
+    if (p < 0 || !w->m[p].up || w->m[p].vm_until || w->m[p].paused_until)
         return;
     struct core *c = w->m[p].core;
     struct record want = *decided(c);
@@ -46,8 +45,7 @@ void operator_forge(struct world *w, int i)
     struct core *c = w->m[i].core;
     struct effects *fx = world_effects();
     uint8_t bytes[STATEMENT_MAX];
-    if (w->m[i].program != PROGRAM_PRESENT || !w->m[i].up || w->m[i].vm_until || w->m[i].paused_until ||
-        c->disk.dir == 0)
+    if (!w->m[i].up || w->m[i].vm_until || w->m[i].paused_until || c->disk.dir == 0)
         return;
     memset(&cert, 0, sizeof cert);
     struct record *r = &cert.proposal.record;

@@ -1,8 +1,10 @@
 /* program.c: the two programs that a member may run: the present one, and the test build that stands for the version of the
  * protocol to come (-DPGMESH_PROTOCOL_NEXT).  The core is linked in twice; the second one's names begin with next_ (Makefile).
  *
- * The rest of the simulator is of the present version: it looks into the memory of a present core only.  Envelopes it opens
- * with the next one's reader, which reads both. */
+ * The rest of the simulator is of the present version.  Where it looks into a core's memory, both have the same layout (struct
+ * heartbeat in mesh/wire.h); envelopes it opens with the next one's reader, which reads both. */
+#include <stdlib.h>
+
 #include "sim.h"
 
 size_t next_core_size(void);
@@ -19,6 +21,8 @@ const struct program programs[PROGRAMS] = {
 /* A layout may mix them from the start. */
 void program_draw(struct world *w)
 {
+    if (core_size() != next_core_size())
+        abort(); /* another layout: see above */
     bool mixed = w->bias ? w->bias->mixed : rng_chance(&w->rng, 200);
     for (int i = 0; i < w->n; i++)
         w->m[i].program = mixed && rng_chance(&w->rng, 500) ? PROGRAM_NEXT : PROGRAM_PRESENT;

@@ -94,6 +94,7 @@ static inline void draw_text(struct draw *d, char *text, size_t size)
     if (x->has) \
         draw_##schema(d, &x->field);
 #define DRAW_LATER(field) DRAW_NUM(field)
+#define DRAW_ABSENT(field)
 #define DRAW_REST(nothing)
 #define DRAW_TAIL(schema, field, has) DRAW_MAYBE(schema, field, has)
 #define DRAW(op, ...) DRAW_##op(__VA_ARGS__)
