@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# `make packages-test`: three hosts boot Debian 12's own systemd, in namespaces; the packages are installed on them, a cluster is
-# started, upgraded under writes, hurt, switched off and on, and purged.
+# `make packages-test`: four hosts boot Debian 12's own systemd, in namespaces; the packages are installed on them and a cluster is
+# started by the commands of docs/install.md, as they stand there. Then it is upgraded under writes, hurt, switched off and on, and
+# purged.
 #
 #     packaging/test-booted.sh            PACKAGES_BUILT=1: with the packages of the last run
 #
 # Needs root, cgroup v2, overlayfs, and packaging/install-deps.sh package.
 # shellcheck source=packaging/lib.sh
 . "$(dirname "$0")/lib.sh"
+. tests/blocks.sh
 
 bin=$(cd "${PGMESH_BUILD:-$builddir/default}" && pwd)
 version=$(sed -n 's/^VERSION *:= *//p' Makefile)
 next=$version.1
 prefix=pgmp$$
-hosts=(db1 db2 wit1)
-declare -A ADDRESS=([db1]=10.78.1.1 [db2]=10.78.2.1 [wit1]=10.78.3.1) PACKAGE=([db1]=pgmesh-node [db2]=pgmesh-node [wit1]=pgmesh-witness)
-declare -A MORE=([db1]=pgmesh-http [db2]='' [wit1]=pgmesh-node) # an observer shares the host of the witness
+hosts=(db1 db2 wit1 app1)
+declare -A ADDRESS=([db1]=10.0.1.1 [db2]=10.0.2.1 [wit1]=10.0.3.1 [app1]=10.0.3.9) # of docs/install.md
+declare -A PACKAGE=([db1]=pgmesh-node [db2]=pgmesh-node [wit1]=pgmesh-witness [app1]=pgmesh-node) MORE=([db1]=pgmesh-http [db2]='' [wit1]='' [app1]='')
+declare -A UNIT=([db1]=pgmesh-node@db1 [db2]=pgmesh-node@db2 [wit1]=pgmesh-witness@wit1 [app1]=pgmesh-observer@app1)
 declare -A INIT=()
 writer=''
 
@@ -51,6 +54,9 @@ prepare() {
     mkdir "$scratch/base/debs" "$scratch/base/next"
     cp "$work"/deb/pgmesh*.deb "$scratch/base/debs/"
     cp "$work"/next/pgmesh*.deb "$scratch/base/next/"
+    echo 'APT::Get::Assume-Yes "true"; APT::Install-Recommends "false";' >"$scratch/base/etc/apt/apt.conf.d/99yes"
+    scp_text >"$scratch/base/usr/bin/scp"
+    chmod 755 "$scratch/base/usr/bin/scp"
     ln -sf /dev/null "$scratch/base/etc/systemd/system/console-getty.service"
     ip netns add "$prefix-net"
     ip -n "$prefix-net" link add bridge type bridge
@@ -58,6 +64,7 @@ prepare() {
     for name in "${hosts[@]}"; do
         mkdir -p "$scratch/$name"/{upper,work,root} "$cgroup/$name"
         mount -t overlay -o "lowerdir=$scratch/base,upperdir=$scratch/$name/upper,workdir=$scratch/$name/work" overlay "$scratch/$name/root"
+        echo "$name" >"$scratch/$name/root/etc/hostname" # or systemd gives it that of the machine on which the root was made
         ip netns add "$prefix-$name"
         ip -n "$prefix-net" link add "h-$name" type veth peer name eth0 netns "$prefix-$name"
         ip -n "$prefix-net" link set "h-$name" master bridge up
@@ -90,6 +97,24 @@ booted() { # name
 }
 on() { # name, command...
     nsenter -t "${INIT[$1]}" -m -p -n -u -i -C -- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "${@:2}"
+}
+# The hosts have no sshd: what is sent lies in /root/sent, from where `deliver` takes it to the other host's /root.
+scp_text() { printf '%s\n' '#!/bin/sh' 'shift; to=${2#root@}; to=/root/sent/${to%:}; mkdir -p "$to" && cp -a "$1" "$to/"'; }
+deliver() { # from, to
+    cp -a "$scratch/$1/root/root/sent/$2/." "$scratch/$2/root/root/"
+}
+step() { # block of docs/install.md, folder, host...
+    local name=$1 folder=$2 host
+    shift 2
+    block docs/install.md "$name" >"$scratch/$name.sh"
+    [ -s "$scratch/$name.sh" ] || { not_ok "docs/install.md has the block $name"; exit 1; }
+    for host in "$@"; do
+        on "$host" sh -c 'cd "$1" && exec bash -eu -s' sh "$folder" <"$scratch/$name.sh" >"$scratch/$name-$host.txt" 2>&1 && continue
+        not_ok "$name on $host, as it stands in docs/install.md"
+        tail -n 15 "$scratch/$name-$host.txt" | sed 's/^/# /'
+        exit 1
+    done
+    ok "$name on $*"
 }
 power_off() { # name: as by pulling the plug
     echo 1 >"$cgroup/$1/cgroup.kill"
@@ -130,7 +155,7 @@ install() { # name, folder: with the packages of that host
         ${MORE[$name]:+$2/${MORE[$name]}_*} >/var/log/install.log 2>&1" ||
         { on "$name" cat /var/log/install.log; return 1; }
 }
-unit_of() { printf '%s@%s' "${PACKAGE[$1]}" "$1"; }
+unit_of() { echo "${UNIT[$1]}"; }
 shows() { on "$1" systemctl show -P "$2" "$(unit_of "$1")"; } # name, property
 status() { on "$1" pgmesh status --output json 2>/dev/null; } # name
 whole() { # a primary, a standby in sync, and nobody missing, as each member says
@@ -157,7 +182,7 @@ more_acks() { local now; now=$(acks); [ "${now:-0}" -gt "$1" ]; }
 is_active() { [ "$(shows "$1" ActiveState)" = active ]; }
 
 writer_start() {
-    nsenter --net="/run/netns/$prefix-wit1" -- "$bin/live/writer" --log "$scratch/writer.acks" \
+    PGPASSWORD='change me' nsenter --net="/run/netns/$prefix-app1" -- "$bin/live/writer" --log "$scratch/writer.acks" \
         db1="${ADDRESS[db1]}:5432" db2="${ADDRESS[db2]}:5432" </dev/null >"$scratch/writer.txt" 2>&1 &
     writer=$!
     await 20 more_acks 20
@@ -169,7 +194,11 @@ installed() {
     local name
     for name in "${hosts[@]}"; do
         must "$name boots" boot "$name"
-        must "the packages are installed on $name" install "$name" /debs
+    done
+    step database-host /debs db1 db2
+    step witness-host /debs wit1
+    step observer-host /debs app1
+    for name in "${hosts[@]}"; do
         expect "nothing runs on $name yet" empty "$(on "$name" pgrep -l pgmesh || :)"
     done
 }
@@ -180,18 +209,12 @@ grants_limits() { (( 0x$(awk '$1 == "CapBnd:" { print $2 }' /proc/self/status) >
 started() {
     local name refusals='fenced by signals|could not|cannot|not permitted|denied|no real-time|not locked|OOM killer' limits='^$'
     grants_limits || limits='no real-time|not locked|OOM killer'
-    on db1 sh -c 'cd /root && umask 077 && pgmesh init --cluster orders --out orders \
-        --member db1,database,fra,10.78.1.1:7400 --member db2,database,ams,10.78.2.1:7400 --member wit1,witness,lux,10.78.3.1:7400 --member app1,observer,lux,10.78.3.1:7401 \
-        --set "pg_hba=host all app 10.78.0.0/16 trust"' >/dev/null
-    for name in "${hosts[@]}"; do
-        [ "$name" = db1 ] || cp -R "$scratch/db1/root/root/orders/$name" "$scratch/$name/root/root/$name"
-    done
-    must 'db1 is enabled and started' quietly on db1 pgmesh-member add /root/orders/db1 --start
-    must 'db2 too' quietly on db2 pgmesh-member add /root/db2 --start
-    must 'wit1 too' quietly on wit1 pgmesh-member add /root/wit1 --start
-    cp -R "$scratch/db1/root/root/orders/app1" "$scratch/wit1/root/root/app1"
-    must 'app1 too' quietly on wit1 pgmesh-member add /root/app1 --start
-    must 'HTTP too' quietly on db1 systemctl enable --now pgmesh-http@db1
+    step init /root db1
+    step copy /root db1
+    for name in db2 wit1 app1; do deliver db1 "$name"; done
+    step member /root "${hosts[@]}"
+    step http /debs db1
+    step look /root app1
     must 'the cluster is whole' await 90 whole
     for name in "${hosts[@]}"; do
         expect "$name has not been restarted" [ "$(shows "$name" NRestarts)" = 0 ]
@@ -206,16 +229,20 @@ started() {
     else
         skip 'the agent has real-time priority' 'this machine lets nobody raise limits (CAP_SYS_RESOURCE)'
     fi
-    expect 'the observer knows where the primary is' on wit1 grep -q 'host=10.78.1.1' /etc/pgmesh/app1/state/primary.conninfo
+    expect 'the observer knows where the primary is' on app1 grep -q 'host=10.0.1.1' /etc/pgmesh/app1/state/primary.conninfo
     expect 'HTTP says who is primary' await 10 answers db1 /primary 200
+    step operator /root db1
+    step switchover /root db1
+    must 'the cluster is whole after a switchover and back' await 60 whole
+    expect 'db1 is the primary again' serves db1
+    step application /root db1
     must 'the application makes its table' make_ledger
 }
 answers() { # name, path, code
     on "$1" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8008 && printf "GET %s HTTP/1.0\r\n\r\n" "$1" >&3 && head -n 1 <&3' sh "$2" 2>/dev/null | grep -q " $3 "
 }
 make_ledger() {
-    sql db1 'CREATE ROLE app LOGIN' && sql db1 'CREATE DATABASE app OWNER app' &&
-        sql db1 'SET ROLE app; CREATE TABLE ledger (id bigint, server text, timeline text)' -d app
+    sql db1 'SET ROLE app; CREATE TABLE ledger (id bigint, server text, timeline text)' -d app
 }
 
 upgraded() {
@@ -225,7 +252,7 @@ upgraded() {
     for name in "${hosts[@]}"; do
         agents=$(agent "$name" || :)
         must "$name is upgraded" install "$name" /next
-        [ "$name" = wit1 ] || expect "$name has a new agent" await 20 has_other_agent "$name" "$agents"
+        [ "$name" = wit1 ] || [ "$name" = app1 ] || expect "$name has a new agent" await 20 has_other_agent "$name" "$agents"
         for program in "${PACKAGE[$name]}" ${MORE[$name]}; do
             expect "$name runs the $program that is installed" await 20 runs_installed "$name" "$program"
         done
@@ -278,7 +305,7 @@ purged() {
     await 10 not kill -0 "$writer" 2>/dev/null
     writer=
     expect 'no acknowledged row is missing' nothing_lost
-    for name in db1 db2 wit1; do # in this order a majority is there to the last, and so PostgreSQL is never fenced
+    for name in db1 db2 wit1 app1; do # in this order a majority is there to the last, and so PostgreSQL is never fenced
         must "$name is purged" on "$name" sh -c 'apt-get -qq purge -y "pgmesh*" >/var/log/purge.log 2>&1 || { cat /var/log/purge.log; exit 1; }'
         expect "nothing of it runs on $name" empty "$(on "$name" pgrep -l 'pgmesh|postgres' || :)"
         expect "votes and key of $name are still there" test -s "$scratch/$name/root/var/lib/pgmesh/$name/store" -a -s "$scratch/$name/root/etc/pgmesh/$name/member.key"
@@ -307,6 +334,7 @@ nothing_lost() {
     [ "${PIPESTATUS[0]}" = 0 ]
 }
 
+expect 'every block of docs/install.md is run' blocks_run docs/install.md "$0"
 if ! why=$(possible); then
     skip booted "$why"
     exit 0
