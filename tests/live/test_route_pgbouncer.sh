@@ -105,6 +105,7 @@ in_transaction() { console 'SHOW POOLS' | awk -F '|' '$1 == "app" && $3 > 0 { fo
 must 'a transaction holds PgBouncer up' await 10 in_transaction
 pgmesh_as db1 switchover --to "$to" >"$work/log/switchover-cut.txt" 2>&1 &
 must 'the pause is under way' await 10 test -e "$marker"
+must 'PgBouncer has heard of it' await 10 paused
 crash app
 exec 7>&-
 must 'the switchover is done all the same' await 20 primary_is "$to"
