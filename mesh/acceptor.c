@@ -482,7 +482,7 @@ enum reject on_accepted(struct core *c, const struct accepted *a)
     if (ballot_cmp(a->ballot, decided_ballot(c)) <= 0 ||
         ballot_epoch(a->ballot) != ballot_epoch(decided_ballot(c)))
         return REJECT_STALE;
-    if (a->who != c->self && !accepted_holds(c, a))
+    if (a->who != c->self && !accepted_holds(c, a, true))
         return REJECT_STATEMENT;
     struct tally *t = tally_for(c, a);
     if (!t)

@@ -5,11 +5,27 @@
 
 #include <string.h>
 
-static bool statement_holds(const struct core *c, member_id who, const uint8_t *bytes, size_t n,
-                            const uint8_t signature[static SIGNATURE_SIZE])
+bool frame_holds(const struct member *m, const uint8_t *bytes, size_t n)
+{
+    return frame_verify(bytes, n, m->key) || (member_rotates(m) && frame_verify(bytes, n, m->former[0].key));
+}
+
+/* A retired key's statement holds in a certificate alone, about a round in which the key was in use; one that arrives by itself
+ * (`round` FRESH) must be of a key that is good now. */
+#define FRESH KEY_OPEN
+static bool statement_holds(const struct core *c, member_id who, uint64_t round, const uint8_t *bytes,
+                            size_t n, const uint8_t signature[static SIGNATURE_SIZE])
 {
     const struct member *m = member_of(c, who);
-    return m && sign_holds(signature, m->key, bytes, n);
+    if (!m)
+        return false;
+    if (sign_holds(signature, m->key, bytes, n))
+        return true;
+    for (int i = 0; i < m->n_former; i++)
+        if ((round <= m->former[i].round || MUTANT(RETIRED_KEY_HOLDS)) &&
+            sign_holds(signature, m->former[i].key, bytes, n))
+            return true;
+    return false;
 }
 
 bool command_holds(const struct core *c, const struct command *m)
@@ -17,9 +33,11 @@ bool command_holds(const struct core *c, const struct command *m)
     uint8_t bytes[STATEMENT_MAX];
     size_t n = command_bytes(bytes, &c->cluster, m);
     const struct member *who = member_of(c, m->who), *second = member_of(c, m->approval.who);
-    return who && role_is_person(who->role) && statement_holds(c, m->who, bytes, n, m->signature) &&
-           (!m->approved || (second && role_is_person(second->role) &&
-                             statement_holds(c, m->approval.who, bytes, n, m->approval.signature)));
+    return who && role_is_person(who->role) &&
+           statement_holds(c, m->who, m->base.round, bytes, n, m->signature) &&
+           (!m->approved ||
+            (second && role_is_person(second->role) &&
+             statement_holds(c, m->approval.who, m->base.round, bytes, n, m->approval.signature)));
 }
 
 /* An operator's word covers a takeover of the term that the operator saw, and loss only where a failover was ordered. */
@@ -29,28 +47,31 @@ static bool command_covers(const struct core *c, const struct command *m)
     return kind && m->term == decided(c)->term && right_judge(c, m) == RIGHT_GIVEN;
 }
 
-bool promise_holds(const struct core *c, const struct promise *p)
+bool promise_holds(const struct core *c, const struct promise *p, bool fresh)
 {
     uint8_t bytes[STATEMENT_MAX];
-    return statement_holds(c, p->who, bytes, promise_bytes(bytes, &c->cluster, p), p->signature);
+    return statement_holds(c, p->who, fresh ? FRESH : p->ballot.round, bytes,
+                           promise_bytes(bytes, &c->cluster, p), p->signature);
 }
 
-bool sealed_holds(const struct core *c, const struct sealed_statement *s)
+bool sealed_holds(const struct core *c, const struct sealed_statement *s, bool fresh)
 {
     uint8_t bytes[STATEMENT_MAX];
-    return statement_holds(c, s->sealed.id, bytes, sealed_bytes(bytes, &c->cluster, s), s->signature);
+    return statement_holds(c, s->sealed.id, fresh ? FRESH : s->ballot.round, bytes,
+                           sealed_bytes(bytes, &c->cluster, s), s->signature);
 }
 
-bool accepted_holds(const struct core *c, const struct accepted *a)
+bool accepted_holds(const struct core *c, const struct accepted *a, bool fresh)
 {
     uint8_t bytes[STATEMENT_MAX];
-    return statement_holds(c, a->who, bytes, accepted_bytes(bytes, &c->cluster, a), a->signature);
+    return statement_holds(c, a->who, fresh ? FRESH : a->ballot.round, bytes,
+                           accepted_bytes(bytes, &c->cluster, a), a->signature);
 }
 
 bool release_holds(const struct core *c, const struct release *r)
 {
     uint8_t bytes[STATEMENT_MAX];
-    return statement_holds(c, r->who, bytes, release_bytes(bytes, &c->cluster, r), r->signature);
+    return statement_holds(c, r->who, FRESH, bytes, release_bytes(bytes, &c->cluster, r), r->signature);
 }
 
 /* A quorum of the record's voters promised that very ballot, each with a verdict that allows it; and one of the voters that
@@ -63,7 +84,7 @@ static bool promises_suffice(const struct core *c, const struct proposal *p)
         int v = record_voter_index(&p->record, s->who), u = record_voter_index(decided(c), s->who);
         if (ballot_cmp(s->ballot, p->why.built) != 0 || !s->takeover)
             return false;
-        if (!verdict_promises(s->verdict, p->record.durability) || !promise_holds(c, s))
+        if (!verdict_promises(s->verdict, p->record.durability) || !promise_holds(c, s, false))
             return false;
         have |= v < 0 ? 0 : 1u << v;
         before |= u < 0 ? 0 : 1u << u;
@@ -82,7 +103,7 @@ static bool seals_justify(const struct core *c, const struct proposal *p, const 
         *why = "a seal is not valid";
         if (ballot_cmp(s->ballot, p->why.built) != 0 || !record_is_database(&p->record, s->sealed.id))
             return false;
-        if (!sealed_holds(c, s))
+        if (!sealed_holds(c, s, false))
             return false;
         seals[i] = s->sealed;
         if (s->sealed.id == p->record.primary && s->sealed.dir == p->record.primary_dir)
@@ -180,7 +201,7 @@ bool certificate_holds(const struct core *c, const struct certificate *cert)
         int v = record_voter_index(&p->record, a->who), u = record_voter_index(decided(c), a->who);
         if (ballot_cmp(a->ballot, p->ballot) != 0 || memcmp(a->record_hash, hash, HASH_SIZE) != 0)
             return false;
-        if ((v < 0 && u < 0) || !accepted_holds(c, a))
+        if ((v < 0 && u < 0) || !accepted_holds(c, a, false))
             return false;
         have |= v < 0 ? 0 : 1u << v;
         before |= u < 0 ? 0 : 1u << u;

@@ -309,7 +309,7 @@ static enum reject pass_on(struct core *c, const struct frame *f, const struct e
     const struct member *origin = member_of(c, f->origin);
     if (i < 0 || !origin || e->from != f->origin || e->len > FRAME_MAX)
         return REJECT_ADDRESSEE;
-    if (!frame_verify(e->bytes, e->len, origin->key))
+    if (!frame_holds(origin, e->bytes, e->len))
         return REJECT_SIGNATURE;
     uint8_t *bytes = arena(c, FRAME_MAX);
     memcpy(bytes, e->bytes, e->len);
@@ -391,7 +391,7 @@ static enum reject packet(struct core *c, const struct event *e)
     if (role_is_person(origin->role) != (f.kind == FRAME_COMMAND))
         return REJECT_ROLE;
     bool vouched = e->from == f.origin && f.kind == FRAME_HEARTBEAT; /* by the link's own authentication */
-    if (!vouched && !frame_verify(e->bytes, e->len, origin->key))
+    if (!vouched && !frame_holds(origin, e->bytes, e->len))
         return REJECT_SIGNATURE;
     if (!role_is_person(origin->role)) {
         r = members_incarnation(c, &f);
@@ -414,6 +414,7 @@ static void react(struct core *c)
     operate_drive(c);
     goals_drive(c);
     route_drive(c);
+    roster_drive(c);
     members_keep(c);
     uint32_t to;
     if (pace_take(c, &to))

@@ -20,6 +20,17 @@ static inline bool role_is_person(enum role r)
     return r >= ROLE_OPERATOR;
 }
 
+/* A key that a member had before.  While `round` is KEY_OPEN, a rotation is under way and it is as good as the new one.  Then
+ * it is retired: frames, links and new statements with it are refused, and in certificates its statements hold for ballots up to
+ * that round, all that the member had seen when it had stopped using it; so what it proved stays proved, and a thief can
+ * add nothing. */
+#define KEY_OPEN UINT64_MAX
+enum { KEYS_FORMER_MAX = 3 };
+struct former_key {
+    uint8_t key[KEY_SIZE];
+    uint64_t round;
+};
+
 /* A member as its certificate says; the edge has verified the certificate against the root key. */
 struct member {
     member_id id;
@@ -29,6 +40,8 @@ struct member {
     uint8_t key[KEY_SIZE];
     bool revoked; /* its statements of old still hold; nothing new of it is taken */
     bool expired; /* a person, whose key is not valid yet or no more: it gives no orders */
+    uint8_t n_former;
+    struct former_key former[KEYS_FORMER_MAX]; /* newest first; only the first may be open */
 };
 
 /* When an order that destroys takes a second person (mesh/right.h): as the root key has signed. */
@@ -37,6 +50,10 @@ enum two_persons {
     TWO_PERSONS_ON,
     TWO_PERSONS_OFF
 };
+static inline bool member_rotates(const struct member *m)
+{
+    return m->n_former > 0 && m->former[0].round == KEY_OPEN;
+}
 
 /* The members and the text that proves them, as the edge has verified it (mesh/io/roster.h); the text in the sender's memory. */
 enum { ROSTER_MAX = 20 * 1024 };
@@ -49,6 +66,8 @@ struct roster_news {
     size_t len;
     struct reform reform;               /* the newest that the root has signed; epoch 0: none */
     const struct certificate *reformed; /* its record, where it is at hand; NULL: others tell it */
+    const struct secret_key *secret;    /* our own from now on; NULL: as before */
+    bool turning;                       /* a rotation of our own key has steps to go: give EFFECT_KEY */
 };
 
 enum on_crash { ON_CRASH_AUTO, ON_CRASH_FAILOVER, ON_CRASH_RESTART };
@@ -115,6 +134,7 @@ enum effect_kind {
     EFFECT_EVENT,   /* `name`: stable event name, `text`: a sentence; for logs and the history */
     EFFECT_ANSWER,  /* `answer` to the local caller of a command */
     EFFECT_ROSTER,  /* `bytes`: another's roster, unverified, in the event's own packet */
+    EFFECT_KEY,     /* the rotation of our own key may go one step further; `round` for the retirement */
     EFFECT_FATAL,   /* the member must not go on (a twin); `text` says why */
 };
 
@@ -140,6 +160,7 @@ struct effect {
     size_t len;
     instant until;
     uint64_t term;
+    uint64_t round; /* the highest ballot round seen */
     struct routing route;
     struct pg_goal goal;
     struct pg_sync_order sync;

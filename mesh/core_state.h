@@ -176,7 +176,9 @@ struct core {
     enum two_persons two_persons;
     struct reform reform; /* the newest that the root has signed */
     bool reform_served;   /* we held a lease when we heard of it */
-    uint64_t roster;      /* digest of: */
+    bool key_turning;
+    instant key_told; /* when EFFECT_KEY was last given */
+    uint64_t roster;  /* digest of: */
     size_t roster_len;
     uint8_t roster_text[ROSTER_MAX];
     struct core_settings set;
@@ -316,6 +318,7 @@ void version_drive(struct core *c);
 /* ---- roster.c -------------------------------------------------------------------------------------------------- */
 void roster_set(struct core *c, const struct roster_news *news);
 void roster_heard(struct core *c, int index, uint64_t digest);
+void roster_drive(struct core *c);
 enum reject on_roster(struct core *c, const struct frame *f);
 
 /* ---- reform.c -------------------------------------------------------------------------------------------------- */
@@ -358,11 +361,14 @@ const char *takeover_waits(const struct core *c, member_id target);
 instant takeover_deadline(const struct core *c);
 
 /* ---- certify.c ------------------------------------------------------------------------------------------------- */
+/* Is the frame signed by a key that is good for new frames of that member? */
+bool frame_holds(const struct member *m, const uint8_t *bytes, size_t n);
 /* Are its signatures those of persons?  Whether they may is asked of right_judge(). */
 bool command_holds(const struct core *c, const struct command *m);
-bool promise_holds(const struct core *c, const struct promise *p);
-bool sealed_holds(const struct core *c, const struct sealed_statement *s);
-bool accepted_holds(const struct core *c, const struct accepted *a);
+/* `fresh`: it came by itself, and not in a certificate or among a proposal's reasons. */
+bool promise_holds(const struct core *c, const struct promise *p, bool fresh);
+bool sealed_holds(const struct core *c, const struct sealed_statement *s, bool fresh);
+bool accepted_holds(const struct core *c, const struct accepted *a, bool fresh);
 bool release_holds(const struct core *c, const struct release *r);
 bool takeover_justified(const struct core *c, const struct proposal *p, const char **why);
 bool certificate_holds(const struct core *c, const struct certificate *cert);

@@ -186,7 +186,7 @@ enum reject on_promise(struct core *c, const struct promised *m)
         return REJECT_STALE;
     if (promised_by(p, m->promise.who) || p->n_promises == 2 * VOTERS_MAX)
         return REJECT_STALE;
-    if (m->promise.who != c->self && !promise_holds(c, &m->promise))
+    if (m->promise.who != c->self && !promise_holds(c, &m->promise, true))
         return REJECT_STATEMENT;
     if (ballot_cmp(m->promise.accepted, m->accepted.ballot) != 0)
         return REJECT_STATEMENT;
@@ -223,7 +223,7 @@ enum reject on_sealed(struct core *c, const struct sealed_statement *s)
         return REJECT_STALE;
     if (sealed_by(p, s->sealed.id) || p->n_seals == DATABASES_MAX)
         return REJECT_STALE;
-    if (s->sealed.id != c->self && !sealed_holds(c, s))
+    if (s->sealed.id != c->self && !sealed_holds(c, s, true))
         return REJECT_STATEMENT;
     p->seals[p->n_seals++] = *s;
     return REJECT_NONE;

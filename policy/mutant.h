@@ -55,6 +55,8 @@
     X(NEXT_AT_ONCE, "I6", "an upgraded member speaks the next version before every member reads it") \
     X(REFORM_IGNORED, "I1", "voters of old still count after the root has named others") \
     X(REFORM_NO_WAIT, "I1", "voters named by the root take over at once") \
+    X(RETIRED_KEY_HOLDS, "I5", "what a retired key signs is still taken") \
+    X(KEY_BEFORE_KNOWN, "I6", "a member uses its new key before every voter knows it") \
     X(GUARD_SLEEPS, "I9", "the guard ignores the deadline") \
     X(ONE_PERSON_SUFFICES, "L17", "an order that destroys needs no second person") \
     X(ROLES_IGNORED, "L17", "every person may order everything")

@@ -430,7 +430,6 @@ int client_roster(struct client *c, struct roster *roster, struct cluster *clust
         return EXIT_OK;
     int code = client_ask_any(c, json_pack("{s:s}", "command", "roster"), &got);
     const char *lines = json_text(got, "roster");
-    memset(roster, 0, sizeof *roster);
     if (code == EXIT_OK && *lines != '\0' &&
         !roster_merge(roster, cluster, lines, strlen(lines), "the member's roster", &news, &problem))
         code = output_problem(&c->x->out, EXIT_REFUSED, &problem);

@@ -40,7 +40,8 @@ int client_ask(struct client *c, json_t *request, json_t **answer);
 
 struct roster;
 struct cluster;
-/* The cluster's later members and revocations, as the member holds them, verified into *cluster, which is as its file says; a
+/* The cluster's later members, keys and revocations, as the member holds them, verified into *cluster, which is as its file says
+ * (with an empty roster), or as an earlier call with the same two has left it; a
  * member that knows of no roster (an older program, a document) leaves it so. */
 int client_roster(struct client *c, struct roster *roster, struct cluster *cluster);
 

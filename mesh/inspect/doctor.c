@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "mesh/inspect/ready.h"
+#include "mesh/io/clock.h"
 
 enum { CONNECT_MS = 2000, TARGETS_MAX = 128 };
 
@@ -155,6 +156,24 @@ static void check_clock(struct doctor *d)
 
 /* ---- what the member says ------------------------------------------------------------------------------------------------ */
 
+/* A member whose certificate has ended goes on, and does not start again. */
+static void check_certificates(struct doctor *d)
+{
+    for (int i = 0; i < d->view.n; i++) {
+        const struct view_member *m = &d->view.members[i];
+        long long days = (m->expires_us - clock_wall_us()) / VIEW_DAY_US;
+        if (m->expires_us >= 0 && days < VIEW_EXPIRY_DAYS)
+            doctor_say(d, "member", m->expires_us < clock_wall_us() ? FINDING_BAD : FINDING_WARN,
+                       m->expires_us < clock_wall_us() ? text("the certificate of %s has expired", m->name)
+                                                       : text("the certificate of %s ends in %lld day%s",
+                                                              m->name, days, days == 1 ? "" : "s"),
+                       "It goes on, and does not start again: pgmesh member renew MEMBER --root-key FILE.");
+        if (m->rotating)
+            doctor_say(d, "member", FINDING_NOTE, text("the key of %s is being rotated", m->name),
+                       "It ends when every voter has heard of it; a voter that stays away holds it up.");
+    }
+}
+
 static void check_member(struct doctor *d)
 {
     const struct view *v = &d->view;
@@ -193,6 +212,7 @@ static void check_member(struct doctor *d)
                    text("%lld connections came with a key that no certificate names",
                         json_number(counters, "refused_key", 0)),
                    "Somebody else knocks at the mesh's port: a member of another cluster, or a scanner.");
+    check_certificates(d);
     for (int k = 0; k < v->n; k++)
         if (json_number(v->members[k].json, "flush_us", 0) > 50000)
             doctor_say(d, "disk", FINDING_WARN,

@@ -23,12 +23,27 @@ static bool wrong(struct dossier *d, const char *format, ...)
     return false;
 }
 
-/* Does the member's certified key vouch for these bytes? */
-static bool vouched(const struct cluster *c, member_id who, const uint8_t *bytes, size_t n,
+/* Does the member's certified key vouch for these bytes, or one that it had when ballots of that round were cast? */
+static bool vouched(const struct cluster *c, member_id who, uint64_t round, const uint8_t *bytes, size_t n,
                     const uint8_t signature[static SIGNATURE_SIZE])
 {
     const struct cluster_member *m = cluster_member(c, who);
-    return m != NULL && sign_holds(signature, m->member.key, bytes, n);
+    if (m == NULL)
+        return false;
+    bool holds = sign_holds(signature, m->member.key, bytes, n);
+    for (int i = 0; !holds && i < m->member.n_former; i++)
+        holds =
+            round <= m->member.former[i].round && sign_holds(signature, m->member.former[i].key, bytes, n);
+    return holds;
+}
+
+/* As far back as is known. */
+static bool had_key(const struct cluster_member *m, const uint8_t key[static KEY_SIZE])
+{
+    bool had = memcmp(m->member.key, key, KEY_SIZE) == 0 || m->member.n_former == KEYS_FORMER_MAX;
+    for (int i = 0; i < m->member.n_former; i++)
+        had = had || memcmp(m->member.former[i].key, key, KEY_SIZE) == 0;
+    return had;
 }
 
 static void verify_record(struct dossier *d, const struct cluster *c)
@@ -41,7 +56,7 @@ static void verify_record(struct dossier *d, const struct cluster *c)
         wrong(d, "the record belongs to another cluster");
     for (int i = 0; i < r->voters.n && i < VOTERS_MAX; i++) {
         const struct cluster_member *m = cluster_member(c, r->voters.v[i].id);
-        if (m == NULL || memcmp(m->member.key, r->voters.v[i].key, KEY_SIZE) != 0)
+        if (m == NULL || !had_key(m, r->voters.v[i].key))
             wrong(d, "voter %u has no certificate in the cluster file, or another key", r->voters.v[i].id);
     }
 }
@@ -61,9 +76,10 @@ static void verify_accepted(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < d->certificate.n_accepted; i++) {
         const struct accepted *a = &d->certificate.accepted[i];
         int v = record_voter_index(&p->record, a->who);
-        d->accepted_holds[i] = (v >= 0 || could_vote(c, a->who)) && ballot_cmp(a->ballot, p->ballot) == 0 &&
-                               memcmp(a->record_hash, hash, HASH_SIZE) == 0 &&
-                               vouched(c, a->who, bytes, accepted_bytes(bytes, &c->id, a), a->signature);
+        d->accepted_holds[i] =
+            (v >= 0 || could_vote(c, a->who)) && ballot_cmp(a->ballot, p->ballot) == 0 &&
+            memcmp(a->record_hash, hash, HASH_SIZE) == 0 &&
+            vouched(c, a->who, a->ballot.round, bytes, accepted_bytes(bytes, &c->id, a), a->signature);
         if (d->accepted_holds[i])
             d->accepted |= v < 0 ? 0 : 1u << v;
         else
@@ -81,10 +97,10 @@ static void verify_promises(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < p->why.n_promises; i++) {
         const struct promise *s = &p->why.promises[i];
         int v = record_voter_index(&p->record, s->who);
-        d->promise_holds[i] = could_vote(c, s->who) && s->takeover &&
-                              ballot_cmp(s->ballot, p->why.built) == 0 &&
-                              verdict_promises(s->verdict, p->record.durability) &&
-                              vouched(c, s->who, bytes, promise_bytes(bytes, &c->id, s), s->signature);
+        d->promise_holds[i] =
+            could_vote(c, s->who) && s->takeover && ballot_cmp(s->ballot, p->why.built) == 0 &&
+            verdict_promises(s->verdict, p->record.durability) &&
+            vouched(c, s->who, s->ballot.round, bytes, promise_bytes(bytes, &c->id, s), s->signature);
         if (d->promise_holds[i])
             d->promised |= v < 0 ? 0 : 1u << v;
         else
@@ -121,9 +137,9 @@ static void verify_seals(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < p->why.n_seals; i++) {
         const struct sealed_statement *s = &p->why.seals[i];
         seals[i] = s->sealed;
-        d->seal_holds[i] = record_is_database(&p->record, s->sealed.id) &&
-                           ballot_cmp(s->ballot, p->why.built) == 0 &&
-                           vouched(c, s->sealed.id, bytes, sealed_bytes(bytes, &c->id, s), s->signature);
+        d->seal_holds[i] =
+            record_is_database(&p->record, s->sealed.id) && ballot_cmp(s->ballot, p->why.built) == 0 &&
+            vouched(c, s->sealed.id, s->ballot.round, bytes, sealed_bytes(bytes, &c->id, s), s->signature);
         if (!d->seal_holds[i])
             wrong(d, "the seal of %s does not hold", cluster_member_name(c, s->sealed.id));
         if (s->sealed.id == p->record.primary && s->sealed.dir == p->record.primary_dir)
@@ -150,7 +166,7 @@ static bool ordered(const struct cluster *c, const struct command *m, member_id 
 {
     const struct cluster_member *who = cluster_member(c, id);
     return who != NULL && right_reaches(who->member.role, right_role(m)) &&
-           vouched(c, id, bytes, n, signature);
+           vouched(c, id, m->base.round, bytes, n, signature);
 }
 
 static void verify_command(struct dossier *d, const struct cluster *c)

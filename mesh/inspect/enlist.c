@@ -17,38 +17,7 @@ static int problem(struct inspect *x, const struct problem *p)
     return output_problem(&x->out, EXIT_REFUSED, p);
 }
 
-int root_read(struct inspect *x, const struct cluster *c, const char *path, struct key *root)
-{
-    struct problem err = {0};
-    if (path == NULL)
-        return usage(
-            x, "the root key is not named",
-            "Who belongs to the cluster is signed by its root key: --root-key FILE, made by \"pgmesh init\".");
-    if (!keys_read(path, root, &err))
-        return output_problem(&x->out, EXIT_PERMISSION, &err);
-    if (memcmp(root->public, c->root, KEY_SIZE) == 0)
-        return EXIT_OK;
-    keys_wipe(root, sizeof *root);
-    return output_fail(
-        &x->out, EXIT_PERMISSION, text("\"%s\" is not the root key of cluster %s", path, c->name),
-        "The cluster file names another.", "Each cluster has its own; init wrote it as root.key.");
-}
-
-/* The line to the member that was asked; all others hear of it from each other. */
-static int submit(struct order *o, const char *line)
-{
-    json_t *answer = NULL;
-    int code = client_ask(&o->client, json_pack("{s:s,s:s}", "command", "roster", "line", line), &answer);
-    json_decref(answer);
-    return code;
-}
-
 /* ---- a new member --------------------------------------------------------------------------------------------------- */
-
-static bool same_address(const struct address *a, const struct address *b)
-{
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
-}
 
 static int check_new(struct order *o, const struct plan_member *m)
 {
@@ -63,7 +32,7 @@ static int check_new(struct order *o, const struct plan_member *m)
                 k->member.revoked ? "It was revoked; names are not used twice." : NULL, "Take another name.");
         for (int a = 0; a < m->n_mesh; a++)
             for (int b = 0; b < k->n_mesh; b++)
-                if (same_address(&m->mesh[a], &k->mesh[b]) && !k->member.revoked)
+                if (address_equal(&m->mesh[a], &k->mesh[b]) && !k->member.revoked)
                     return output_fail(&o->x->out, EXIT_REFUSED,
                                        text("%s is at that address already", k->member.name), NULL,
                                        "Members on one host need different ports.");
@@ -71,7 +40,8 @@ static int check_new(struct order *o, const struct plan_member *m)
     return EXIT_OK;
 }
 
-static void member_fill(struct made *made, const struct plan_member *from, const struct key *root)
+static void member_fill(struct made *made, const struct plan_member *from, int64_t days,
+                        const struct key *root)
 {
     struct cluster *c = &made->cluster;
     struct cluster_member *m = &c->members[c->n];
@@ -91,6 +61,7 @@ static void member_fill(struct made *made, const struct plan_member *from, const
     memcpy(m->mesh, from->mesh, sizeof m->mesh);
     m->has_pg = from->has_pg;
     m->pg = from->pg;
+    m->until = days > 0 ? rekey_until(days) : 0;
     cluster_certify(c, m, root);
     c->n++;
 }
@@ -182,7 +153,7 @@ static int enlist(struct order *o, struct enlist *e, struct made *made, const st
     json_decref(answer);
     if (code != EXIT_OK)
         return code;
-    member_fill(made, m, root);
+    member_fill(made, m, e->days, root);
     roster_sign_member(line, &o->cluster, &made->cluster.members[at], o->roster.version + 1, root);
     from.roster_len = roster_text(&o->roster, roster);
     from.roster_len += (size_t)snprintf(roster + from.roster_len, ROSTER_LINE_SIZE + 32, "%s%s\n",
@@ -200,7 +171,7 @@ static int enlist(struct order *o, struct enlist *e, struct made *made, const st
     free(cluster_text);
     if (!good)
         return problem(o->x, &err);
-    if ((code = submit(o, line)) == EXIT_OK && m->role == ROLE_DATABASE)
+    if ((code = rekey_submit(o, line)) == EXIT_OK && m->role == ROLE_DATABASE)
         code = give_place(o, made->cluster.members[at].member.id, m->name);
     if (code == EXIT_OK)
         tell_next(o, &e->plan);
@@ -227,7 +198,7 @@ int enlist_member(struct order *o, struct enlist *e)
     if (code == EXIT_OK)
         code = check_new(o, &e->plan.members[0]);
     if (code == EXIT_OK)
-        code = root_read(x, &o->cluster, e->root_key, &root);
+        code = rootkey_of(o, &e->root_key, &root);
     if (code == EXIT_OK) {
         memset(&made, 0, sizeof made);
         code = enlist(o, e, &made, &root);
@@ -240,7 +211,7 @@ int enlist_member(struct order *o, struct enlist *e)
 
 /* ---- revocation -------------------------------------------------------------------------------------------------------- */
 
-int enlist_revoke(struct order *o, struct inspect *x, const char *name, const char *root_key)
+int enlist_revoke(struct order *o, struct inspect *x, const char *name, const struct rootkey *root_key)
 {
     char line[ROSTER_LINE_SIZE];
     struct key root;
@@ -248,10 +219,10 @@ int enlist_revoke(struct order *o, struct inspect *x, const char *name, const ch
     if (code != EXIT_OK)
         return code;
     const struct cluster_member *m = cluster_find(&o->cluster, name);
-    code = root_read(x, &o->cluster, root_key, &root);
+    code = rootkey_of(o, root_key, &root);
     if (code == EXIT_OK && m != NULL) {
         roster_sign_revocation(line, &o->cluster, m->member.id, o->roster.version + 1, &root);
-        code = submit(o, line);
+        code = rekey_submit(o, line);
         if (code == EXIT_OK && !x->out.json)
             output_text(&x->out, 2, "its certificate is revoked: every member refuses its key");
     }

@@ -72,11 +72,12 @@ int command_reinit(struct inspect *x);
 int command_durability(struct inspect *x);
 int command_member(struct inspect *x);
 int command_recover(struct inspect *x);
+int command_root(struct inspect *x);
 int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 
-extern const struct option_row options_recover[], options_member[], options_common[], options_none[], options_failover[],
-    options_to[], options_reason[], options_init[], options_why[], options_why_not[], options_watch[],
-    options_drill[], options_where[];
+extern const struct option_row options_recover[], options_member[], options_common[], options_none[],
+    options_failover[], options_to[], options_reason[], options_init[], options_why[], options_why_not[],
+    options_watch[], options_drill[], options_where[], options_root[];
 
 #endif

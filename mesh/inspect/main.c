@@ -154,7 +154,7 @@ const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh durability strict",
      options_none, command_durability},
-    {"member", "add SPEC | vote MEMBER on|off | remove MEMBER",
+    {"member", "add SPEC | vote MEMBER on|off | rotate MEMBER | renew MEMBER | remove MEMBER",
      "who belongs to the cluster and who votes: one change at a time",
      "\"add\" makes key, certificate and a ready folder as \"init\" does, and tells all members. SPEC is that of \"init\":\n"
      "NAME,ROLE,SITE,ADDRESS[,...]. A database gets its place at once: started, it copies its data from the primary and\n"
@@ -166,9 +166,15 @@ const struct command_row commands[] = {
      "\n"
      "With the root key its certificate is revoked as well: no member takes its key any more.\n"
      "\n"
+     "\"rotate\" gives a member another key, while it serves: the member makes it itself, the root key signs it, and both are\n"
+     "good until every voter has heard; then the former one is refused. Ask the member on its own host; where the root key\n"
+     "is elsewhere, --request writes a file there, and --sign takes it here. \"renew\" makes a new certificate for the key\n"
+     "that it has.\n"
+     "\n"
      "Example:\n"
      "    pgmesh member add db4,database,fra,10.0.1.4:7400 --root-key root.key --like /etc/pgmesh/db1 --out db4\n"
      "    pgmesh member vote wit3 on\n"
+     "    pgmesh member rotate db1 --root-key root.key\n"
      "    pgmesh member remove db3 --root-key root.key",
      options_member, command_member},
     {"recover", "--root-key FILE", "new voters, when a majority of the old ones is lost for good",
@@ -184,6 +190,18 @@ const struct command_row commands[] = {
      "    pgmesh recover --root-key root.key --config /etc/pgmesh/db3/node.conf\n"
      "    pgmesh recover --root-key root.key --confirm orders --fenced db1,wit1,wit2 --output json",
      options_recover, command_recover},
+    {"root", "rotate | passphrase", "another root key for the cluster, another passphrase for its file",
+     "The root key signs who belongs to the cluster. Keep it offline, under a passphrase. \"passphrase\" changes that, or adds\n"
+     "one; no member is asked.\n"
+     "\n"
+     "\"rotate\" makes a new root key in --new FILE; the present one signs it, and the new one signs anew whatever stands. All\n"
+     "members take it at once, those that are away when they come back. From then on what the former one signs is\n"
+     "refused. Needs the operator's key.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh root passphrase --root-key root.key\n"
+     "    pgmesh root rotate --root-key root.key --new root-2027.key",
+     options_root, command_root},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
      "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"

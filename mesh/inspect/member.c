@@ -1,4 +1,5 @@
 /* member.c: pgmesh durability and pgmesh member: what changes the record's own facts. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "mesh/inspect/enlist.h"
@@ -64,13 +65,26 @@ static int vote(struct inspect *x, const char *name, const char *how)
                      on ? "give a vote to" : "take the vote of");
 }
 
-enum { MEMBER_OUT, MEMBER_ROOT_KEY, MEMBER_LIKE, MEMBER_SET };
+enum {
+    MEMBER_OUT,
+    MEMBER_ROOT_KEY,
+    MEMBER_PASSPHRASE_FILE,
+    MEMBER_LIKE,
+    MEMBER_SET,
+    MEMBER_DAYS,
+    MEMBER_REQUEST,
+    MEMBER_SIGN
+};
 // clang-format off
 const struct option_row options_member[] = {
     [MEMBER_OUT] = {"out", "FOLDER", "add: where to make the new member's folder"},
-    [MEMBER_ROOT_KEY] = {"root-key", "FILE", "add: signs the certificate; remove: revokes it"},
+    [MEMBER_ROOT_KEY] = {"root-key", "FILE", "add, rotate, renew: signs the certificate; remove: revokes it"},
+    [MEMBER_PASSPHRASE_FILE] = {"passphrase-file", "FILE", "the root key's passphrase (mode 0600), instead of asking at the terminal"},
     [MEMBER_LIKE] = {"like", "FOLDER", "add: a database's folder; its pg.pass is copied (databases and observers)"},
     [MEMBER_SET] = {"set", "OPTION=VALUE", "add: into its node.conf"},
+    [MEMBER_DAYS] = {"days", "N", "add, rotate, renew: how long the certificate is valid (without an end)"},
+    [MEMBER_REQUEST] = {"request", "FILE", "rotate: on the member's host, write what it asks for; sign nothing"},
+    [MEMBER_SIGN] = {"sign", "FILE", "rotate: sign what that file asks for"},
     {NULL, NULL, NULL},
 };
 // clang-format on
@@ -84,21 +98,47 @@ static int add(struct inspect *x, struct enlist *e, const char *spec)
 }
 
 /* Out of the record first: a voter or database that nobody hears any more would only be one that is down. */
-static int removal(struct inspect *x, const char *name, const char *root_key)
+static int removal(struct inspect *x, const char *name, const struct rootkey *root_key)
 {
     int code = on_member(x, name, COMMAND_MEMBER_REMOVE, "remove");
     if (code != EXIT_OK)
         return code;
-    if (root_key != NULL)
+    if (root_key->file != NULL)
         return enlist_revoke(&order, x, name, root_key);
     output_notice(&x->out, "its certificate still stands: it may connect, and has no say",
                   "With --root-key FILE it is revoked as well.");
     return EXIT_OK;
 }
 
+static bool take_days(int64_t *days, const char *value, struct problem *err)
+{
+    char *end;
+    *days = strtoll(value, &end, 10);
+    if (*end == '\0' && *days >= 1 && *days <= 36500)
+        return true;
+    problem_fact(err, "--days: \"%s\" is not possible", value);
+    return problem_detail(err, "A number of days from 1 to 36500 is wanted.");
+}
+
+static bool take(struct enlist *e, struct rekey *r, int option, const char *value, struct problem *err)
+{
+    switch (option) {
+    case MEMBER_OUT: e->plan.out = value; return true;
+    case MEMBER_ROOT_KEY: e->root_key.file = r->root.file = value; return true;
+    case MEMBER_PASSPHRASE_FILE: e->root_key.passphrase_file = r->root.passphrase_file = value; return true;
+    case MEMBER_LIKE: e->like = value; return true;
+    case MEMBER_SET: return plan_set(&e->plan, value, err);
+    case MEMBER_DAYS: return take_days(&r->days, value, err) && (e->days = r->days);
+    case MEMBER_REQUEST: r->request = value; return true;
+    case MEMBER_SIGN: r->sign = value; return true;
+    }
+    return false;
+}
+
 int command_member(struct inspect *x)
 {
     static struct enlist e;
+    struct rekey r = {.days = -1};
     struct problem problem = {0};
     const char *word[WORDS_MAX], *value;
     int code = EXIT_OK, n = 0, option;
@@ -106,13 +146,7 @@ int command_member(struct inspect *x)
     while ((option = args_next(x, &value, &code)) >= 0 || (option == ARGS_WORD && n < WORDS_MAX)) {
         if (option == ARGS_WORD)
             word[n++] = value;
-        else if (option == MEMBER_OUT)
-            e.plan.out = value;
-        else if (option == MEMBER_ROOT_KEY)
-            e.root_key = value;
-        else if (option == MEMBER_LIKE)
-            e.like = value;
-        else if (!plan_set(&e.plan, value, &problem))
+        else if (!take(&e, &r, option, value, &problem))
             return output_problem(&x->out, EXIT_USAGE, &problem);
     }
     if (option == ARGS_STOP)
@@ -120,12 +154,19 @@ int command_member(struct inspect *x)
     order.x = x;
     if (option == ARGS_WORD)
         return usage(x, text("unexpected word \"%s\"", value), NULL);
+    r.name = n == 2 ? word[1] : NULL;
     if (n == 2 && strcmp(word[0], "add") == 0)
         return add(x, &e, word[1]);
     if (n == 3 && strcmp(word[0], "vote") == 0)
         return vote(x, word[1], word[2]);
     if (n == 2 && strcmp(word[0], "remove") == 0)
-        return removal(x, word[1], e.root_key);
-    return usage(x, n == 0 ? "nothing is asked for" : "this is not understood",
-                 "It is \"member add SPEC\", \"member vote MEMBER on|off\" or \"member remove MEMBER\".");
+        return removal(x, word[1], &e.root_key);
+    if (n == 2 && strcmp(word[0], "rotate") == 0)
+        return rekey_rotate(&order, x, &r);
+    if (n == 2 && strcmp(word[0], "renew") == 0)
+        return rekey_renew(&order, x, &r);
+    return usage(
+        x, n == 0 ? "nothing is asked for" : "this is not understood",
+        "It is \"member add SPEC\", \"member vote MEMBER on|off\", \"member rotate MEMBER\", \"member renew "
+        "MEMBER\" or \"member remove MEMBER\".");
 }

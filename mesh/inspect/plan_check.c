@@ -74,11 +74,6 @@ static bool check_reserved(const struct plan *p, struct problem *err)
     return true;
 }
 
-static bool same_address(const struct address *a, const struct address *b)
-{
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
-}
-
 static bool refuse_address(const struct plan_member *m, const struct plan_member *other,
                            const struct address *a, struct problem *err)
 {
@@ -101,7 +96,7 @@ static bool check_addresses(const struct plan *p, struct problem *err)
         for (int a = 0; address_at(&p->members[i], a) != NULL; a++)
             for (int j = 0; j <= i; j++)
                 for (int b = 0; address_at(&p->members[j], b) != NULL && !(i == j && b >= a); b++)
-                    if (same_address(address_at(&p->members[i], a), address_at(&p->members[j], b)))
+                    if (address_equal(address_at(&p->members[i], a), address_at(&p->members[j], b)))
                         return refuse_address(&p->members[i], &p->members[j], address_at(&p->members[i], a),
                                               err);
     return true;

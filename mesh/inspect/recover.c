@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mesh/inspect/enlist.h"
+#include "mesh/inspect/rootkey.h"
 #include "mesh/inspect/problems.h"
 #include "mesh/io/view.h"
 
@@ -216,7 +216,8 @@ static int recover(struct recovery *r)
         output_text(&r->x->out, 2, "Nothing was done (--dry-run).");
         return EXIT_OK;
     }
-    if ((code = root_read(r->x, &r->cluster, r->root_key, &root)) != EXIT_OK)
+    if ((code = rootkey_for(r->x, &r->cluster, &r->roster, &(struct rootkey){.file = r->root_key}, &root)) !=
+        EXIT_OK)
         return code;
     if ((code = confirm(r)) == EXIT_OK)
         code = sign(r, &root, &cert, line);

@@ -5,6 +5,7 @@
 
 #include "mesh/inspect/client.h"
 #include "mesh/inspect/show.h"
+#include "mesh/io/clock.h"
 
 static const char *join(const json_t *list, const char *empty)
 {
@@ -188,6 +189,14 @@ int command_status(struct inspect *x)
 
 /* ---- members -------------------------------------------------------------------------------------------------------- */
 
+static const char *expiry_text(const struct view_member *m)
+{
+    long long days = (m->expires_us - clock_wall_us()) / VIEW_DAY_US;
+    return days < 0 ? text("certificate EXPIRED: the member does not start again")
+                    : text("certificate valid for another %lld day%s%s", days, days == 1 ? "" : "s",
+                           days < VIEW_EXPIRY_DAYS ? ": RENEW it (pgmesh member renew)" : "");
+}
+
 static void member_text(struct inspect *x, const struct view *v, const struct view_member *m)
 {
     bool database = strcmp(m->role, "database") == 0;
@@ -210,6 +219,10 @@ static void member_text(struct inspect *x, const struct view *v, const struct vi
                      ? "not known"
                      : "NO, though a voter: its votes were lost; see \"pgmesh readmit --help\"");
     output_field(&x->out, "address", "%s", join(m->addresses, "none"));
+    if (m->expires_us >= 0 || m->rotating)
+        output_field(&x->out, "key", "%s%s",
+                     m->expires_us >= 0 ? expiry_text(m) : "certificate without an end",
+                     m->rotating ? " · being rotated: both keys are good until every voter has heard" : "");
     if (database && (m->is_self || m->heard_ms >= 0)) {
         output_field(&x->out, "postgres", "%s · timeline %lld · %s%s", postgres_text(v, m),
                      m->timeline < 0 ? 0 : m->timeline, m->lsn > 0 ? m->lsn_text : "no WAL known",

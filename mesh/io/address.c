@@ -75,3 +75,8 @@ const char *address_print(char out[static ADDRESS_TEXT_SIZE], const struct addre
     snprintf(out, ADDRESS_TEXT_SIZE, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, (unsigned)a->port);
     return out;
 }
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}

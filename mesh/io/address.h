@@ -20,6 +20,7 @@ struct address {
 bool address_parse(struct address *a, const char *text, size_t n, bool numeric);
 /* A list parted by commas: the number of addresses, or -1 (malformed, empty, or more than max). */
 int address_parse_list(struct address *a, int max, const char *text, size_t n, bool numeric);
+bool address_equal(const struct address *a, const struct address *b);
 /* HOST:PORT, an IPv6 host in brackets.  Returns out. */
 const char *address_print(char out[static ADDRESS_TEXT_SIZE], const struct address *a);
 

@@ -135,6 +135,31 @@ bool cluster_certificate_holds(const struct cluster *c, const struct cluster_mem
     return sign_holds(m->signature, c->root, bytes, cluster_certificate_bytes(bytes, &c->id, m));
 }
 
+static size_t request_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,
+                            const char *name, const uint8_t next[static KEY_SIZE])
+{
+    static const char prefix[] = "pgmesh request v1";
+    uint8_t *p = put_bytes(out, prefix, sizeof prefix);
+    p = put_bytes(p, id->b, sizeof id->b);
+    p = put_name(p, name);
+    return (size_t)(put_bytes(p, next, KEY_SIZE) - out);
+}
+
+void cluster_request_sign(uint8_t signature[static SIGNATURE_SIZE], const struct cluster_id *id,
+                          const char *name, const uint8_t next[static KEY_SIZE], const struct key *key)
+{
+    uint8_t bytes[CERTIFICATE_BYTES_MAX];
+    sign_make(signature, &key->secret, bytes, request_bytes(bytes, id, name, next));
+}
+
+bool cluster_request_holds(const uint8_t signature[static SIGNATURE_SIZE], const struct cluster_id *id,
+                           const char *name, const uint8_t next[static KEY_SIZE],
+                           const uint8_t key[static KEY_SIZE])
+{
+    uint8_t bytes[CERTIFICATE_BYTES_MAX];
+    return sign_holds(signature, key, bytes, request_bytes(bytes, id, name, next));
+}
+
 /* "pgmesh record v1\0" and the packed record; the whole length. */
 static size_t record_bytes(uint8_t out[static RECORD_PREFIX + RECORD_BYTES_MAX], const struct record *r)
 {
@@ -160,7 +185,8 @@ struct reading {
     bool name, root, record;
     struct problem *err;
     int n;
-    const char *word[WORDS_MAX]; /* NUL-terminated */
+    char *word[WORDS_MAX]; /* NUL-terminated */
+    bool later;            /* a line of the roster */
 };
 
 static bool bad(const struct reading *r, const char *what, const char *detail)
@@ -207,8 +233,31 @@ static bool read_seconds(const char *text, int64_t *seconds)
     return *end == '\0';
 }
 
-static bool read_addresses(struct cluster_member *m, const char *word)
+/* KEY:ROUND, newest first. */
+static bool read_former(struct member *m, char *list)
 {
+    char *rest = NULL, *end;
+    for (char *one = strtok_r(list, ",", &rest); one; one = strtok_r(NULL, ",", &rest)) {
+        struct former_key *f = &m->former[m->n_former];
+        char *round = strchr(one, ':');
+        if (m->n_former == KEYS_FORMER_MAX || round == NULL ||
+            !hex_get(f->key, KEY_SIZE, one, (size_t)(round - one)))
+            return false;
+        bool open = strcmp(++round, "-") == 0;
+        if ((open && m->n_former > 0) || (!open && (!isdigit((unsigned char)*round) || strlen(round) > 18)))
+            return false;
+        f->round = open ? KEY_OPEN : strtoull(round, &end, 10);
+        if (!open && *end != '\0')
+            return false;
+        m->n_former++;
+    }
+    return m->n_former > 0;
+}
+
+static bool read_addresses(struct cluster_member *m, char *word, bool later)
+{
+    if (later && strncmp(word, "was=", 4) == 0 && m->member.n_former == 0)
+        return read_former(&m->member, word + 4);
     if (strncmp(word, "mesh=", 5) == 0 && m->n_mesh == 0) {
         int n = address_parse_list(m->mesh, ADDRESSES_MAX, word + 5, strlen(word + 5), true);
         m->n_mesh = (uint8_t)(n > 0 ? n : 0);
@@ -219,15 +268,65 @@ static bool read_addresses(struct cluster_member *m, const char *word)
     return false;
 }
 
+static bool key_known(const struct member *m, const uint8_t key[static KEY_SIZE])
+{
+    bool known = memcmp(m->key, key, KEY_SIZE) == 0;
+    for (int i = 0; i < m->n_former; i++)
+        known = known || memcmp(m->former[i].key, key, KEY_SIZE) == 0;
+    return known;
+}
+
+static bool same_place(const struct cluster_member *a, const struct cluster_member *b)
+{
+    bool same = strcmp(a->member.name, b->member.name) == 0 && a->member.role == b->member.role &&
+                strcmp(a->member.site, b->member.site) == 0 && a->n_mesh == b->n_mesh &&
+                a->has_pg == b->has_pg && (!a->has_pg || address_equal(&a->pg, &b->pg));
+    for (int i = 0; same && i < a->n_mesh; i++)
+        same = address_equal(&a->mesh[i], &b->mesh[i]);
+    return same;
+}
+
+/* A known member's: its key and certificate may be new, and nothing else of it. */
+static bool renew_member(struct reading *r, struct cluster_member *known, struct cluster_member *m)
+{
+    bool same_key = memcmp(known->member.key, m->member.key, KEY_SIZE) == 0;
+    if (!same_place(known, m))
+        return bad(r, "the number of the member is taken", known->member.name);
+    if (known->member.revoked && !same_key)
+        return bad(r, "a revoked member gets no new key", known->member.name);
+    if (!same_key && key_known(&known->member, m->member.key))
+        return bad(r, "the key was the member's before", known->member.name);
+    m->member.revoked = known->member.revoked;
+    *known = *m;
+    return true;
+}
+
+static bool add_member(struct reading *r, struct cluster_member *m)
+{
+    struct cluster_member *known = NULL;
+    for (int i = 0; i < r->c->n; i++) {
+        struct cluster_member *other = &r->c->members[i];
+        bool same = other->member.id == m->member.id;
+        if (same && r->later)
+            known = other;
+        else if (same || strcmp(other->member.name, m->member.name) == 0 ||
+                 key_known(&other->member, m->member.key))
+            return bad(r, "a member's id, name or key stands twice", NULL);
+    }
+    if (known)
+        return renew_member(r, known, m);
+    if (r->c->n == MEMBERS_MAX)
+        return bad(r, "too many members", NULL);
+    r->c->members[r->c->n++] = *m;
+    return true;
+}
+
 static bool read_member(struct reading *r)
 {
     int64_t id;
     if (!r->record)
         return bad(r, "\"member\" stands after \"record\"", NULL);
-    if (r->c->n == MEMBERS_MAX)
-        return bad(r, "too many members", NULL);
-    struct cluster_member *m = &r->c->members[r->c->n];
-    *m = (struct cluster_member){0};
+    struct cluster_member read = {0}, *m = &read;
     if (r->n < 9 || !read_seconds(r->word[1], &id) || id < 1 || id > UINT16_MAX ||
         !cluster_name_valid(r->word[2]) || !cluster_role_parse(&m->member.role, r->word[3]) ||
         !cluster_name_valid(r->word[4]) ||
@@ -240,20 +339,13 @@ static bool read_member(struct reading *r)
     strcpy(m->member.name, r->word[2]);
     strcpy(m->member.site, r->word[4]);
     for (int i = 9; i < r->n; i++)
-        if (!read_addresses(m, r->word[i]))
+        if (!read_addresses(m, r->word[i], r->later))
             return bad(r, "malformed address",
                        "Write mesh=ADDRESS:PORT[,...] (numeric) and pg=HOST:PORT, each once.");
     if (!cluster_certificate_holds(r->c, m))
         return bad(r, "the certificate does not hold",
                    "The line was changed after it was certified, or belongs to another cluster.");
-    for (int i = 0; i < r->c->n; i++) {
-        const struct member *other = &r->c->members[i].member;
-        if (other->id == m->member.id || strcmp(other->name, m->member.name) == 0 ||
-            memcmp(other->key, m->member.key, KEY_SIZE) == 0)
-            return bad(r, "a member's id, name or key stands twice", NULL);
-    }
-    r->c->n++;
-    return true;
+    return add_member(r, m);
 }
 
 static bool read_words(struct reading *r)
@@ -293,8 +385,14 @@ static bool read_line(struct reading *r, char *line)
 
 bool cluster_take_member(struct cluster *c, char *line, const char *path, int number, struct problem *err)
 {
-    struct reading r = {
-        .c = c, .path = path, .line = number, .name = true, .root = true, .record = true, .err = err};
+    struct reading r = {.c = c,
+                        .path = path,
+                        .line = number,
+                        .name = true,
+                        .root = true,
+                        .record = true,
+                        .later = true,
+                        .err = err};
     return strncmp(line, "member ", 7) == 0 ? read_line(&r, line) : bad(&r, "not the line of a member", NULL);
 }
 
@@ -350,6 +448,7 @@ bool cluster_parse(const char *text, size_t n, const char *path, struct cluster 
     if (good && (!r.name || !r.root || !r.record || c->n == 0))
         good = bad(&r, "the file is incomplete", "It needs name, root, record and at least one member.");
     good = good && check_record(&r);
+    c->n_first = c->n;
     free(copy);
     if (!good)
         memset(c, 0, sizeof *c);
@@ -381,7 +480,16 @@ void cluster_member_line(char *out, size_t size, const struct cluster_member *m)
         n += (size_t)snprintf(out + n, size - n, "%s%s", i == 0 ? " mesh=" : ",",
                               address_print(address, &m->mesh[i]));
     if (m->has_pg && n < size)
-        snprintf(out + n, size - n, " pg=%s", address_print(address, &m->pg));
+        n += (size_t)snprintf(out + n, size - n, " pg=%s", address_print(address, &m->pg));
+    for (int i = 0; i < m->member.n_former && n < size; i++) {
+        const struct former_key *f = &m->member.former[i];
+        hex_put(key, f->key, KEY_SIZE);
+        n += (size_t)snprintf(out + n, size - n, "%s%s:", i == 0 ? " was=" : ",", key);
+        if (n < size && f->round == KEY_OPEN)
+            n += (size_t)snprintf(out + n, size - n, "-");
+        else if (n < size)
+            n += (size_t)snprintf(out + n, size - n, "%llu", (unsigned long long)f->round);
+    }
 }
 
 static void print_member(FILE *f, const struct cluster_member *m)

@@ -8,6 +8,8 @@
  *
  * The certificate in a member line is the root's signature over fixed-layout bytes (cluster_certificate_bytes).
  * Addresses are not certified: a wrong address reaches nobody, since the key behind it would be another.
+ * In a roster (roster.h) a member's line may end with was=KEY:ROUND[,...], the keys that it had before (core.h, former_key);
+ * ROUND is "-" for one that is not retired yet.
  * FROM and UNTIL are Unix seconds, 0 for no limit; they are judged when a program starts, never while it runs, so
  * that no wall clock can stop a cluster (folder.h); of persons (operator, viewer, admin) also while it runs: outside of it
  * their orders are refused. */
@@ -36,7 +38,7 @@ struct cluster {
     uint8_t root[KEY_SIZE];
     struct record first;
     uint8_t record_signature[SIGNATURE_SIZE];
-    uint8_t n;
+    uint8_t n, n_first; /* n_first: of the file; the others came by the roster */
     struct cluster_member members[MEMBERS_MAX];
     uint8_t n_reforms; /* that the roster tells of: the last ones, in the order of their epochs */
     struct reform reforms[REFORMS_MAX];
@@ -56,7 +58,8 @@ bool cluster_parse(const char *text, size_t n, const char *path, struct cluster 
 /* Writes the file (init); the caller has called cluster_sign_record() and cluster_certify() for every member. */
 bool cluster_write(const char *path, const struct cluster *c, struct problem *err);
 
-/* One more member, by its line ("member ID NAME ..."; the text is cut into words): verified as one of the file. */
+/* By its line ("member ID NAME ..."; the text is cut into words), verified as one of the file: one more member, or a
+ * known one's renewal: the same number, name, role, site and addresses; a new key, or a new certificate of the same. */
 bool cluster_take_member(struct cluster *c, char *line, const char *path, int number, struct problem *err);
 /* Its line, without the end. */
 void cluster_member_line(char *out, size_t size, const struct cluster_member *m);
@@ -69,6 +72,13 @@ bool cluster_certificate_holds(const struct cluster *c, const struct cluster_mem
 enum { CERTIFICATE_BYTES_MAX = 256 };
 size_t cluster_certificate_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,
                                  const struct cluster_member *m);
+
+/* A member's request for a new key: its present key's signature over "pgmesh request v1\0", cluster id, name and new key. */
+void cluster_request_sign(uint8_t signature[static SIGNATURE_SIZE], const struct cluster_id *id,
+                          const char *name, const uint8_t next[static KEY_SIZE], const struct key *key);
+bool cluster_request_holds(const uint8_t signature[static SIGNATURE_SIZE], const struct cluster_id *id,
+                           const char *name, const uint8_t next[static KEY_SIZE],
+                           const uint8_t key[static KEY_SIZE]);
 
 /* NULL when there is none. */
 const struct cluster_member *cluster_find(const struct cluster *c, const char *name);

@@ -167,3 +167,11 @@ bool file_replace_at_once(const char *path, const void *bytes, size_t n, mode_t 
 {
     return replace(path, bytes, n, mode, false, err);
 }
+
+bool file_rename(const char *from, const char *to, struct problem *err)
+{
+    if (rename(from, to) != 0)
+        return problem_fact(err, "could not rename \"%s\" to \"%s\": %s", from, to, strerror(errno));
+    return sync_folder_of(to) ||
+           problem_fact(err, "could not sync the folder of \"%s\": %s", to, strerror(errno));
+}

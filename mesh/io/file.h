@@ -27,6 +27,9 @@ bool file_replace(const char *path, const void *bytes, size_t n, mode_t mode, st
  * either, or empty. */
 bool file_replace_at_once(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err);
 
+/* Renames and syncs the folder of `to`. */
+bool file_rename(const char *from, const char *to, struct problem *err);
+
 /* folder + "/" + path, or path alone when it is absolute; false when it does not fit FILE_PATH_SIZE. */
 bool file_path(char out[static FILE_PATH_SIZE], const char *folder, const char *path);
 

@@ -20,6 +20,25 @@ static bool check_role(const struct folder *f, unsigned roles, struct problem *e
                                  : "Start it with pgmesh-node.");
 }
 
+/* By the key that it has, or the one before while that is not retired. */
+static bool certified(const struct cluster_member *m, const struct key *k)
+{
+    return memcmp(m->member.key, k->public, KEY_SIZE) == 0 ||
+           (member_rotates(&m->member) && memcmp(m->member.former[0].key, k->public, KEY_SIZE) == 0);
+}
+
+/* The key that the member made itself, once one is in use; else the one that it began with. */
+static bool read_key(struct folder *f, struct problem *err)
+{
+    struct problem later = {0};
+    if (keys_read_later(f->config.state_dir, &f->key, &later))
+        return true;
+    if (later.fact[0] == '\0')
+        return keys_read(f->config.key_file, &f->key, err);
+    *err = later;
+    return false;
+}
+
 static bool check_certificate(const struct folder *f, struct problem *err)
 {
     char when[CLOCK_TEXT_SIZE];
@@ -31,7 +50,14 @@ static bool check_certificate(const struct folder *f, struct problem *err)
         problem_detail(err, "Its certificate was revoked; the other members refuse its key.");
         return problem_hint(err, "Add the host under another name: \"pgmesh member add\".");
     }
-    if (memcmp(m->member.key, f->key.public, KEY_SIZE) != 0) {
+    for (int i = 0; i < m->member.n_former; i++)
+        if (m->member.former[i].round != KEY_OPEN &&
+            memcmp(m->member.former[i].key, f->key.public, KEY_SIZE) == 0) {
+            problem_fact(err, "\"%s\" is a former key of \"%s\"", f->config.key_file, f->config.member);
+            problem_detail(err, "It was rotated; the one in use is \"member.key\" in the state folder.");
+            return problem_hint(err, "If the state folder is lost, remove the member and add the host anew.");
+        }
+    if (!certified(m, &f->key)) {
         problem_fact(err, "\"%s\" is not the key of \"%s\"", f->config.key_file, f->config.member);
         problem_detail(err, "The certificate of \"%s\" in \"%s\" names another key.", f->config.member,
                        f->config.cluster_file);
@@ -65,8 +91,7 @@ struct folder *folder_open(const char *config_path, unsigned roles, struct probl
                 roster_load(&f->roster, &f->cluster, f->config.state_dir, err) &&
                 config_check_cluster(&f->config, &f->cluster, err);
     f->self = good ? cluster_find(&f->cluster, f->config.member) : NULL;
-    good = good && check_role(f, roles, err) && keys_read(f->config.key_file, &f->key, err) &&
-           check_certificate(f, err);
+    good = good && check_role(f, roles, err) && read_key(f, err) && check_certificate(f, err);
     if (!good)
         folder_close(&f);
     return f;

@@ -63,7 +63,8 @@ bool keys_read(const char *path, struct key *k, struct problem *err)
         sign_keypair(k->public, &k->secret, seed);
     else {
         problem_fact(err, "\"%s\" is not a key", path);
-        problem_detail(err, "A key file is one line of %d hex digits.", 2 * SEED_SIZE);
+        problem_detail(err, "A key file is one line of %d hex digits%s.", 2 * SEED_SIZE,
+                       strncmp(text, "pgmesh-sealed-key", 17) == 0 ? "; this one is under a passphrase" : "");
     }
     keys_wipe(seed, sizeof seed);
     keys_wipe(text, n);
@@ -92,6 +93,43 @@ bool keys_write(const char *path, const uint8_t seed[static 32], struct problem 
         problem_fact(err, "could not write \"%s\": %s", path, strerror(why));
     }
     return good;
+}
+
+enum later { LATER_IN_USE, LATER_NEXT };
+
+static bool later_path(char path[static FILE_PATH_SIZE], const char *state_dir, enum later which,
+                       struct problem *err)
+{
+    return file_path(path, state_dir, which == LATER_NEXT ? "member.key.next" : "member.key") ||
+           problem_fact(err, "the path of the state folder is too long");
+}
+
+bool keys_next(const char *state_dir, bool make, struct key *k, struct problem *err)
+{
+    char path[FILE_PATH_SIZE];
+    uint8_t seed[SEED_SIZE];
+    if (!later_path(path, state_dir, LATER_NEXT, err))
+        return false;
+    if (!make || access(path, F_OK) == 0)
+        return keys_read(path, k, err);
+    keys_generate(k, seed);
+    bool good = keys_write(path, seed, err);
+    keys_wipe(seed, sizeof seed);
+    return good;
+}
+
+bool keys_use_next(const char *state_dir, struct problem *err)
+{
+    char from[FILE_PATH_SIZE], to[FILE_PATH_SIZE];
+    return later_path(from, state_dir, LATER_NEXT, err) && later_path(to, state_dir, LATER_IN_USE, err) &&
+           file_rename(from, to, err);
+}
+
+bool keys_read_later(const char *state_dir, struct key *k, struct problem *err)
+{
+    char path[FILE_PATH_SIZE];
+    return later_path(path, state_dir, LATER_IN_USE, err) && (access(path, F_OK) == 0 || errno != ENOENT) &&
+           keys_read(path, k, err);
 }
 
 bool keys_curve_public(uint8_t curve[static KEY_SIZE], const uint8_t public[static KEY_SIZE])

@@ -24,6 +24,14 @@ void keys_generate(struct key *k, uint8_t seed[32]);
 bool keys_read(const char *path, struct key *k, struct problem *err);
 /* Creates the file with mode 0600; refuses to overwrite. */
 bool keys_write(const char *path, const uint8_t seed[static 32], struct problem *err);
+
+/* A member's later keys, which it makes itself, stand in its state folder: member.key once it is in use, in the place of the
+ * file that node.conf names; member.key.next before.  keys_next(): the waiting one, which is made when there is none and `make`. */
+bool keys_next(const char *state_dir, bool make, struct key *k, struct problem *err);
+bool keys_use_next(const char *state_dir, struct problem *err);
+/* keys_read() of state_dir/member.key; false without a problem when there is none. */
+bool keys_read_later(const char *state_dir, struct key *k, struct problem *err);
+
 void keys_wipe(void *secret, size_t n);
 
 void keys_sha256(uint8_t hash[static HASH_SIZE], const void *bytes, size_t n);

@@ -47,6 +47,10 @@ struct station {
     instant roster_refused_at;          /* when a wrong line was last told of */
     instant persons_at;                 /* when the validity of persons' keys is looked at next */
 
+    bool key_due;           /* the rotation of our key may go a step further, see mesh/roster.c */
+    uint64_t key_round;     /* highest ballot round seen */
+    instant key_refused_at; /* when it was last told that it cannot */
+
     bool posted; /* under loop->lock, as is: */
     struct pg_sample sample;
 };
@@ -79,5 +83,22 @@ void station_tick(struct station *s, instant now);
 void station_control(struct station *s, instant now);
 /* The next instant at which something is due. */
 instant station_wake(const struct station *s);
+/* One event into the core, and what comes of it. */
+void station_step(struct station *s, struct event *e);
+
+/* ---- station_roster.c ---- */
+struct json_t;
+void station_peer(struct transport_peer *p, const struct cluster_member *m);
+/* `text` is room for the roster, to which the news then point. */
+void station_news(const struct station *s, struct roster_news *news, char text[static ROSTER_MAX]);
+bool station_take_roster(struct station *s, const char *text, size_t n, const char *from,
+                         struct problem *err);
+/* Persons whose keys have become or ceased to be valid. */
+void station_tend_persons(struct station *s, instant now);
+/* EFFECT_KEY */
+void station_key_turn(struct station *s);
+/* The answers to {"command":"roster"} and {"command":"key"}. */
+struct json_t *station_roster_answer(struct station *s, const struct json_t *request);
+struct json_t *station_key_answer(struct station *s);
 
 #endif

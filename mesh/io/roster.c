@@ -10,6 +10,7 @@
 
 static const char heading[] = "pgmesh-roster 1";
 static const char prefix[] = "pgmesh roster v1";
+static const char *const kinds[] = {"root", "member", "retire", "revoke", "reform"};
 enum { SIGNED_MAX = sizeof prefix + CLUSTER_ID_SIZE + 8 + ROSTER_LINE_SIZE };
 
 /* ---- signatures --------------------------------------------------------------------------------------------------- */
@@ -65,6 +66,71 @@ void roster_sign_reform(char line[static ROSTER_LINE_SIZE], const struct cluster
     sign_line(line, c, words, version, root);
 }
 
+void roster_sign_retirement(char line[static ROSTER_LINE_SIZE], const struct cluster *c, member_id id,
+                            uint64_t round, uint64_t version, const struct key *key)
+{
+    char words[64];
+    snprintf(words, sizeof words, "retire %u %llu", (unsigned)id, (unsigned long long)round);
+    sign_line(line, c, words, version, key);
+}
+
+void roster_sign_again(char line[static ROSTER_LINE_SIZE], const struct cluster *c,
+                       const struct roster_line *of, uint64_t version, const struct key *root)
+{
+    const char *words = strchr(of->text, ' ') + 2 + 2 * SIGNATURE_SIZE;
+    sign_line(line, c, words, version, root);
+}
+
+void roster_sign_root(char line[static ROSTER_LINE_SIZE], const struct cluster *c,
+                      const uint8_t next[static KEY_SIZE], uint64_t version, const struct key *root)
+{
+    char words[8 + 2 * KEY_SIZE] = "root ";
+    hex_put(words + 5, next, KEY_SIZE);
+    sign_line(line, c, words, version, root);
+}
+
+/* ---- the set of lines ----------------------------------------------------------------------------------------------- */
+
+uint64_t roster_version(const struct roster *r, enum roster_kind kind, member_id id)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->line[i].kind == kind && r->line[i].id == id)
+            return r->line[i].version;
+    return 0;
+}
+
+static uint64_t digest_of(const char *line)
+{
+    uint8_t hash[HASH_SIZE];
+    uint64_t part;
+    sign_hash(hash, line, strlen(line));
+    memcpy(&part, hash, sizeof part);
+    return part;
+}
+
+static void drop(struct roster *r, int i)
+{
+    r->digest ^= digest_of(r->line[i].text);
+    memmove(&r->line[i], &r->line[i + 1], (size_t)(--r->n - i) * sizeof r->line[0]);
+}
+
+/* In the place of the line of its kind about the same member; a member's line ends its former retirement too. */
+static bool keep(struct roster *r, const struct roster_line *new)
+{
+    for (int i = r->n; i-- > 0;)
+        if (new->id != 0 && r->line[i].id == new->id &&
+            (r->line[i].kind == new->kind ||
+             (new->kind == ROSTER_MEMBER && r->line[i].kind == ROSTER_RETIRE)))
+            drop(r, i);
+    if (r->n == ROSTER_LINES_MAX)
+        return false;
+    r->line[r->n++] = *new;
+    r->digest ^= digest_of(new->text);
+    if (new->version > r->version)
+        r->version = new->version;
+    return true;
+}
+
 /* ---- one line ------------------------------------------------------------------------------------------------------- */
 
 struct reading {
@@ -72,6 +138,7 @@ struct reading {
     struct cluster *c;
     const char *path;
     int number;
+    bool new_root; /* a line made another key the root */
     struct problem *err;
 };
 
@@ -81,64 +148,75 @@ static bool bad(const struct reading *in, const char *what, const char *detail)
     if (detail)
         problem_detail(in->err, "%s", detail);
     return problem_hint(in->err,
-                        "Remove a damaged \"roster\" while the member is stopped: the others tell it again.");
+                        "A damaged \"roster\" is copied anew, while the member is stopped, from another "
+                        "member's state folder.");
 }
 
-static uint64_t version_of(const struct roster *r, member_id id)
-{
-    for (int i = 0; i < r->n_known; i++)
-        if (r->known[i].id == id)
-            return r->known[i].version;
-    return 0;
-}
-
-static bool keep_line(const struct reading *in, uint64_t version, const char *line)
-{
-    struct roster *r = in->r;
-    uint8_t hash[HASH_SIZE];
-    uint64_t part;
-    if (r->n == ROSTER_LINES_MAX)
-        return bad(in, "the roster is full", NULL);
-    snprintf(r->line[r->n++], ROSTER_LINE_SIZE, "%s", line);
-    sign_hash(hash, line, strlen(line));
-    memcpy(&part, hash, sizeof part);
-    r->digest ^= part;
-    if (version > r->version)
-        r->version = version;
-    return true;
-}
-
-static bool keep(const struct reading *in, member_id id, uint64_t version, const char *line)
-{
-    struct roster *r = in->r;
-    int i = 0;
-    while (i < r->n_known && r->known[i].id != id)
-        i++;
-    if (i == MEMBERS_MAX)
-        return bad(in, "the roster is full", NULL);
-    if (!keep_line(in, version, line))
-        return false;
-    r->n_known = i == r->n_known ? i + 1 : r->n_known;
-    r->known[i].id = id;
-    r->known[i].version = version;
-    return true;
-}
-
-/* The id that the words are about, 0: none. */
-static member_id subject(const char *words, bool *revoke)
+/* Kind and member (0: none) of the words; `rest` is what follows them.  false: no such line. */
+static bool subject(struct roster_line *line, const char *words, const char **rest)
 {
     unsigned id = 0;
-    char end = 0;
-    *revoke = strncmp(words, "revoke ", 7) == 0;
-    if (*revoke)
-        return sscanf(words + 7, "%5u%c", &id, &end) == 1 && id <= UINT16_MAX ? (member_id)id : 0;
-    return sscanf(words, "member %5u%c", &id, &end) == 2 && end == ' ' && id <= UINT16_MAX ? (member_id)id
-                                                                                           : 0;
+    int end = 0;
+    size_t k = 0, length = strcspn(words, " ");
+    while (k < sizeof kinds / sizeof kinds[0] &&
+           (strlen(kinds[k]) != length || strncmp(words, kinds[k], length) != 0))
+        k++;
+    if (k == sizeof kinds / sizeof kinds[0] || words[length] != ' ')
+        return false;
+    line->kind = (enum roster_kind)k;
+    line->id = 0;
+    *rest = words + length + 1;
+    if (line->kind == ROSTER_ROOT || line->kind == ROSTER_REFORM)
+        return true;
+    if (**rest < '1' || **rest > '9' || sscanf(*rest, "%5u%n", &id, &end) != 1 || id > UINT16_MAX)
+        return false;
+    line->id = (member_id)id;
+    *rest += end;
+    return **rest == (line->kind == ROSTER_REVOKE ? '\0' : ' ');
 }
 
 static struct cluster_member *member(struct cluster *c, member_id id)
 {
     return (struct cluster_member *)cluster_member(c, id);
+}
+
+static bool take_root(struct reading *in, const struct roster_line *line, const char *rest)
+{
+    struct roster *r = in->r;
+    uint8_t next[KEY_SIZE];
+    if (!hex_get(next, KEY_SIZE, rest, strlen(rest)))
+        return bad(in, "malformed root key", NULL);
+    bool known = memcmp(next, in->c->root, KEY_SIZE) == 0;
+    for (int i = 0; i < r->n_roots; i++)
+        known = known || memcmp(next, r->roots[i], KEY_SIZE) == 0;
+    if (known)
+        return bad(in, "the new root key was one before", NULL);
+    if (r->n_roots == ROSTER_ROOTS_MAX || !keep(r, line))
+        return bad(in, "the root key was changed too often", NULL);
+    memcpy(r->roots[r->n_roots++], in->c->root, KEY_SIZE);
+    memcpy(in->c->root, next, KEY_SIZE);
+    return in->new_root = true;
+}
+
+static bool take_member(const struct reading *in, const struct roster_line *line, const char *words)
+{
+    char copy[ROSTER_LINE_SIZE];
+    snprintf(copy, sizeof copy, "%s", words);
+    return cluster_take_member(in->c, copy, in->path, in->number, in->err) &&
+           (keep(in->r, line) || bad(in, "the roster is full", NULL));
+}
+
+static bool take_retirement(const struct reading *in, const struct roster_line *line,
+                            struct cluster_member *m, const char *rest)
+{
+    char *end;
+    uint64_t round = rest[1] >= '0' && rest[1] <= '9' ? strtoull(rest + 1, &end, 10) : KEY_OPEN;
+    if (round == KEY_OPEN || strlen(rest) > 19 || *end != '\0')
+        return bad(in, "malformed retirement", NULL);
+    if (line->version != roster_version(in->r, ROSTER_MEMBER, line->id) || !member_rotates(&m->member))
+        return bad(in, "a retirement of a key that no line has replaced", m->member.name);
+    m->member.former[0].round = round;
+    return keep(in->r, line) || bad(in, "the roster is full", NULL);
 }
 
 static bool read_reform(struct reform *f, const char *words)
@@ -166,82 +244,138 @@ static void add_reform(struct cluster *c, const struct reform *f)
     c->n_reforms += c->n_reforms < REFORMS_MAX;
 }
 
-static bool take_reform(const struct reading *in, const char *line, uint64_t version, const char *words,
-                        int *news)
+static bool take_reform(const struct reading *in, const struct roster_line *line, const char *rest)
 {
-    struct reform f;
-    struct roster *r = in->r;
-    if (!read_reform(&f, words))
+    struct reform f, last = cluster_reform(in->c);
+    if (!read_reform(&f, rest))
         return bad(in, "malformed re-formation", NULL);
-    for (int i = 0; i < r->n; i++)
-        if (strcmp(r->line[i], line) == 0)
-            return true;
-    struct reform last = cluster_reform(in->c);
     bool same = f.nonce == last.nonce && memcmp(f.hash, last.hash, sizeof f.hash) == 0;
     if (f.epoch == last.epoch && !same) {
-        r->forked = true;
+        in->r->forked = true;
         return bad(in, "the voters were re-formed twice, on two sides",
                    "This member knows another re-formation of the same number, and stays with it.");
     }
-    if (!keep_line(in, version, line))
-        return false;
-    r->forked = r->forked && f.epoch <= last.epoch;
-    if (f.epoch != last.epoch)
-        add_reform(in->c, &f);
-    ++*news;
+    if (!keep(in->r, line))
+        return bad(in, "the roster is full", NULL);
+    in->r->forked = in->r->forked && f.epoch <= last.epoch;
+    for (int i = 0; i < in->c->n_reforms; i++)
+        if (in->c->reforms[i].epoch == f.epoch)
+            return true; /* signed anew */
+    add_reform(in->c, &f);
     return true;
 }
 
-static bool take(const struct reading *in, const char *line, uint64_t version, const char *words, int *news)
+static bool take(struct reading *in, const struct roster_line *line, const char *words, const char *rest)
 {
-    bool revoke;
-    char copy[ROSTER_LINE_SIZE];
-    member_id id = subject(words, &revoke);
-    struct cluster_member *m = member(in->c, id);
-    if (strncmp(words, "reform ", 7) == 0)
-        return take_reform(in, line, version, words + 7, news);
-    if (id == 0)
-        return bad(in, "the line is about no member", NULL);
-    if (version <= version_of(in->r, id))
-        return true; /* known, or older than what is known */
-    if (!revoke && m != NULL)
-        return bad(in, "the number of the member is taken", m->member.name);
-    if (revoke && m == NULL)
-        return bad(in, "a revocation is about nobody that is known", NULL);
-    snprintf(copy, sizeof copy, "%s", words);
-    if (!revoke && !cluster_take_member(in->c, copy, in->path, in->number, in->err))
-        return false;
-    if (!keep(in, id, version, line)) {
-        in->c->n -= !revoke;
-        return false;
-    }
-    if (revoke)
+    struct cluster_member *m = member(in->c, line->id);
+    switch (line->kind) {
+    case ROSTER_ROOT: return take_root(in, line, rest);
+    case ROSTER_MEMBER: return take_member(in, line, words);
+    case ROSTER_RETIRE: return take_retirement(in, line, m, rest);
+    case ROSTER_REFORM: return take_reform(in, line, rest);
+    case ROSTER_REVOKE:
+        if (m == NULL)
+            return bad(in, "a revocation is about nobody that is known", NULL);
         m->member.revoked = true;
-    ++*news;
-    return true;
+        return keep(in->r, line) || bad(in, "the roster is full", NULL);
+    }
+    return false;
 }
 
-static bool read_line(const struct reading *in, const char *line, int *news)
+/* Held already, or older than what is held of it.  Of two of one version all members keep the same. */
+static bool is_old(const struct roster *r, const struct roster_line *line)
+{
+    for (int i = 0; i < r->n; i++) {
+        const struct roster_line *l = &r->line[i];
+        if (line->id == 0 && strcmp(l->text, line->text) == 0)
+            return true;
+        if (line->id == 0 || l->id != line->id)
+            continue;
+        if (l->kind == line->kind &&
+            (l->version > line->version || (l->version == line->version && strcmp(l->text, line->text) >= 0)))
+            return true;
+        if (line->kind == ROSTER_RETIRE && l->kind == ROSTER_MEMBER && l->version > line->version)
+            return true;
+    }
+    return false;
+}
+
+static bool of_former_root(const struct reading *in, const uint8_t signature[static SIGNATURE_SIZE],
+                           const uint8_t *bytes, size_t n)
+{
+    for (int i = 0; i < in->r->n_roots; i++)
+        if (sign_holds(signature, in->r->roots[i], bytes, n))
+            return true;
+    return false;
+}
+
+/* A line's version and signature; the words that follow them, NULL: malformed. */
+static const char *split(const char *line, uint64_t *version, uint8_t signature[static SIGNATURE_SIZE])
+{
+    char *end;
+    unsigned long long number = *line >= '1' && *line <= '9' ? strtoull(line, &end, 10) : 0;
+    *version = number;
+    return number != 0 && number <= UINT32_MAX && *end == ' ' && strlen(end) >= 2 + 2 * SIGNATURE_SIZE + 1 &&
+                   hex_get(signature, SIGNATURE_SIZE, end + 1, 2 * SIGNATURE_SIZE) &&
+                   end[1 + 2 * SIGNATURE_SIZE] == ' '
+               ? end + 2 + 2 * SIGNATURE_SIZE
+               : NULL;
+}
+
+static bool read_line(struct reading *in, const char *text, int *news)
 {
     uint8_t bytes[SIGNED_MAX], signature[SIGNATURE_SIZE];
-    char *end;
-    if (strlen(line) >= ROSTER_LINE_SIZE)
+    struct roster_line line;
+    const char *words = NULL, *rest;
+    if (strlen(text) >= ROSTER_LINE_SIZE)
         return bad(in, "the line is too long", NULL);
-    unsigned long long version = *line >= '1' && *line <= '9' ? strtoull(line, &end, 10) : 0;
-    if (version == 0 || version > UINT32_MAX || *end != ' ' || strlen(end) < 2 + 2 * SIGNATURE_SIZE + 1 ||
-        !hex_get(signature, sizeof signature, end + 1, 2 * SIGNATURE_SIZE) ||
-        end[1 + 2 * SIGNATURE_SIZE] != ' ')
+    if ((words = split(text, &line.version, signature)) == NULL)
         return bad(in, "malformed line",
-                   "A line is: VERSION SIGNATURE member ..., or VERSION SIGNATURE revoke ID.");
-    const char *words = end + 2 + 2 * SIGNATURE_SIZE;
+                   "A line is: VERSION SIGNATURE root|member|retire|revoke|reform and what belongs to it.");
+    snprintf(line.text, sizeof line.text, "%s", text);
+    if (!subject(&line, words, &rest))
+        return bad(in, "malformed line", "It is about no member.");
+    if (is_old(in->r, &line))
+        return true;
+    const struct cluster_member *m = cluster_member(in->c, line.id);
+    if (line.kind == ROSTER_RETIRE && m == NULL)
+        return bad(in, "a retirement is about nobody that is known", NULL);
+    size_t n = signed_bytes(bytes, in->c, line.version, words);
     /* The signature first: nothing unsigned is read any further. */
-    if (!sign_holds(signature, in->c->root, bytes, signed_bytes(bytes, in->c, version, words)))
-        return bad(in, "the root key's signature does not hold",
+    if (!sign_holds(signature, line.kind == ROSTER_RETIRE ? m->member.key : in->c->root, bytes, n)) {
+        if (of_former_root(in, signature, bytes, n))
+            return bad(in, "the line is signed by a root key that was replaced",
+                       "Nothing new of a former root key is taken, whoever holds it.");
+        return bad(in,
+                   line.kind == ROSTER_RETIRE ? "the member's signature does not hold"
+                                              : "the root key's signature does not hold",
                    "The line was changed, or is of another cluster.");
-    return take(in, line, version, words, news);
+    }
+    bool good = take(in, &line, words, rest);
+    *news += good;
+    return good;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
+
+/* After a change of the root key: what the new one has not signed falls, and with it whoever came by it. */
+static void drop_unsigned(struct reading *in)
+{
+    struct roster *r = in->r;
+    uint8_t bytes[SIGNED_MAX], signature[SIGNATURE_SIZE];
+    uint64_t version;
+    for (int i = r->n; i-- > 0;) {
+        const struct roster_line *l = &r->line[i];
+        const char *words = split(l->text, &version, signature);
+        struct cluster_member *m = member(in->c, l->id);
+        if (l->kind == ROSTER_ROOT || l->kind == ROSTER_RETIRE ||
+            sign_holds(signature, in->c->root, bytes, signed_bytes(bytes, in->c, version, words)))
+            continue;
+        if (l->kind == ROSTER_MEMBER && m - in->c->members >= in->c->n_first)
+            m->member.revoked = true;
+        drop(r, i);
+    }
+}
 
 bool roster_merge(struct roster *r, struct cluster *c, const char *text, size_t n, const char *path,
                   int *news, struct problem *err)
@@ -265,6 +399,8 @@ bool roster_merge(struct roster *r, struct cluster *c, const char *text, size_t 
         good = read_line(&in, line, news) && good;
         at += length + 1;
     }
+    if (in.new_root)
+        drop_unsigned(&in);
     return good;
 }
 
@@ -274,14 +410,17 @@ size_t roster_text(const struct roster *r, char out[static ROSTER_MAX])
     if (r->n == 0)
         return 0;
     n += (size_t)snprintf(out, ROSTER_MAX, "%s\n", heading);
-    for (int i = 0; i < r->n; i++) {
-        size_t length = strlen(r->line[i]);
-        if (n + length + 1 > ROSTER_MAX)
-            return 0;
-        memcpy(out + n, r->line[i], length);
-        out[n + length] = '\n';
-        n += length + 1;
-    }
+    for (enum roster_kind kind = ROSTER_ROOT; kind <= ROSTER_REFORM; kind++)
+        for (int i = 0; i < r->n; i++) {
+            size_t length = strlen(r->line[i].text);
+            if (r->line[i].kind != kind)
+                continue;
+            if (n + length + 1 > ROSTER_MAX)
+                return 0;
+            memcpy(out + n, r->line[i].text, length);
+            out[n + length] = '\n';
+            n += length + 1;
+        }
     return n;
 }
 
@@ -296,7 +435,9 @@ bool roster_load(struct roster *r, struct cluster *c, const char *state_dir, str
     char path[FILE_PATH_SIZE];
     size_t n;
     int news;
-    memset(r, 0, sizeof *r);
+    r->n = r->n_roots = 0; /* the rest is not looked at, and stays untouched memory */
+    r->version = r->digest = 0;
+    r->forked = false;
     if (!path_of(path, state_dir, err))
         return false;
     if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))

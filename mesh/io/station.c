@@ -18,8 +18,7 @@ enum {
     SILENT_HEARTBEATS = 4,
     SILENT_MIN_MS = 200,
     REFUSED_LOG_MS = 60000,
-    PERSONS_MS = 5000, /* how late the end of a person's validity may be noticed */
-    APPROVAL_S = 900   /* how old an order may be when its second signature comes */
+    APPROVAL_S = 900 /* how old an order may be when its second signature comes */
 };
 
 static instant earlier(instant a, instant b)
@@ -134,6 +133,10 @@ static void perform(struct station *s)
             if (good)
                 roster_effect(s, e);
             break;
+        case EFFECT_KEY:
+            s->key_due = good;
+            s->key_round = e->round;
+            break;
         case EFFECT_ROUTE:
             if (good && h->route)
                 h->route(h->arg, &e->route);
@@ -150,19 +153,21 @@ static void perform(struct station *s)
     }
 }
 
-static bool take_roster(struct station *s, const char *text, size_t n, const char *from, struct problem *err);
-
-static void step(struct station *s, struct event *e)
+void station_step(struct station *s, struct event *e)
 {
     struct problem problem = {0};
     e->entropy = keys_random_u64();
     core_step(s->core, e, s->loop->effects);
     perform(s);
+    if (s->key_due && s->running) {
+        s->key_due = false;
+        station_key_turn(s);
+    }
     if (s->told == NULL)
         return;
     uint8_t *text = s->told;
     s->told = NULL;
-    bool good = take_roster(s, (const char *)text, s->told_len, "roster of another member", &problem);
+    bool good = station_take_roster(s, (const char *)text, s->told_len, "roster of another member", &problem);
     bool quiet = !instant_is_never(s->roster_refused_at) &&
                  instant_elapsed_least(e->now, s->roster_refused_at).ns < span_ms(REFUSED_LOG_MS).ns;
     if (!good && !quiet) {
@@ -174,97 +179,6 @@ static void step(struct station *s, struct event *e)
         s->roster_refused_at = e->now;
     }
     free(text);
-}
-
-/* ---- the roster ---------------------------------------------------------------------------------------------------------- */
-
-static void fill_peer(struct transport_peer *p, const struct cluster_member *m)
-{
-    p->id = m->member.id;
-    memcpy(p->key, m->member.key, KEY_SIZE);
-    p->n = m->n_mesh;
-    memcpy(p->addresses, m->mesh, sizeof p->addresses);
-}
-
-static void fill_news(const struct station *s, struct roster_news *news, char text[static ROSTER_MAX])
-{
-    const struct folder *f = s->folder;
-    news->n = f->cluster.n;
-    for (int i = 0; i < f->cluster.n; i++)
-        news->members[i] = f->cluster.members[i].member;
-    news->reform = cluster_reform(&f->cluster);
-    news->reformed = s->reformed;
-    news->digest = f->roster.digest;
-    news->len = roster_text(&f->roster, text);
-    news->text = (const uint8_t *)text;
-}
-
-static void news_step(struct station *s, struct roster_news *news, char room[static ROSTER_MAX])
-{
-    fill_news(s, news, room);
-    step(s, &(struct event){.kind = EVENT_ROSTER, .now = clock_now(), .roster = news});
-}
-
-static void tend_persons(struct station *s, instant now)
-{
-    struct roster_news *news;
-    char *room;
-    if (!instant_is_never(s->persons_at) && !instant_due_any(now, s->persons_at))
-        return;
-    s->persons_at = instant_add(now, span_ms(PERSONS_MS));
-    if (!cluster_judge_persons(&s->folder->cluster, clock_wall_us() / 1000000))
-        return;
-    news = calloc(1, sizeof *news);
-    room = malloc(ROSTER_MAX);
-    if (news && room)
-        news_step(s, news, room);
-    free(news);
-    free(room);
-}
-
-/* What changed, to the links: a key that is revoked is refused from now on. */
-static void tell_transport(struct station *s, int members_before)
-{
-    struct problem problem;
-    for (int i = 0; i < s->folder->cluster.n; i++) {
-        const struct cluster_member *m = &s->folder->cluster.members[i];
-        struct transport_peer peer = {0};
-        fill_peer(&peer, m);
-        if (m->member.revoked)
-            transport_drop(s->transport, m->member.id);
-        else if (i >= members_before && !role_is_person(m->member.role) &&
-                 !transport_add(s->transport, &peer, &problem))
-            log_problem(LOG_LEVEL_ERROR, "member-unreachable", &problem);
-    }
-}
-
-/* Verified line by line; what is good and new is on disk before anything follows from it.  Lines that are not, wherever they
- * stand, leave what was there. */
-static bool take_roster(struct station *s, const char *text, size_t n, const char *from, struct problem *err)
-{
-    struct folder *f = s->folder;
-    struct problem saving;
-    struct roster_news *news = calloc(1, sizeof *news);
-    char *room = malloc(ROSTER_MAX);
-    int before = f->cluster.n, count = 0;
-    bool good = news && room;
-    if (good) {
-        good = roster_merge(&f->roster, &f->cluster, text, n, from, &count, err);
-        if (count > 0 && !roster_save(&f->roster, f->config.state_dir, &saving))
-            log_problem(LOG_LEVEL_ERROR, "roster-not-kept", &saving); /* told again after the next start */
-        if (count > 0) {
-            tell_transport(s, before);
-            cluster_judge_persons(&s->folder->cluster, clock_wall_us() / 1000000);
-            news_step(s, news, room);
-            if (s->running && s->hand.roster)
-                s->hand.roster(s->hand.arg);
-        }
-    } else {
-        problem_fact(err, "out of memory");
-    }
-    free(news);
-    free(room);
-    return good;
 }
 
 /* ---- starting and stopping ------------------------------------------------------------------------------------------- */
@@ -284,7 +198,7 @@ static bool start_transport(struct station *s, struct problem *err)
         const struct cluster_member *m = &f->cluster.members[i];
         if (m == f->self || role_is_person(m->member.role) || m->member.revoked)
             continue;
-        fill_peer(&o->peers[o->n_peers++], m);
+        station_peer(&o->peers[o->n_peers++], m);
     }
     s->transport = transport_open(s->loop->hub, o, err);
     free(o);
@@ -317,7 +231,7 @@ static bool start_core(struct station *s, struct problem *err)
     cluster_judge_persons(&s->folder->cluster, clock_wall_us() / 1000000);
     if (good) {
         set_up(s, setup);
-        fill_news(s, &setup->roster, roster);
+        station_news(s, &setup->roster, roster);
         enum store_found found = store_load(&s->store, stored, DURABLE_MAX, &setup->stored_len, &reading);
         setup->stored = found == STORE_GOOD ? stored : NULL;
         if (found == STORE_MISSING || found == STORE_DAMAGED)
@@ -404,13 +318,14 @@ void station_drain(struct station *s)
         got = transport_receive(s->transport, now, &p);
         if (got != TRANSPORT_PACKET)
             continue;
-        step(s, &(struct event){
-                    .kind = EVENT_PACKET, .now = now, .from = p.from, .bytes = p.bytes, .len = p.len});
+        station_step(s,
+                     &(struct event){
+                         .kind = EVENT_PACKET, .now = now, .from = p.from, .bytes = p.bytes, .len = p.len});
         now = clock_now();
     }
     s->more = s->running && got != TRANSPORT_NOTHING;
     if (s->running && take_sample(s, &sample))
-        step(s, &(struct event){.kind = EVENT_SAMPLE, .now = now, .sample = &sample});
+        station_step(s, &(struct event){.kind = EVENT_SAMPLE, .now = now, .sample = &sample});
 }
 
 /* Said once a minute: somebody with a foreign key costs the log no more than that. */
@@ -432,10 +347,10 @@ static void mention_refused(struct station *s, instant now)
 void station_tick(struct station *s, instant now)
 {
     if (instant_due_any(now, core_deadline(s->core)))
-        step(s, &(struct event){.kind = EVENT_TICK, .now = now});
+        station_step(s, &(struct event){.kind = EVENT_TICK, .now = now});
     if (s->running) {
         s->tend = transport_tend(s->transport, now);
-        tend_persons(s, now);
+        station_tend_persons(s, now);
         mention_refused(s, now);
     }
 }
@@ -511,49 +426,15 @@ static void submit(struct station *s, control_client client, const char *hex, in
         return;
     }
     memcpy(before, s->core->rejected, sizeof before);
-    step(s,
-         &(struct event){
-             .kind = EVENT_PACKET, .now = now, .from = s->folder->self->member.id, .bytes = bytes, .len = n});
+    station_step(
+        s,
+        &(struct event){
+            .kind = EVENT_PACKET, .now = now, .from = s->folder->self->member.id, .bytes = bytes, .len = n});
     const char *why = rejected_since(s->core, before);
     if (why && a->client == client && control_waits(s->control, client)) {
         a->client = 0;
         refuse(s, client, "the command was refused", why, now);
     }
-}
-
-/* The roster as it is, after a line that the request may bring; and, where asked for, the decided record with its proof, from
- * which a new member begins. */
-static json_t *roster_answer(struct station *s, const json_t *request)
-{
-    struct problem problem = {0};
-    const char *line = json_string_value(json_object_get(request, "line"));
-    char *text = malloc(ROSTER_MAX), *hex;
-    uint8_t *record = malloc(FRAME_BODY_MAX);
-    json_t *out = json_object();
-    if (text == NULL || record == NULL || out == NULL)
-        problem_fact(&problem, "out of memory");
-    else if (line != NULL) {
-        int n = snprintf(text, ROSTER_MAX, "pgmesh-roster 1\n%s\n", line);
-        take_roster(s, text, n < ROSTER_MAX ? (size_t)n : 0, "the line", &problem);
-    }
-    if (problem.fact[0] == '\0') {
-        size_t n = roster_text(&s->folder->roster, text);
-        json_object_set_new(out, "roster", json_stringn(text, n));
-        json_object_set_new(out, "version", json_integer((json_int_t)s->folder->roster.version));
-        n = wire_put_decided(record, &s->core->disk.decided);
-        if (json_is_true(json_object_get(request, "record")) && (hex = malloc(2 * n + 1)) != NULL) {
-            hex_put(hex, record, n);
-            json_object_set_new(out, "record", json_string(hex));
-            free(hex);
-        }
-    } else {
-        json_object_set_new(out, "error", json_string(problem.fact));
-        json_object_set_new(out, "detail", json_string(problem.detail));
-        json_object_set_new(out, "hint", json_string(problem.hint));
-    }
-    free(text);
-    free(record);
-    return out;
 }
 
 /* The root's word on new voters, and their record, into this member; all others hear of it from here. */
@@ -568,7 +449,7 @@ static void reform_take(struct station *s, const struct status_view *view, const
         return;
     }
     s->reformed = cert;
-    take_roster(s, text, n < (int)sizeof text ? (size_t)n : 0, "the line", problem);
+    station_take_roster(s, text, n < (int)sizeof text ? (size_t)n : 0, "the line", problem);
     s->reformed = NULL;
     if (problem->fact[0] == '\0')
         roster_save(&s->folder->roster, s->folder->config.state_dir,
@@ -618,14 +499,16 @@ static void on_request(void *arg, control_client client, struct json_t *request,
     else if (strcmp(command, "persons") == 0)
         answer = status_persons(&view);
     else if (strcmp(command, "roster") == 0)
-        answer = roster_answer(s, request);
+        answer = station_roster_answer(s, request);
     else if (strcmp(command, "recover") == 0)
         answer = recover_answer(s, &view, request);
+    else if (strcmp(command, "key") == 0)
+        answer = station_key_answer(s);
     else if (strcmp(command, "submit") == 0)
         submit(s, client, json_string_value(json_object_get(request, "frame")), now);
     else
         answer = json_pack("{s:s, s:s}", "error", "unknown command", "hint",
-                           "Known are status, history, why, events, persons, roster, recover, submit.");
+                           "Known are status, history, why, events, persons, roster, recover, key, submit.");
     if (answer)
         control_answer(s->control, client, answer, true, now);
 }

@@ -2,6 +2,7 @@
 #include "mesh/io/status.h"
 
 #include "mesh/core_state.h"
+#include "mesh/io/clock.h"
 #include "mesh/io/status_text.h"
 
 #include <jansson.h>
@@ -176,7 +177,7 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
 {
     const struct core *c = v->core;
     struct sight s = see(c, m->member.id, v->now);
-    char pg[ADDRESS_TEXT_SIZE];
+    char pg[ADDRESS_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
     json_t *out =
         json_pack("{s:i, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "id", (int)m->member.id, "name",
                   m->member.name, "role", cluster_role_name(m->member.role), "site", m->member.site, "state",
@@ -187,6 +188,9 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
     json_object_set_new(out, "flush_us", json_integer(s.flush_us));
     if (m->member.role != ROLE_OBSERVER)
         json_object_set_new(out, "quarantine_ms", age_json(s.quarantine_ms));
+    json_object_set_new(out, "valid_until",
+                        m->until ? json_string(clock_print(until, m->until * 1000000)) : json_null());
+    json_object_set_new(out, "key_rotating", json_boolean(member_rotates(&m->member)));
     json_object_set_new(out, "protocol", s.reads ? json_integer(s.reads) : json_null());
     if (m->has_pg)
         json_object_set_new(out, "pg_address", json_string(address_print(pg, &m->pg)));

@@ -3,7 +3,7 @@
 #include "mesh/io/transport.h"
 
 #include "mesh/frame.h"
-#include "mesh/io/transport_link.h"
+#include "mesh/io/transport_state.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -15,46 +15,11 @@
 enum {
     ZAP_PER_TURN = 64, /* handshakes answered before the loop looks at something else */
     DOMAIN_SIZE = 16,
-    USER_SIZE = 8,
+    USER_SIZE = 24,
     RATE_DEFAULT = 2000,
     BURST_DEFAULT = 500,
     SOCKETS_MAX = 16384, /* one for each cluster, and one for each peer's address to which something is sent */
-    ROUTES = 2 * ADDRESSES_MAX,
-};
-
-struct transport_hub {
-    void *context, *zap;
-    struct transport *clusters[HUB_CLUSTERS_MAX]; /* by number in the ZAP domain */
-};
-
-/* A connection by which a peer sends, for its share of echoes. */
-struct route {
-    uint8_t id[8], n;
-    instant echoed;
-};
-
-struct peer {
-    struct transport_peer known;
-    uint8_t curve[KEY_SIZE];
-    double tokens;
-    instant filled;
-    struct link links[ADDRESSES_MAX];
-    struct route routes[ROUTES];
-};
-
-struct transport {
-    struct transport_hub *hub;
-    int number;
-    void *router;
-    struct link_identity identity;
-    uint16_t ports[ADDRESSES_MAX];
-    int n_peers;
-    struct peer peers[MEMBERS_MAX];
-    double rate, burst;
-    instant tended;
-    zmq_msg_t packet;
-    bool packet_open;
-    struct transport_counters counters;
+    BIND_AGAIN_MS = 5, /* when a port that was given back is asked for again */
 };
 
 /* ---- the hub: context and ZAP (RFC 27) ---------------------------------------------------------------------------- */
@@ -193,9 +158,17 @@ static struct transport *of_domain(const struct transport_hub *hub, const char *
 static const struct peer *of_curve(const struct transport *t, const uint8_t key[static KEY_SIZE])
 {
     for (int i = 0; i < t->n_peers; i++)
-        if (memcmp(t->peers[i].curve, key, KEY_SIZE) == 0)
-            return &t->peers[i];
+        for (int k = 0; k < t->peers[i].n_curve; k++)
+            if (memcmp(t->peers[i].curve[k], key, KEY_SIZE) == 0)
+                return &t->peers[i];
     return NULL;
+}
+
+/* What a connection is known by from its handshake on: the member and the key that it showed. */
+static void user_of(char user[static USER_SIZE], member_id id, const uint8_t key[static KEY_SIZE])
+{
+    char *at = user + snprintf(user, USER_SIZE, "%u ", (unsigned)id);
+    hex_put(at, key, 8);
 }
 
 bool transport_hub_serve(struct transport_hub *hub)
@@ -208,7 +181,7 @@ bool transport_hub_serve(struct transport_hub *hub)
         struct transport *t = of_domain(hub, r.domain);
         const struct peer *peer = t && r.curve && r.has_key ? of_curve(t, r.key) : NULL;
         if (peer) {
-            snprintf(user, sizeof user, "%u", (unsigned)peer->known.id);
+            user_of(user, peer->known.id, r.key);
             zap_reply(hub, &r, "200", "OK", user);
             continue;
         }
@@ -240,7 +213,9 @@ static bool router_options(const struct transport *t, struct problem *err)
 
 static bool router_bind(struct transport *t, const struct transport_options *o, struct problem *err)
 {
-    char text[ADDRESS_TEXT_SIZE], endpoint[ADDRESS_TEXT_SIZE + 8];
+    char text[ADDRESS_TEXT_SIZE], endpoint[ENDPOINT_SIZE];
+    t->n_listen = o->n_listen;
+    memcpy(t->listen, o->listen, sizeof t->listen);
     for (int i = 0; i < o->n_listen; i++) {
         snprintf(endpoint, sizeof endpoint, "tcp://%s", address_print(text, &o->listen[i]));
         if (o->listen[i].port == 0)
@@ -252,10 +227,9 @@ static bool router_bind(struct transport *t, const struct transport_options *o, 
                 err, "Set \"listen\" when the address in the cluster file is not one of this host, "
                      "or stop whoever uses the port.");
         }
-        char bound[128];
-        size_t n = sizeof bound;
-        if (zmq_getsockopt(t->router, ZMQ_LAST_ENDPOINT, bound, &n) == 0)
-            t->ports[i] = (uint16_t)atoi(strrchr(bound, ':') + 1);
+        size_t n = ENDPOINT_SIZE;
+        if (zmq_getsockopt(t->router, ZMQ_LAST_ENDPOINT, t->bound[i], &n) == 0)
+            t->ports[i] = (uint16_t)atoi(strrchr(t->bound[i], ':') + 1);
     }
     return true;
 }
@@ -263,10 +237,9 @@ static bool router_bind(struct transport *t, const struct transport_options *o, 
 static bool add_peer(struct transport *t, const struct transport_peer *known, struct problem *err)
 {
     struct peer *p = &t->peers[t->n_peers];
-    p->known = *known;
     p->tokens = t->burst;
-    if (!keys_curve_public(p->curve, known->key))
-        return problem_fact(err, "the key of member %u is not a usable one", (unsigned)known->id);
+    if (!transport_set_keys(p, known, err))
+        return false;
     t->n_peers++;
     return true;
 }
@@ -286,6 +259,10 @@ void transport_drop(struct transport *t, member_id id)
             continue;
         for (int j = 0; j < ADDRESSES_MAX; j++)
             link_close(&t->peers[i].links[j]);
+        if (t->renewal.active && t->renewal.peer == id) {
+            link_close(&t->renewal.link);
+            t->renewal.active = false;
+        }
         t->peers[i] = t->peers[--t->n_peers];
         return;
     }
@@ -329,6 +306,7 @@ void transport_close(struct transport **at)
     for (int i = 0; i < t->n_peers; i++)
         for (int j = 0; j < ADDRESSES_MAX; j++)
             link_close(&t->peers[i].links[j]);
+    link_close(&t->renewal.link);
     if (t->packet_open)
         zmq_msg_close(&t->packet);
     if (t->router)
@@ -351,19 +329,18 @@ uint16_t transport_port(const struct transport *t, int i)
 
 /* ---- receiving ------------------------------------------------------------------------------------------------------ */
 
-static struct peer *peer_of(struct transport *t, member_id id)
-{
-    for (int i = 0; i < t->n_peers; i++)
-        if (t->peers[i].known.id == id)
-            return &t->peers[i];
-    return NULL;
-}
-
-/* Who sent it, as the handshake proved; NULL for a connection without a proof. */
+/* Who sent it, as the handshake proved; NULL for a connection without a proof, or of a key that has been replaced since. */
 static struct peer *sender(struct transport *t, zmq_msg_t *msg)
 {
+    char wanted[USER_SIZE];
     const char *user = zmq_msg_gets(msg, "User-Id");
-    return user ? peer_of(t, (member_id)strtoul(user, NULL, 10)) : NULL;
+    struct peer *p = user ? transport_peer_of(t, (member_id)strtoul(user, NULL, 10)) : NULL;
+    for (int k = 0; p && k < p->n_curve; k++) {
+        user_of(wanted, p->known.id, p->curve[k]);
+        if (strcmp(user, wanted) == 0)
+            return p;
+    }
+    return NULL;
 }
 
 static bool take_token(const struct transport *t, struct peer *p, instant now)
@@ -461,14 +438,14 @@ enum transport_got transport_receive(struct transport *t, instant now, struct pa
 
 void transport_send(struct transport *t, member_id to, const uint8_t *bytes, size_t n, instant now)
 {
-    struct peer *p = peer_of(t, to);
+    struct peer *p = transport_peer_of(t, to);
     struct link *first = NULL;
     if (p == NULL)
         return;
     for (int i = 0; i < p->known.n; i++) {
         struct link *l = &p->links[i];
         if (l->socket == NULL && instant_is_never(l->opened))
-            link_open(l, t->hub->context, &t->identity, p->curve, &p->known.addresses[i], now);
+            transport_open_link(t, p, l, i, now);
         if (first == NULL && link_is_up(l, &t->identity, now))
             first = l;
     }
@@ -481,22 +458,33 @@ void transport_send(struct transport *t, member_id to, const uint8_t *bytes, siz
         else
             t->counters.send_failed++;
     }
+    if (t->renewal.active && t->renewal.peer == to && link_send(&t->renewal.link, &t->identity, bytes, n, now))
+        t->counters.sent++;
 }
+
+/* ---- tending ------------------------------------------------------------------------------------------------------- */
 
 instant transport_tend(struct transport *t, instant now)
 {
+    if (t->unbound > 0) {
+        transport_bind_again(t);
+        if (t->unbound > 0)
+            return instant_add(now, span_ms(BIND_AGAIN_MS));
+    }
     if (!instant_is_never(t->tended) &&
         instant_elapsed_most(now, t->tended).ns < t->identity.silence.ns * 3 / 8)
         return instant_add(t->tended, (span){t->identity.silence.ns * 3 / 4});
     t->tended = now;
+    transport_renewal_drive(t, now);
     for (int i = 0; i < t->n_peers; i++) {
         struct peer *p = &t->peers[i];
         for (int j = 0; j < p->known.n; j++) {
             struct link *l = &p->links[j];
-            if (instant_is_never(l->opened) || !link_is_stale(l, &t->identity, now))
+            if (instant_is_never(l->opened) ||
+                (!link_is_stale(l, &t->identity, now) && !transport_other_key(p, l, &t->identity, now)))
                 continue;
             link_close(l);
-            link_open(l, t->hub->context, &t->identity, p->curve, &p->known.addresses[j], now);
+            transport_open_link(t, p, l, j, now);
             t->counters.rebuilt++;
         }
     }

@@ -38,7 +38,9 @@ bool transport_hub_serve(struct transport_hub *hub);
 
 struct transport_peer {
     member_id id;
-    uint8_t key[KEY_SIZE]; /* Ed25519 */
+    uint8_t key[KEY_SIZE];    /* Ed25519 */
+    bool rotates;             /* while it does, it may show either of two keys */
+    uint8_t former[KEY_SIZE]; /* as long as it rotates */
     uint8_t n;
     struct address addresses[ADDRESSES_MAX]; /* none: it may send to us, we cannot to it */
 };
@@ -64,6 +66,15 @@ void transport_close(struct transport **t);
 /* One more peer, with which links begin at the first thing sent; or one less: its links end, its key is refused. */
 bool transport_add(struct transport *t, const struct transport_peer *peer, struct problem *err);
 void transport_drop(struct transport *t, member_id id);
+/* The peer's keys are others: what it sends by a connection of another key is refused from now on; our links to it are made
+ * anew, one after another, each beside the one that it replaces. */
+bool transport_renew(struct transport *t, const struct transport_peer *peer, struct problem *err);
+/* Our own key is another: our links are made anew in the same manner.  Connections to us go on under the former one until
+ * transport_listen_anew(): then they break, and come back under the new one from peers that were told of it. */
+bool transport_rekey(struct transport *t, const struct key *key, struct problem *err);
+bool transport_renewed(const struct transport *t); /* none of our links is still of a former key */
+bool transport_listens_anew(const struct transport *t);
+void transport_listen_anew(struct transport *t);
 int transport_fd(const struct transport *t); /* to poll for POLLIN, see transport_hub_fd() */
 
 struct packet {

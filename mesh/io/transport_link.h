@@ -20,6 +20,7 @@ struct link {
     instant unheard; /* since when that one is without an echo; never: it is not */
     instant echoed;  /* last echo */
     bool up;
+    bool old;     /* of a key that one of both ends has replaced */
     span backoff; /* the present try may last so long */
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/io/clock.h"
 #include "mesh/io/json.h"
 #include "policy/candidate.h"
 #include "policy/durability.h"
@@ -49,6 +50,8 @@ static void member_read(struct view_member *m, const json_t *j, const struct vie
     m->heard_ms = json_number(j, "heard_ms", -1);
     m->votes = json_flag(j, "vote");
     m->quarantine_ms = json_number(j, "quarantine_ms", 0);
+    m->rotating = json_flag(j, "key_rotating");
+    m->expires_us = clock_parse(json_text(j, "valid_until"));
     m->voter = lists(json_object_get(v->json, "voters"), m);
     m->streaming = json_flag(j, "streaming");
     m->ready = json_flag(j, "ready");

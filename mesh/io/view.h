@@ -8,12 +8,16 @@
 
 #include "mesh/core.h"
 
+#define VIEW_DAY_US (86400 * 1000000LL)
+enum { VIEW_EXPIRY_DAYS = 30 }; /* a certificate that ends sooner is warned of */
 struct view_member {
     member_id id;
     const char *name, *role, *site, *state, *postgres, *verdict, *lsn_text;
     bool votes, voter, streaming, ready, in_sync, is_primary, is_self;
     long long lsn, lag_bytes, lag_ms, heard_ms, timeline; /* -1 unknown */
     long long quarantine_ms; /* for how much longer it refuses takeovers; 0: not, or not known */
+    bool rotating;           /* both its keys are good */
+    long long expires_us;    /* wall-clock time of its certificate's end; -1: without an end, or not known */
     const json_t *preflight, *addresses, *json;
 };
 struct view {

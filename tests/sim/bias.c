@@ -64,6 +64,8 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_REFORM_NO_WAIT, .databases = 3, .witnesses = 2, .directed = plan_recover_early},
     {.mutant = MUTANT_ONE_PERSON_SUFFICES, ONLY, .weight = {ORDERS}, SYNC, .databases = 3},
     {.mutant = MUTANT_ROLES_IGNORED, ONLY, .weight = {ORDERS, CHANGES}},
+    {.mutant = MUTANT_RETIRED_KEY_HOLDS, .databases = 3, .witnesses = 2, .directed = plan_retired_key},
+    {.mutant = MUTANT_KEY_BEFORE_KNOWN, .databases = 3, .witnesses = 2, .directed = plan_new_key},
     {.mutant = MUTANT_GUARD_SLEEPS, ONLY, .weight = {[FAULT_CUT_MEMBER] = 50, [FAULT_PAUSE_AGENT] = 50}},
 };
 // clang-format on

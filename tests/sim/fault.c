@@ -255,6 +255,8 @@ static bool command(struct world *w, const struct fault *f)
     case FAULT_CMD_RECOVER: operator_recover(w, f->who >= 0 && f->who < w->n ? f->who : via); return true;
     case FAULT_FORGE: operator_forge(w, f->who); return true;
     case FAULT_TWO_STEPS: operator_two_steps(w); return true;
+    case FAULT_ROTATE: rotate_begin(w, f->who); return true;
+    case FAULT_KEY_THIEF: rotate_thief(w, f->who); return true;
     default: return false;
     }
 }
@@ -359,6 +361,8 @@ static void begin(struct world *w, int index, int moment)
     case FAULT_CMD_RECOVER:
     case FAULT_FORGE:
     case FAULT_TWO_STEPS:
+    case FAULT_ROTATE:
+    case FAULT_KEY_THIEF:
     case FAULT_COUNT: break;
     }
 }
@@ -466,6 +470,8 @@ void fault_heal(struct world *w, int index)
     case FAULT_FORGE:
     case FAULT_TWO_STEPS:
     case FAULT_GUARD_CRASH:
+    case FAULT_ROTATE:
+    case FAULT_KEY_THIEF:
     case FAULT_COUNT: return;
     }
     TELL(w, "HEALED %s %s", fault_name(f->kind), world_name(w, f->who));

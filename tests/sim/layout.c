@@ -147,6 +147,7 @@ void layout_make(struct world *w, const struct layout *l)
 {
     static struct core_setup roster;
     memset(&roster, 0, sizeof roster);
+    rotate_reset(w);
     w->n_databases = l->databases;
     w->n_witnesses = l->witnesses;
     w->n_observers = l->observers;

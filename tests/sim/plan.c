@@ -28,6 +28,7 @@ static const uint8_t usual[FAULT_COUNT] = {
     [FAULT_CMD_VOTE_GIVE] = 4,   [FAULT_CMD_VOTE_TAKE] = 4,
     [FAULT_CMD_REMOVE] = 2,      [FAULT_FORGE] = 1,
     [FAULT_UPGRADE] = 3,         [FAULT_DOWNGRADE] = 2,
+    [FAULT_ROTATE] = 4,
 };
 
 static enum fault_kind draw_kind(struct world *w, const uint8_t *weight)
@@ -66,6 +67,8 @@ static bool lasting(enum fault_kind k)
     case FAULT_CMD_RECOVER:
     case FAULT_FORGE:
     case FAULT_TWO_STEPS:
+    case FAULT_ROTATE:
+    case FAULT_KEY_THIEF:
     case FAULT_GUARD_CRASH: return false;
     default: return true;
     }

@@ -339,7 +339,9 @@ struct packet {
                                                 X(CMD_RECOVER, "recover") X(FORGE, "forge") \
                                                     X(TWO_STEPS, "two-steps") X(GUARD_CRASH, "guard-crash") \
                                                         X(TWIN, "twin") X(UPGRADE, "upgrade") \
-                                                            X(DOWNGRADE, "downgrade")
+                                                            X(DOWNGRADE, "downgrade") \
+                                                                X(ROTATE, "rotate-key") \
+                                                                    X(KEY_THIEF, "key-thief")
 enum fault_kind {
 #define X(name, text) FAULT_##name,
     FAULT_LIST(X)
@@ -387,6 +389,11 @@ struct decided { /* what a quorum accepted, by the world's own count */
     struct justification *why;
 };
 
+/* What a member knows of another's keys (rotate.c). */
+struct sim_line {
+    uint64_t step, round;
+};
+
 struct world {
     /* run */
     uint64_t seed;
@@ -418,6 +425,10 @@ struct world {
     struct cluster_id cluster;
     struct record first;
     uint64_t system_id;
+    struct {
+        struct sim_line known[SIM_MEMBERS][SIM_MEMBERS]; /* by whom, of whom */
+        bool uses[SIM_MEMBERS], done[SIM_MEMBERS];       /* its new key; its rotation is over */
+    } keys;
     /* network */
     struct link mesh[SIM_MEMBERS][SIM_MEMBERS], repl[SIM_MEMBERS][SIM_MEMBERS];
     struct packet packet[PACKETS];
@@ -476,6 +487,18 @@ const char *world_name(const struct world *w, int i);
 uint64_t bytes_hash(uint64_t key, const void *bytes, size_t n); /* sign_sim.c */
 
 void world_send_as(struct world *w, int i, const struct effect *e);
+
+/* rotate.c */
+void rotate_reset(struct world *w);
+void rotate_boot(struct world *w, int i);
+void rotate_begin(struct world *w, int i);
+void rotate_roster(struct world *w, int i, const uint8_t *bytes, size_t len);
+void rotate_turn(struct world *w, int i, uint64_t round);
+bool rotate_link(const struct world *w, int to, int from);
+/* Is it signed by any key that this member has had? */
+bool rotate_signed(const struct world *w, int i, const uint8_t signature[static SIGNATURE_SIZE],
+                   const uint8_t *bytes, size_t n);
+void rotate_thief(struct world *w, int i);
 
 /* twin.c */
 void twin_reset(void);
@@ -543,6 +566,8 @@ void plan_agent_returns(struct world *w);
 void plan_agent_deaf(struct world *w);
 void plan_two_steps(struct world *w);
 void plan_forged_voters(struct world *w);
+void plan_retired_key(struct world *w);
+void plan_new_key(struct world *w);
 void plan_sealed_alone(struct world *w);
 void plan_rolling_upgrade(struct world *w);
 void plan_majority_lost(struct world *w);

@@ -180,6 +180,10 @@ static void perform(struct world *w, int i)
     for (int k = 0; k < out->n; k++)
         stores = stores || out->e[k].kind == EFFECT_STORE;
     int end = out->n;
+    uint8_t lines[sizeof w->keys.known[0]]; /* another's roster */
+    size_t lines_len = 0;
+    bool turns = false;
+    uint64_t round = 0;
     if (m->crash_after >= 0 && stores) {
         if (m->crash_after < end)
             end = m->crash_after;
@@ -203,7 +207,15 @@ static void perform(struct world *w, int i)
             hand_goal(w, i, &e->goal);
             break;
         case EFFECT_SYNC: hand_sync(w, i, &e->sync); break;
-        case EFFECT_ROSTER: recover_told(w, i, e->bytes, e->len); break;
+        case EFFECT_ROSTER:
+            recover_told(w, i, e->bytes, e->len);
+            lines_len = e->len == sizeof lines ? e->len : 0;
+            memcpy(lines, e->bytes, lines_len);
+            break;
+        case EFFECT_KEY:
+            turns = true;
+            round = e->round;
+            break;
         case EFFECT_ROUTE: m->route = e->route.primary; break;
         case EFFECT_DECIDED: effect_decided(w, i, e); break;
         case EFFECT_EVENT: TELL(w, "%s: %s %s", world_name(w, i), e->name, e->text); break;
@@ -224,6 +236,11 @@ static void perform(struct world *w, int i)
         agent_die(w, i, m->crash_dark);
     } else if (m->fatal) {
         agent_die(w, i, SECONDS(1));
+    } else if (end == out->n &&
+               lines_len) { /* steps of their own, of which the list of effects is now free */
+        rotate_roster(w, i, lines, lines_len);
+    } else if (end == out->n && turns) {
+        rotate_turn(w, i, round);
     }
 }
 
@@ -292,6 +309,7 @@ void agent_boot(struct world *w, int i)
     TELL(w, "%s starts its agent%s", world_name(w, i), m->disk.len ? "" : ", without a store");
     if (!m->disk.len)
         m->amnesiac = true;
+    rotate_boot(w, i);
     const char *why = "";
     m->up = true;
     w->link_dirty = true;
@@ -383,7 +401,7 @@ static void on_packet(struct world *w, const struct ev *e)
     const struct packet *k = &w->packet[e->a];
     struct link *l = &w->mesh[e->from][e->who];
     l->flying--;
-    if (m->up && !l->cut && (e->b || w->m[e->from].host_up)) {
+    if (m->up && !l->cut && rotate_link(w, e->who, e->from) && (e->b || w->m[e->from].host_up)) {
         struct event in = {.kind = EVENT_PACKET, .from = w->m[e->from].id, .bytes = k->bytes, .len = k->len};
         step(w, e->who, &in);
         if (twin_of() == e->who)

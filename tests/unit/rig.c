@@ -219,6 +219,10 @@ static void gather(struct rig *r)
             r->syncs++;
             break;
         case EFFECT_ROSTER: r->rosters++; break;
+        case EFFECT_KEY:
+            r->key_turns++;
+            r->key_round = e->round;
+            break;
         case EFFECT_ROUTE: r->route = e->route.primary; break;
         case EFFECT_DECIDED: r->decisions++; break;
         case EFFECT_EVENT: said(r, e->name, e->text); break;
@@ -237,7 +241,7 @@ static void gather(struct rig *r)
 void rig_clear(struct rig *r)
 {
     r->n_sent = r->handled = r->order = r->stores = r->stored_order = r->goals = r->syncs = r->leases =
-        r->decisions = r->answers = r->fatal = 0;
+        r->decisions = r->answers = r->fatal = r->key_turns = 0;
     r->events[0] = 0;
 }
 

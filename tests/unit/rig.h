@@ -73,7 +73,8 @@ struct rig {
     instant lease;
     int leases;
     member_id route;
-    int decisions, answers, fatal, rosters;
+    int decisions, answers, fatal, rosters, key_turns;
+    uint64_t key_round;
     struct answer answer;
     char events[4096];           /* names and texts, a line each */
     uint64_t asked_seq;          /* of the core's newest heartbeat with a request */

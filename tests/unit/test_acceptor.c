@@ -229,7 +229,7 @@ START_TEST(a_promise_tells_what_was_accepted)
     ck_assert_int_eq(p.accepted.ballot.round, 20);
     ck_assert_int_eq(p.accepted.record.primary, DB2);
     ck_assert_int_eq(p.accepted.why.n_seals, 2);
-    ck_assert(promise_holds(r->core, &p.promise));
+    ck_assert(promise_holds(r->core, &p.promise, true));
 }
 END_TEST
 

@@ -117,6 +117,61 @@ static void too_long(void)
     line[sizeof line - 1] = '\0';
 }
 
+static void retired_by_root(void)
+{
+    roster_sign_retirement(line, &base.cluster, 5, 7, 1, &base.root);
+}
+static void retired_unrotated(void)
+{
+    roster_sign_retirement(line, &base.cluster, 1, 7, 2, &base.keys[DB1]);
+}
+static void retired_nobody(void)
+{
+    roster_sign_retirement(line, &base.cluster, 77, 7, 2, &base.root);
+}
+static void renewed(const char *site, uint16_t port)
+{
+    struct cluster_member m = base.cluster.members[DB1];
+    struct key key;
+    keys_generate(&key, NULL);
+    m.member.former[0].round = KEY_OPEN;
+    m.member.n_former = 1;
+    memcpy(m.member.former[0].key, m.member.key, KEY_SIZE);
+    memcpy(m.member.key, key.public, KEY_SIZE);
+    strcpy(m.member.site, site);
+    m.mesh[0].port = port;
+    cluster_certify(&base.cluster, &m, &base.root);
+    roster_sign_member(line, &base.cluster, &m, 2, &base.root);
+}
+static void renewed_elsewhere(void)
+{
+    renewed("oslo", 7400);
+}
+static void renewed_address(void)
+{
+    renewed("fra", 7777);
+}
+static void renewed_open_twice(void)
+{
+    renewed("fra", 7400);
+    struct cluster_member m = base.cluster.members[DB1];
+    struct key key;
+    keys_generate(&key, NULL);
+    memcpy(m.member.key, key.public, KEY_SIZE);
+    m.member.n_former = 2;
+    m.member.former[0].round = m.member.former[1].round = KEY_OPEN;
+    cluster_certify(&base.cluster, &m, &base.root);
+    roster_sign_member(line, &base.cluster, &m, 2, &base.root);
+}
+static void root_by_member(void)
+{
+    roster_sign_root(line, &base.cluster, base.keys[OPS].public, 2, &base.keys[OPS]);
+}
+static void root_again(void)
+{
+    roster_sign_root(line, &base.cluster, base.root.public, 2, &base.root);
+}
+
 static const struct refused_row {
     const char *name;
     void (*make)(void);
@@ -133,6 +188,14 @@ static const struct refused_row {
     {"a revocation of nobody", of_nobody, "nobody that is known"},
     {"an unknown role", unknown_role, "malformed member"},
     {"signed, and its certificate does not hold", uncertified, "certificate does not hold"},
+    {"a retirement by the root", retired_by_root, "member's signature does not hold"},
+    {"a retirement without a rotation", retired_unrotated, "no line has replaced"},
+    {"a retirement of nobody", retired_nobody, "nobody that is known"},
+    {"a renewal with another site", renewed_elsewhere, "number of the member is taken"},
+    {"a renewal with another address", renewed_address, "number of the member is taken"},
+    {"two keys that are not retired", renewed_open_twice, "malformed address"},
+    {"a root key of an operator's making", root_by_member, "signature does not hold"},
+    {"the root key that it is already", root_again, "was one before"},
     {"nonsense", nonsense, "malformed line"},
     {"a line without end", too_long, "malformed line"},
 };
@@ -240,6 +303,200 @@ START_TEST(it_survives_a_restart)
 }
 END_TEST
 
+/* ---- keys ---------------------------------------------------------------------------------------------------------------- */
+
+static struct cluster_member next_of(const struct cluster *c, int i, struct key *key)
+{
+    struct cluster_member m = c->members[i];
+    keys_generate(key, NULL);
+    memmove(&m.member.former[1], &m.member.former[0], sizeof m.member.former - sizeof m.member.former[0]);
+    memcpy(m.member.former[0].key, m.member.key, KEY_SIZE);
+    m.member.former[0].round = KEY_OPEN;
+    m.member.n_former++;
+    memcpy(m.member.key, key->public, KEY_SIZE);
+    return m;
+}
+
+static void rotate(int i, uint64_t version, const struct key *root, struct key *key)
+{
+    struct cluster_member m = next_of(&cluster, i, key);
+    cluster_certify(&cluster, &m, root);
+    roster_sign_member(line, &cluster, &m, version, root);
+}
+
+START_TEST(a_key_is_rotated_and_retired)
+{
+    int news;
+    struct key first, second;
+    const struct member *m = &cluster.members[DB2].member;
+    fresh();
+    rotate(DB2, 1, &base.root, &first);
+    ck_assert(merge_line(line, &news) && news == 1 && member_rotates(m));
+    ck_assert_mem_eq(m->key, first.public, KEY_SIZE);
+    ck_assert_mem_eq(m->former[0].key, base.keys[DB2].public, KEY_SIZE);
+    roster_sign_retirement(line, &cluster, 2, 40, 1, &base.keys[DB2]);
+    ck_assert(!merge_line(line, &news) && member_rotates(m)); /* not with the former key */
+    roster_sign_retirement(line, &cluster, 2, 41, 1, &first);
+    ck_assert(merge_line(line, &news) && !member_rotates(m) && m->former[0].round == 41);
+    ck_assert(merge_line(line, &news) && news == 0);
+    roster_sign_retirement(line, &cluster, 2, 99, 1, &base.keys[DB2]);
+    merge_line(line, &news);
+    ck_assert(m->former[0].round == 41); /* its thief cannot make it last longer */
+    rotate(DB2, 2, &base.root, &second);
+    ck_assert(merge_line(line, &news) && m->n_former == 2 && m->former[1].round == 41 && member_rotates(m));
+    ck_assert_int_eq(roster.n, 1); /* the older lines are replaced */
+}
+END_TEST
+
+/* Whoever was away, or starts anew, comes to the same from the text alone. */
+START_TEST(a_rotation_survives_a_restart)
+{
+    int news;
+    static struct roster again;
+    struct key key;
+    fresh();
+    rotate(DB2, 1, &base.root, &key);
+    ck_assert(merge_line(line, &news));
+    roster_sign_retirement(line, &cluster, 2, 41, 1, &key);
+    ck_assert(merge_line(line, &news));
+    size_t n = roster_text(&roster, text_now);
+    struct cluster before = cluster;
+    cluster = base.cluster;
+    memset(&again, 0, sizeof again);
+    ck_assert(roster_merge(&again, &cluster, text_now, n, "roster", &news, &problem) && news == 2);
+    ck_assert_mem_eq(&cluster.members[DB2], &before.members[DB2], sizeof before.members[DB2]);
+    ck_assert(again.digest == roster.digest);
+}
+END_TEST
+
+/* Two lines of one version: all members come to the same, whichever they heard first. */
+START_TEST(of_two_rotations_all_keep_the_same)
+{
+    int news;
+    char one[ROSTER_LINE_SIZE];
+    struct key a, b;
+    fresh();
+    rotate(DB2, 1, &base.root, &a);
+    strcpy(one, line);
+    rotate(DB2, 1, &base.root, &b);
+    ck_assert(merge_line(one, &news));
+    merge_line(line, &news);
+    uint64_t digest = roster.digest;
+    cluster = base.cluster;
+    memset(&roster, 0, sizeof roster);
+    ck_assert(merge_line(line, &news));
+    merge_line(one, &news);
+    ck_assert(roster.digest == digest);
+}
+END_TEST
+
+START_TEST(a_revoked_member_gets_no_new_key)
+{
+    int news;
+    struct key key;
+    fresh();
+    roster_sign_revocation(line, &cluster, 2, 1, &base.root);
+    ck_assert(merge_line(line, &news));
+    rotate(DB2, 2, &base.root, &key);
+    ck_assert(!merge_line(line, &news) && cluster.members[DB2].member.revoked);
+    ck_assert_mem_eq(cluster.members[DB2].member.key, base.keys[DB2].public, KEY_SIZE);
+}
+END_TEST
+
+/* The root key is changed: text_now has the whole, all that stood signed anew. */
+static void change_root(struct key *next, const struct key *root, uint64_t version)
+{
+    struct cluster anew = cluster;
+    keys_generate(next, NULL);
+    roster_sign_root(line, &cluster, next->public, version, root);
+    int n = snprintf(text_now, sizeof text_now, "pgmesh-roster 1\n%s\n", line);
+    memcpy(anew.root, next->public, KEY_SIZE);
+    for (int i = 0; i < anew.n; i++) {
+        cluster_certify(&anew, &anew.members[i], next);
+        roster_sign_member(line, &anew, &anew.members[i], version + 1, next);
+        n += snprintf(text_now + n, sizeof text_now - (size_t)n, "%s\n", line);
+    }
+    for (int i = 0; i < anew.n; i++)
+        if (anew.members[i].member.revoked) {
+            roster_sign_revocation(line, &anew, anew.members[i].member.id, version + 2, next);
+            n += snprintf(text_now + n, sizeof text_now - (size_t)n, "%s\n", line);
+        }
+}
+
+START_TEST(the_root_is_changed)
+{
+    int news;
+    struct key next;
+    char former[ROSTER_LINE_SIZE];
+    fresh();
+    sign(5, "wit2", 1, &base.root);
+    strcpy(former, line);
+    ck_assert(merge_line(line, &news));
+    roster_sign_revocation(line, &cluster, 3, 2, &base.root);
+    ck_assert(merge_line(line, &news));
+    change_root(&next, &base.root, 3);
+    ck_assert_msg(merge(text_now, &news), "%s", problem.fact);
+    ck_assert_mem_eq(cluster.root, next.public, KEY_SIZE);
+    ck_assert(cluster_find(&cluster, "wit1")->member.revoked &&
+              !cluster_find(&cluster, "wit2")->member.revoked);
+    ck_assert(merge_line(former, &news) && news == 0); /* who lags behind tells nothing new */
+    sign(6, "wit3", 9, &base.root);
+    ck_assert(!merge_line(line, &news) && strstr(problem.fact, "was replaced"));
+    roster_sign_root(line, &base.cluster, base.keys[OPS].public, 9, &base.root);
+    ck_assert(!merge_line(line, &news) && strstr(problem.fact, "was replaced"));
+    roster_sign_revocation(line, &base.cluster, 1, 9, &base.root);
+    ck_assert(!merge_line(line, &news) && !cluster.members[DB1].member.revoked);
+    struct cluster_member m = newcomer(6, "wit3");
+    cluster_certify(&cluster, &m, &next);
+    roster_sign_member(line, &cluster, &m, 9, &next);
+    ck_assert_msg(merge_line(line, &news) && news == 1, "%s", problem.fact);
+}
+END_TEST
+
+/* Two changes while it was away: from the first file's key by the chain to the last. */
+START_TEST(who_was_away_follows_the_chain)
+{
+    int news;
+    struct key second, third;
+    fresh();
+    change_root(&second, &base.root, 1);
+    ck_assert(merge(text_now, &news));
+    change_root(&third, &second, 10);
+    ck_assert(merge(text_now, &news));
+    size_t n = roster_text(&roster, text_now);
+    uint64_t digest = roster.digest;
+    cluster = base.cluster;
+    memset(&roster, 0, sizeof roster);
+    ck_assert_msg(roster_merge(&roster, &cluster, text_now, n, "roster", &news, &problem), "%s",
+                  problem.fact);
+    ck_assert_mem_eq(cluster.root, third.public, KEY_SIZE);
+    ck_assert(roster.digest == digest && roster.n_roots == 2);
+}
+END_TEST
+
+/* What a thief of the former root key made just before falls with it. */
+START_TEST(what_the_new_root_has_not_signed_falls)
+{
+    int news;
+    struct key next;
+    fresh();
+    cluster.n_first = cluster.n;
+    change_root(&next, &base.root, 3);
+    sign(5, "evil", 2, &base.root);
+    ck_assert(merge_line(line, &news) && !cluster_find(&cluster, "evil")->member.revoked);
+    struct cluster clean = base.cluster;
+    cluster.n--, clean.n_first = clean.n;
+    struct cluster with = cluster;
+    with.n++;
+    cluster = clean;
+    change_root(&next, &base.root, 3);
+    cluster = with;
+    ck_assert_msg(merge(text_now, &news), "%s", problem.fact);
+    ck_assert(cluster_find(&cluster, "evil")->member.revoked && !cluster.members[DB1].member.revoked);
+    ck_assert_int_eq(roster.n, 1 + BASE_MEMBERS);
+}
+END_TEST
+
 START_TEST(truncated_at_every_byte)
 {
     int news;
@@ -268,5 +525,13 @@ int main(void)
     tcase_add_test(tcase, a_bad_line_does_not_keep_the_others_out);
     tcase_add_test(tcase, it_survives_a_restart);
     tcase_add_test(tcase, truncated_at_every_byte);
+    tcase = suite_case(suite, "keys");
+    tcase_add_test(tcase, a_key_is_rotated_and_retired);
+    tcase_add_test(tcase, a_rotation_survives_a_restart);
+    tcase_add_test(tcase, of_two_rotations_all_keep_the_same);
+    tcase_add_test(tcase, a_revoked_member_gets_no_new_key);
+    tcase_add_test(tcase, the_root_is_changed);
+    tcase_add_test(tcase, who_was_away_follows_the_chain);
+    tcase_add_test(tcase, what_the_new_root_has_not_signed_falls);
     return suite_run(suite);
 }

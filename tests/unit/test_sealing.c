@@ -142,7 +142,7 @@ START_TEST(cut_then_read_then_stored_then_sent)
     reached(r);
     const struct rig_frame *f = rig_sent(r, FRAME_SEALED);
     ck_assert(f && f->addressee == DB3 && wire_get_sealed(&s, f->body, f->len));
-    ck_assert(sealed_holds(r->core, &s));
+    ck_assert(sealed_holds(r->core, &s, true));
     ck_assert_int_eq(s.sealed.lsn, RIG_LSN + 32);
     ck_assert_int_eq(s.sealed.wal_term, RIG_TERM);
     ck_assert_int_eq(s.sealed.dir, 102);

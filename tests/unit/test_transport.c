@@ -372,6 +372,106 @@ START_TEST(few_frames_are_echoed)
 }
 END_TEST
 
+/* ---- other keys ---------------------------------------------------------------------------------------------------------- */
+
+static struct key next;
+
+static struct transport_peer peer_of(int i, int at, const struct key *key, const struct key *former)
+{
+    struct transport_peer p = {.id = id_of(i), .rotates = former != NULL};
+    memcpy(p.key, key->public, KEY_SIZE);
+    if (former)
+        memcpy(p.former, former->public, KEY_SIZE);
+    if (at >= 0) {
+        p.n = 1;
+        strcpy(p.addresses[0].host, "127.0.0.1");
+        p.addresses[0].port = transport_port(ends[at].transport, 0);
+    }
+    return p;
+}
+static void renew(int i, const struct transport_peer *p)
+{
+    ck_assert_msg(transport_renew(ends[i].transport, p, &problem), "%s", problem.fact);
+}
+
+/* B's key is rotated, in the order in which its steps come, while it sends to A: the link is never down, and when A was told
+ * that the former key is retired nothing that B still sends with it would pass. */
+START_TEST(a_peers_key_is_rotated_under_a_link)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    keys_generate(&next, NULL);
+    renew(A, &(struct transport_peer[]){peer_of(B, -1, &next, &ends[B].key)}[0]);
+    ck_assert(transport_rekey(ends[B].transport, &next, &problem) && !transport_renewed(ends[B].transport));
+    while (!transport_renewed(ends[B].transport)) {
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        serve();
+        ck_assert_int_eq(transport_link_up(ends[B].transport, id_of(A)), 0);
+    }
+    renew(A, &(struct transport_peer[]){peer_of(B, -1, &next, NULL)}[0]);
+    ends[A].got = 0;
+    AWAIT(ends[A].got > 3, B, A);
+    ck_assert_uint_eq(counted(A).refused_key, 0);
+}
+END_TEST
+
+/* ... and what is sent by a connection of the retired key is refused, although its handshake was good at its time. */
+START_TEST(a_connection_of_a_retired_key_is_refused)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    keys_generate(&next, NULL);
+    renew(A, &(struct transport_peer[]){peer_of(B, -1, &next, NULL)}[0]);
+    while (transport_receive(ends[A].transport, clock_now(), &(struct packet){0}) == TRANSPORT_PACKET)
+        ck_abort_msg("what waited was let in");
+    ends[A].got = 0;
+    AWAIT(counted(A).refused_sender > 0 && counted(A).refused_key > 0, B, A);
+    ck_assert_uint_eq(ends[A].got, 0);
+}
+END_TEST
+
+/* A listens with a new key from some moment on; B, told of it before, has its next link at the door by then. */
+START_TEST(a_server_changes_its_key)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    keys_generate(&next, NULL);
+    ck_assert(transport_listens_anew(ends[A].transport));
+    ck_assert(transport_rekey(ends[A].transport, &next, &problem));
+    ck_assert(!transport_listens_anew(ends[A].transport));
+    renew(B, &(struct transport_peer[]){peer_of(A, A, &next, &ends[A].key)}[0]);
+    for (int i = 0; i < 40; i++) { /* nothing changes while it listens with the former one */
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        serve();
+        ck_assert_int_eq(transport_link_up(ends[B].transport, id_of(A)), 0);
+    }
+    renew(B, &(struct transport_peer[]){peer_of(A, A, &next, NULL)}[0]);
+    for (int i = 0; i < 40; i++) {
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        serve();
+        ck_assert_int_eq(transport_link_up(ends[B].transport, id_of(A)), 0);
+    }
+    transport_listen_anew(ends[A].transport);
+    AWAIT(transport_listens_anew(ends[A].transport) && transport_renewed(ends[B].transport), B, A);
+    ends[A].got = 0;
+    AWAIT(ends[A].got > 3 && transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+}
+END_TEST
+
+/* B was away while A's key changed, and may have to try either. */
+START_TEST(either_key_of_a_server_is_found)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    keys_generate(&next, NULL);
+    renew(B, &(struct transport_peer[]){peer_of(A, A, &next, &ends[A].key)}[0]);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+}
+END_TEST
+
 START_TEST(an_address_in_use_is_told)
 {
     struct transport_options o = {.key = &ends[B].key, .n_listen = 1, .silence = span_ms(200)};
@@ -403,5 +503,9 @@ int main(void)
     tcase_add_test(tcase, an_echo_that_waits_is_taken_in_before_a_link_is_judged);
     tcase_add_test(tcase, few_frames_are_echoed);
     tcase_add_test(tcase, an_address_in_use_is_told);
+    tcase_add_test(tcase, a_peers_key_is_rotated_under_a_link);
+    tcase_add_test(tcase, a_connection_of_a_retired_key_is_refused);
+    tcase_add_test(tcase, a_server_changes_its_key);
+    tcase_add_test(tcase, either_key_of_a_server_is_found);
     return suite_run(suite);
 }

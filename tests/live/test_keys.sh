@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# LIMIT: 240
+# Keys are rotated under writes: every member's, the primary's first, without a failover; a former key lets nobody in, also after a
+# restart of everybody; then the root key, with one member away: it follows the chain, and the former root key is worth nothing.
+. "$(dirname "$0")/lib.sh"
+live_begin keys
+three_databases
+live_network
+live_init
+start_all
+must 'a cluster comes up from nothing' await 90 whole 2
+must 'the application makes its table' make_ledger "$(primary)"
+writer_start || not_ok 'the writer writes'
+must 'the cluster has settled' await 30 settled 2
+
+p=$(primary) before=$(term)
+secret=$work/mesh/root.key
+rotate() { # name, options: on the member's own host
+    pgmesh_as "$1" member rotate "$1" "${@:2}" >"$work/log/rotate-$1.txt" 2>&1 || { cat "$work/log/rotate-$1.txt"; return 1; }
+}
+same_term() { [ "$(term)" = "$before" ]; }
+
+# The root key under a passphrase: without it nothing is signed.
+printf 'correct horse battery\n' >"$work/passphrase"
+printf 'wrong horse battery\n' >"$work/wrong"
+chmod 600 "$work/passphrase" "$work/wrong"
+must 'the root key gets a passphrase' "$LIVE_BIN/pgmesh" root passphrase --root-key "$secret" --new-passphrase-file "$work/passphrase"
+expect 'a wrong passphrase opens nothing' not rotate "$p" --root-key "$secret" --passphrase-file "$work/wrong"
+expect 'nothing has changed' same_term
+open=(--root-key "$secret" --passphrase-file "$work/passphrase")
+
+cp -a "$work/mesh/wit2" "$work/wit2-before"
+writes=$(clock) begun=$(clock)
+must 'the primary gets a new key' rotate "$p" "${open[@]}"
+expect 'nobody else became primary' primary_is "$p"
+expect 'the term is the same' same_term
+expect 'writes flow' await 10 acks_after "${WRITER_LOGS[0]}" "$writes"
+for name in "${MEMBERS[@]}"; do
+    [ "$name" != "$p" ] && [ "$name" != wit2 ] || continue
+    must "$name gets a new key" rotate "$name" "${open[@]}"
+done
+# The root key is elsewhere: what the member asks for travels by a file.
+must 'wit2 writes what it asks for' "$LIVE_BIN/pgmesh" member rotate wit2 --request "$work/wit2.request" --control "$work/mesh/wit2/state/control.sock"
+must 'it is signed elsewhere' pgmesh_as db1 member rotate wit2 --sign "$work/wit2.request" "${open[@]}"
+expect 'it is not signed twice' not pgmesh_as db1 member rotate wit2 --sign "$work/wit2.request" "${open[@]}"
+expect 'the term is the same after all of them' same_term
+writes=$(clock)
+expect 'writes still flow' await 10 acks_after "${WRITER_LOGS[0]}" "$writes"
+# What the writer saw of it all: the longest time between two acknowledged rows.
+say "outage as the writer saw it over all rotations: $(outage "$begun" "$(clock)")"
+
+# A thief with the former key and folder of a witness.
+stop wit2
+mv "$work/mesh/wit2" "$work/wit2-now"
+cp -a "$work/wit2-before" "$work/mesh/wit2"
+counted() { status "$p" | jq '.counters.refused_key // 0'; }
+known=$(counted)
+# It knows where the others are and which keys they have now, by their roster; of itself it knows the former key only.
+id=$(status "$p" | jq '.members[] | select(.name == "wit2") | .id')
+grep -vE "^[0-9]+ [0-9a-f]+ (member|retire) $id " "$work/mesh/$p/state/roster" >"$work/mesh/wit2/state/roster"
+start wit2
+refused() { [ "$(counted)" -gt "$known" ]; }
+expect 'a former key is refused' await 30 refused
+silent() { status "$p" | jq -e '.members[] | select(.name == "wit2") | .state != "up"' >/dev/null; }
+expect 'its thief is not heard' silent
+crash wit2
+rm -rf "$work/mesh/wit2"
+mv "$work/wit2-now" "$work/mesh/wit2"
+start wit2
+hears() { status "$p" | jq -e --arg n "$1" '.members[] | select(.name == $n) | .state == "up"' >/dev/null 2>&1; }
+must 'its owner is' await 20 hears wit2
+
+# The root key, with wit1 away.
+stop wit1
+must 'the root key is rotated' pgmesh_as "$p" root rotate "${open[@]}" --new "$work/root2.key" --new-passphrase-file "$work/passphrase"
+expect 'the former one signs nothing any more' not pgmesh_as "$p" member renew db1 --days 90 "${open[@]}"
+open=(--root-key "$work/root2.key" --passphrase-file "$work/passphrase")
+must 'the new one does' pgmesh_as "$p" member renew db1 --days 90 "${open[@]}"
+start wit1
+must 'who was away follows' await 20 hears wit1
+chain() { grep -q ' root ' "$work/mesh/wit1/state/roster" && cmp -s <(sort "$work/mesh/wit1/state/roster") <(sort "$work/mesh/$p/state/roster"); }
+must 'it has the chain' await 20 chain
+must 'it gets a new key by the new root' rotate wit1 "${open[@]}"
+expect 'the term is the same after that, too' same_term
+
+# Everybody stops and starts.
+crash "${MEMBERS[@]}"
+start_all
+must 'all come back with their new keys' await 60 whole 2
+all_up() { status "$(primary)" | jq -e '[.members[] | select(.role != "operator") | .state == "up"] | all' >/dev/null 2>&1; }
+expect 'all are heard' await 20 all_up
+secrets() { ! grep -lE "$(for f in "$work"/mesh/*/state/member.key "$work"/mesh/*/member.key; do cat "$f"; done | paste -sd'|')" "$work"/log/* "$work"/mesh/*/state/journal "$work"/mesh/*/state/roster 2>/dev/null | grep -q .; }
+expect 'no secret key is in a log, a journal or a roster' secrets
+writes=$(clock)
+expect 'writes flow in the end' await 20 acks_after "${WRITER_LOGS[0]}" "$writes"
+prove
