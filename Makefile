@@ -337,7 +337,7 @@ live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
 
 # ---- the whole, and what runs real PostgreSQL -------------------------------------------------------------------
 
-.PHONY: check layers demo live migrate-test page-test bench soak
+.PHONY: check layers demo live runbooks migrate-test page-test bench soak
 check: ## everything: installs what is missing, builds, runs all tests, ends with one line of counts
 	+$(Q)MAKE='$(MAKE)' tests/check.sh
 
@@ -354,6 +354,11 @@ live: ## tests with real PostgreSQL servers
 	$(Q)packaging/install-deps.sh test
 	+$(Q)$(MAKE) --no-print-directory all live-build bench-build next
 	$(Q)tests/live/run.sh && tests/live/chaos.sh --each
+
+runbooks: ## docs/runbooks as they stand, on real servers
+	$(Q)packaging/install-deps.sh test
+	+$(Q)$(MAKE) --no-print-directory all live-build
+	$(Q)tests/live/runbooks.sh
 
 migrate-test: ## docs/migration.md as it stands, with Debian's Patroni and repmgr
 	$(Q)packaging/install-deps.sh peers
