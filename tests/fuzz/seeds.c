@@ -114,9 +114,28 @@ static void save_bombs(const char *corpus, bool selector)
     save(corpus, "bomb-nested", bytes, sizeof bytes);
 }
 
+/* A heartbeat of the next version: two fields more, one of them an array. */
+static void save_next_heartbeat(void)
+{
+    static const uint8_t appended[] = {0xcd, 1, 2, 0x92, 0xa1, 'x', 0xc0};
+    static uint8_t bytes[1 + FRAME_BODY_MAX];
+    static struct heartbeat h;
+    struct draw d = {.state = 1};
+    size_t i = 0;
+    while (strcmp(kinds[i].name, "heartbeat") != 0)
+        i++;
+    draw_heartbeat(&d, &h);
+    size_t n = 1 + wire_put_heartbeat(bytes + 1, &h);
+    bytes[0] = (uint8_t)i;
+    bytes[3] += 2; /* dc 00 count */
+    memcpy(bytes + n, appended, sizeof appended);
+    save("wire", "heartbeat-next", bytes, n + sizeof appended);
+}
+
 int main(void)
 {
     save_frames();
+    save_next_heartbeat();
     for (size_t i = 0; i < KINDS - 1; i++)
         save_kind("wire", i, true);
     save_bombs("wire", true);
