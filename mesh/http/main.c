@@ -7,8 +7,10 @@
 #include "mesh/http/dial.h"
 #include "mesh/http/server.h"
 #include "mesh/io/command_sign.h"
+#include "mesh/io/keys_sealed.h"
 #include "mesh/io/log.h"
 #include "mesh/io/process.h"
+#include "mesh/io/roster.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -131,28 +133,40 @@ static bool read_tls(const struct config *c, struct server_options *o, struct pr
     return o->tls_key != NULL && read_client_ca(c, o, err);
 }
 
+static bool nobody_to_ask(void *arg, struct passphrase *p, struct problem *err)
+{
+    (void)p;
+    problem_fact(err, "\"%s\" is under a passphrase", (const char *)arg);
+    problem_detail(err, "A service has nobody to ask for it.");
+    return problem_hint(
+        err, "Give it a key of its own: pgmesh operator add http --role operator --no-passphrase.");
+}
+
 static bool read_operator(const struct config *c, struct http *h, struct problem *err)
 {
     if (c->http_operator_key[0] == '\0')
         return true;
-    if (!keys_read(c->http_operator_key, &h->key, err))
+    if (!keys_sealed_read(c->http_operator_key, &h->key, NULL, nobody_to_ask, (void *)c->http_operator_key,
+                          err))
         return false;
     h->operator= command_sign_operator(h->cluster, &h->key);
     if (h->operator!= NULL)
         return true;
     problem_fact(err, "\"%s\" is the key of no operator of cluster %s", c->http_operator_key,
                  h->cluster->name);
-    problem_detail(err, "The cluster file \"%s\" certifies another.", c->cluster_file);
-    return problem_hint(err, "\"pgmesh init\" wrote it to OUT/operator/operator.key.");
+    problem_detail(err, "Neither the cluster file \"%s\" nor the roster certifies it.", c->cluster_file);
+    return problem_hint(err, "\"pgmesh operator list\" shows who may give orders.");
 }
 
 static bool read_all(const char *file, struct server_options *o, struct problem *err)
 {
     static struct config config;
     static struct cluster cluster;
+    static struct roster roster;
     o->http->config = &config;
     o->http->cluster = &cluster;
-    if (!config_load(file, &config, err) || !cluster_load(config.cluster_file, &cluster, err))
+    if (!config_load(file, &config, err) || !cluster_load(config.cluster_file, &cluster, err) ||
+        !roster_load(&roster, &cluster, config.state_dir, err))
         return false;
     if (cluster_find(&cluster, config.member) == NULL)
         return config_check_cluster(&config, &cluster, err);

@@ -72,9 +72,19 @@ static void end_refused(struct order *o, json_t *final)
              *sentence != '\0' ? sentence
              : *error != '\0'  ? error
                                : "refused");
-    bool nobody = strstr(sentence, "no member can execute") != NULL; /* it hears no primary: operate.c */
-    answer_error(&reply, nobody ? 503 : 409, nobody ? "no_primary" : "refused", fact,
-                 json_text(final, "detail"), json_text(final, "hint"));
+    /* the mesh's own words (operate.c): it hears no primary; the key's role does not reach; another person has to sign */
+    bool nobody = strstr(sentence, "no member can execute") != NULL;
+    bool role = strncmp(sentence, "no permission", strlen("no permission")) == 0;
+    bool waits = strstr(sentence, "waits for a second person") != NULL;
+    answer_error(&reply,
+                 nobody ? 503
+                 : role ? 403
+                        : 409,
+                 nobody  ? "no_primary"
+                 : role  ? "permission"
+                 : waits ? "waits"
+                         : "refused",
+                 fact, json_text(final, "detail"), json_text(final, "hint"));
     finish(o, &reply, false, fact);
 }
 

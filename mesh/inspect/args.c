@@ -12,6 +12,9 @@ const struct option_row options_common[] = {
     {"config", "FILE", "pgmesh.conf or a member's node.conf, which tells the socket"},
     {"from", "FILE", "a document saved with --output json, instead of a member's answer (-: standard input)"},
     {"output", "text|json", "for people (the default) or for programs"},
+    {"key", "FILE",
+     "your key, for commands that change something ($PGMESH_OPERATOR_KEY, pgmesh.conf, ~/.config/pgmesh/operator.key)"},
+    {"key-passphrase-file", "FILE", "your key's passphrase, mode 0600, or fd:N; else the terminal is asked"},
     {"timeout", "SECONDS", "how long to wait for a member's answer (5; 60 for commands that act)"},
     {"help", NULL, "this text"},
     {NULL, NULL, NULL},
@@ -107,6 +110,10 @@ static bool common(struct inspect *x, const struct option_row *row, const char *
         x->config = value;
     } else if (strcmp(row->name, "from") == 0) {
         x->from = value;
+    } else if (strcmp(row->name, "key") == 0) {
+        x->key = value;
+    } else if (strcmp(row->name, "key-passphrase-file") == 0) {
+        x->key_passphrase = value;
     } else if (strcmp(row->name, "output") == 0) {
         x->out.json = strcmp(value, "json") == 0;
         if (!x->out.json && strcmp(value, "text") != 0) {

@@ -355,6 +355,31 @@ static int areas_print(struct doctor *d)
     return EXIT_OK;
 }
 
+/* Who may order what.  A member of an older version does not tell. */
+static void check_persons(struct doctor *d)
+{
+    json_t *answer = NULL, *one;
+    size_t i;
+    int admins = 0;
+    if (client_ask_any(&d->client, json_pack("{s:s}", "command", "persons"), &answer) != EXIT_OK)
+        return;
+    json_array_foreach(json_object_get(answer, "persons"), i, one) admins +=
+        json_flag(one, "valid") && strcmp(json_text(one, "role"), "admin") == 0;
+    if (json_flag(answer, "two_persons"))
+        doctor_say(d, "people", admins < 2 ? FINDING_WARN : FINDING_GOOD,
+                   text("orders that destroy take two of %d admins", admins),
+                   admins < 2 ? "There are not two: none of them can be given. Add one: pgmesh operator add."
+                              : NULL);
+    else if (admins == 0 && json_object_get(answer, "persons") != NULL)
+        doctor_say(d, "people", FINDING_WARN,
+                   "nobody is an admin: durability, votes and members cannot be changed",
+                   "Add one with the root key: pgmesh operator add NAME --role admin.");
+    else if (admins > 0)
+        doctor_say(d, "people", FINDING_NOTE, text("one admin's signature is enough for orders that destroy"),
+                   "From the second admin on they take two: pgmesh operator add NAME --role admin.");
+    json_decref(answer);
+}
+
 int command_doctor(struct inspect *x)
 {
     static struct doctor d;
@@ -363,8 +388,10 @@ int command_doctor(struct inspect *x)
     if (!args_none(x, &code) || (code = client_open(&d.client, x)) != EXIT_OK)
         return code;
     gather(&d);
-    if (d.status != NULL && x->from == NULL)
+    if (d.status != NULL && x->from == NULL) {
         check_network(&d);
+        check_persons(&d);
+    }
     if (x->from == NULL)
         check_clock(&d);
     if (d.host) {

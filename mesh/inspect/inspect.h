@@ -27,10 +27,11 @@ extern const int commands_n;
 struct inspect {
     struct output out;
     const struct command_row *command;
-    const char *control; /* --control, or NULL */
-    const char *config;  /* --config, or NULL */
-    const char *from;    /* --from, or NULL: a document with answers instead of a member */
-    unsigned timeout_ms; /* for a member's answer */
+    const char *control;              /* --control, or NULL */
+    const char *config;               /* --config, or NULL */
+    const char *from;                 /* --from, or NULL: a document with answers instead of a member */
+    const char *key, *key_passphrase; /* --key, --key-passphrase-file, or NULL (secret.h) */
+    unsigned timeout_ms;              /* for a member's answer */
     int argc, at;
     char **argv;
     bool words_only; /* "--" was seen */
@@ -73,11 +74,14 @@ int command_durability(struct inspect *x);
 int command_member(struct inspect *x);
 int command_recover(struct inspect *x);
 int command_root(struct inspect *x);
+int command_operator(struct inspect *x);
+int command_pending(struct inspect *x);
+int command_approve(struct inspect *x);
 int command_init(struct inspect *x);
 int command_config(struct inspect *x);
 
 extern const struct option_row options_recover[], options_member[], options_common[], options_none[],
     options_failover[], options_to[], options_reason[], options_init[], options_why[], options_why_not[],
-    options_watch[], options_drill[], options_where[], options_root[];
+    options_watch[], options_drill[], options_where[], options_root[], options_operator[];
 
 #endif

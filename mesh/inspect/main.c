@@ -202,6 +202,33 @@ const struct command_row commands[] = {
      "    pgmesh root passphrase --root-key root.key\n"
      "    pgmesh root rotate --root-key root.key --new root-2027.key",
      options_root, command_root},
+    {"operator", "list | key --out FILE | add NAME | remove NAME", "who may order what: viewers, operators, admins",
+     "Each person has a key of their own. \"key\" makes one under a passphrase and prints its public part; \"add\" certifies it\n"
+     "with the root key and tells all members; \"remove\" revokes it, for good. A viewer orders nothing; an operator orders\n"
+     "switchover, drill, pause, resume, reinit, and failover without loss; an admin everything.\n"
+     "\n"
+     "From the second admin on, orders that destroy (failover --allow-data-loss, member remove, durability async) take two:\n"
+     "they wait until another admin approves them (\"pgmesh approve\"), ten minutes at most.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh operator key --out ~/.config/pgmesh/operator.key\n"
+     "    pgmesh operator add anna --role admin --public HEX --root-key root.key\n"
+     "    pgmesh operator add bert --role operator --out bert.key --root-key root.key --valid 365\n"
+     "    pgmesh operator remove bert --root-key root.key",
+     options_operator, command_operator},
+    {"pending", "", "the orders that wait for a second person",
+     "Every member knows them. An order is forgotten after ten minutes, and when the record changes meanwhile.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh pending",
+     options_none, command_pending},
+    {"approve", "NUMBER", "sign another admin's order as the second person",
+     "The order is shown as its first signature covers it, signed with your key, and carried out. The beginning of the number\n"
+     "will do. Both names are in the journal.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh approve 5f3a --key ~/.config/pgmesh/operator.key",
+     options_none, command_approve},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
      "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"
@@ -257,7 +284,7 @@ static int help(struct inspect *x)
     output_text(o, 0,
                 "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
                 "4 no primary or no quorum, 5 no permission, 6 unknown or ambiguous name, 7 another cluster, "
-                "8 what it rested on has changed. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
+                "8 what it rested on has changed, 9 it waits for a second person. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
     return EXIT_OK;
 }
 

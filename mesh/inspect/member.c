@@ -97,10 +97,45 @@ static int add(struct inspect *x, struct enlist *e, const char *spec)
     return enlist_member(&order, e);
 }
 
+/* Does the record in force name the member, as a voter or a database?  If it cannot be told: yes. */
+static bool in_record(struct order *o, member_id id)
+{
+    static struct certificate cert;
+    static uint8_t bytes[FRAME_BODY_MAX];
+    json_t *answer = NULL;
+    if (client_ask_any(&o->client, json_pack("{s:s,s:b}", "command", "roster", "record", 1), &answer) !=
+        EXIT_OK)
+        return true;
+    const char *hex = json_text(answer, "record");
+    size_t n = strlen(hex) / 2;
+    bool known = n > 0 && n <= sizeof bytes && hex_get(bytes, n, hex, strlen(hex)) &&
+                 wire_get_decided(&cert, bytes, n);
+    json_decref(answer);
+    return !known || record_voter(&cert.proposal.record, id) != NULL ||
+           record_is_database(&cert.proposal.record, id);
+}
+
+static int take_out(struct inspect *x, const char *name)
+{
+    int code = order_open(&order, x);
+    if (code != EXIT_OK)
+        return code;
+    const struct cluster_member *m = order_target(&order, name, false, &code);
+    if (m != NULL && in_record(&order, m->member.id))
+        return order_execute(&order, COMMAND_MEMBER_REMOVE, "remove", m->member.id);
+    if (m != NULL)
+        output_tone(&x->out, TONE_FAINT, 2, "the record does not name %s", name);
+    order_close(&order);
+    return code;
+}
+
 /* Out of the record first: a voter or database that nobody hears any more would only be one that is down. */
 static int removal(struct inspect *x, const char *name, const struct rootkey *root_key)
 {
-    int code = on_member(x, name, COMMAND_MEMBER_REMOVE, "remove");
+    int code = take_out(x, name);
+    if (code == EXIT_WAITS && root_key != NULL)
+        output_notice(&x->out, "its certificate still stands, too",
+                      "Once the order is approved: give the same command again.");
     if (code != EXIT_OK)
         return code;
     if (root_key->file != NULL)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mesh/inspect/problems.h"
+#include "mesh/inspect/secret.h"
 #include "mesh/io/command_sign.h"
 
 enum { ORDER_TRIES = 20, ORDER_PAUSE_MS = 100, ORDER_TIMEOUT_MS = 60000 };
@@ -18,18 +19,27 @@ static int no_key(struct order *o)
     return output_fail(
         &o->x->out, EXIT_PERMISSION, "no operator's key is at hand",
         text("Commands are signed; %s names no key.", o->client.source),
-        "Use the operator's pgmesh.conf, made by \"pgmesh init\": --config FOLDER/operator/pgmesh.conf.");
+        "Name yours with --key FILE, or take the operator's pgmesh.conf, made by \"pgmesh init\": "
+        "--config FOLDER/operator/pgmesh.conf.");
 }
 
-static int load_keys(struct order *o)
+static int load_cluster(struct order *o)
 {
     struct problem problem = {0};
-    if (o->client.key_file[0] == '\0')
+    return cluster_load(o->client.cluster_file, &o->cluster, &problem)
+               ? EXIT_OK
+               : output_problem(&o->x->out, EXIT_REFUSED, &problem);
+}
+
+/* After the look: the key may be of a person whom the cluster file does not know. */
+static int load_key(struct order *o)
+{
+    struct problem problem = {0};
+    const char *path = secret_path(o->x, o->client.key_file);
+    if (path == NULL)
         return no_key(o);
-    if (!cluster_load(o->client.cluster_file, &o->cluster, &problem))
-        return output_problem(&o->x->out, EXIT_REFUSED, &problem);
     keys_begin();
-    if (!keys_read(o->client.key_file, &o->key, &problem))
+    if (!secret_key(path, o->x->key_passphrase, &o->key, &problem))
         return output_problem(&o->x->out, EXIT_PERMISSION, &problem);
     o->who = command_sign_operator(&o->cluster, &o->key);
     if (o->who != NULL)
@@ -37,9 +47,9 @@ static int load_keys(struct order *o)
     keys_wipe(&o->key, sizeof o->key);
     return output_fail(
         &o->x->out, EXIT_PERMISSION,
-        text("\"%s\" is the key of no operator of cluster %s", o->client.key_file, o->cluster.name),
-        text("The cluster file \"%s\" certifies another.", o->client.cluster_file),
-        "Take key and cluster file from the same \"pgmesh init\".");
+        text("\"%s\" is the key of no operator of cluster %s", path, o->cluster.name),
+        text("Neither the cluster file \"%s\" nor the roster certifies it.", o->client.cluster_file),
+        "\"pgmesh operator list\" shows who may give orders.");
 }
 
 static int look(struct order *o)
@@ -60,17 +70,25 @@ static int look(struct order *o)
                        "Two clusters may have one name; their ids differ.");
 }
 
-int order_open(struct order *o, struct inspect *x)
+int order_look(struct order *o, struct inspect *x)
 {
     *o = (struct order){.x = x};
     if (x->from != NULL)
         return usage(x, "a document takes no orders", "--from takes the place of a member that answers.");
     int code = client_open(&o->client, x);
     if (code == EXIT_OK)
-        code = load_keys(o);
+        code = load_cluster(o);
     if (code == EXIT_OK)
         code = look(o);
     if (code != EXIT_OK)
+        order_close(o);
+    return code;
+}
+
+int order_open(struct order *o, struct inspect *x)
+{
+    int code = order_look(o, x);
+    if (code == EXIT_OK && (code = load_key(o)) != EXIT_OK)
         order_close(o);
     return code;
 }
@@ -124,8 +142,8 @@ static bool take_answer(void *arg, json_t *answer)
 
 static int send_once(struct order *o)
 {
-    o->command.term = o->view.term;
-    json_t *request = command_sign_request(&o->command, &o->cluster, o->who, &o->key);
+    json_t *request = o->approves ? command_sign_approval(&o->command, &o->cluster, o->who, &o->key)
+                                  : command_sign_request(&o->command, &o->cluster, o->who, &o->key);
     json_decref(o->progress);
     json_decref(o->final);
     o->progress = json_array();
@@ -140,6 +158,10 @@ static enum exit_code code_of(const struct order *o, const char *sentence)
 {
     if (strstr(sentence, "no member can execute") != NULL)
         return EXIT_NO_PRIMARY;
+    if (strncmp(sentence, "no permission", strlen("no permission")) == 0)
+        return EXIT_PERMISSION;
+    if (strstr(sentence, "waits for a second person") != NULL)
+        return EXIT_WAITS;
     return command_sign_again(o->final) != COMMAND_FINAL ? EXIT_STALE : EXIT_REFUSED;
 }
 
@@ -154,7 +176,9 @@ static int tell(struct order *o)
         return code;
     if (!json_flag(o->final, "done")) /* the word of a member that hears no primary: operate.c */
         return output_fail(&o->x->out, code_of(o, sentence),
-                           text("cannot %s: %s", o->deed, *sentence == '\0' ? "refused" : sentence),
+                           text("cannot %s%s: %s", o->deed,
+                                strstr(sentence, "waits for") != NULL ? " yet" : "",
+                                *sentence == '\0' ? "refused" : sentence),
                            *detail == '\0' ? NULL : detail, *hint == '\0' ? NULL : hint);
     if (o->quiet)
         return EXIT_OK;
@@ -169,6 +193,13 @@ static int tell(struct order *o)
     return EXIT_OK;
 }
 
+int order_approve(struct order *o)
+{
+    o->approves = true;
+    int code = send_once(o);
+    return code == EXIT_OK ? tell(o) : code;
+}
+
 int order_give(struct order *o)
 {
     int code = EXIT_OK;
@@ -178,6 +209,7 @@ int order_give(struct order *o)
         if (!command_sign_base(&o->command.base, o->status))
             return output_fail(&o->x->out, EXIT_REFUSED, "the member does not tell which record is decided",
                                "A command must name it.", "Is the member older than this program?");
+        o->command.term = o->view.term;
         code = send_once(o);
         if (code != EXIT_OK)
             return code;

@@ -20,6 +20,7 @@ struct order {
     const struct cluster_member *who; /* the operator */
     char deed[96];                    /* "switch over to db2": for complaints; filled by the caller */
     struct command command;           /* kind, target, allow_data_loss, why: filled by the caller */
+    bool approves;                    /* the command stands, and is signed by a second person */
     bool quiet;                       /* success is not told: a part of something larger */
     json_t *status;                   /* the member's last answer; `view` points into it */
     struct view view;
@@ -32,12 +33,16 @@ struct order {
 
 /* Finds member, cluster file and key, and looks at the cluster.  Not EXIT_OK: complained, nothing to close. */
 int order_open(struct order *o, struct inspect *x);
+/* The same without a key: for what the root key signs. */
+int order_look(struct order *o, struct inspect *x);
 void order_close(struct order *o);
 /* The member of that name that can be meant; NULL: *code, complained.  `database`: no other will do. */
 const struct cluster_member *order_target(struct order *o, const char *name, bool database, int *code);
 /* Signs, sends, tells how it goes, and returns the exit code. */
 int order_give(struct order *o);
-/* The same with kind and target, and "DEED TARGET" for complaints; closes it. */
+/* Signs the command, which stands with its first signature, as the second person; once. */
+int order_approve(struct order *o);
+/* order_give() with kind and target, and "DEED TARGET" for complaints; closes it. */
 int order_execute(struct order *o, enum command_kind kind, const char *deed, member_id target);
 
 #endif

@@ -253,6 +253,7 @@ static const char *exit_code_name(enum exit_code code)
     case EXIT_UNKNOWN: return "unknown_name";
     case EXIT_OTHER_CLUSTER: return "other_cluster";
     case EXIT_STALE: return "stale";
+    case EXIT_WAITS: return "waits";
     }
     return "?";
 }

@@ -25,7 +25,8 @@ enum exit_code {
     EXIT_PERMISSION = 5,
     EXIT_UNKNOWN = 6,       /* no member or site of that name, or several that could be meant */
     EXIT_OTHER_CLUSTER = 7, /* the member, the key or the word belongs to another cluster */
-    EXIT_STALE = 8          /* what the order rested on has changed since it was looked at */
+    EXIT_STALE = 8,         /* what the order rested on has changed since it was looked at */
+    EXIT_WAITS = 9          /* the order waits for a second person's approval */
 };
 
 enum tone { TONE_PLAIN, TONE_STRONG, TONE_FAINT, TONE_GOOD, TONE_WARN, TONE_BAD };

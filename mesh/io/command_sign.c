@@ -30,25 +30,21 @@ bool command_sign_base(struct ballot *b, const json_t *status)
     return *end == '\0';
 }
 
-json_t *command_sign_request(struct command *m, const struct cluster *c, const struct cluster_member *who,
-                             const struct key *key)
+/* The request that hands the signed command in, by whoever signed last. */
+static json_t *submission(const struct command *m, const struct cluster *c, member_id from,
+                          const struct key *key)
 {
     static uint8_t frame[FRAME_MAX];
-    uint8_t statement[STATEMENT_MAX];
-    m->who = who->member.id;
-    m->id = (uint64_t)time(NULL) << 32 | (uint32_t)keys_random_u64();
-    size_t n = command_bytes(statement, &c->id, m);
-    sign_make(m->signature, &key->secret, statement, n);
     struct frame f = {.version = FRAME_VERSION_MIN, /* whatever the members run */
                       .kind = FRAME_COMMAND,
-                      .origin = m->who,
+                      .origin = from,
                       .cluster = c->id,
                       .counter = (uint64_t)time(NULL),
                       .nonce = keys_random_u64(),
                       .seq = 1,
                       .body = frame + FRAME_HEADER};
     f.body_len = (uint16_t)wire_put_command(frame + FRAME_HEADER, m);
-    n = frame_seal(frame, &f, &key->secret);
+    size_t n = frame_seal(frame, &f, &key->secret);
     char *hex = malloc(2 * n + 1);
     if (hex == NULL)
         return NULL;
@@ -56,6 +52,28 @@ json_t *command_sign_request(struct command *m, const struct cluster *c, const s
     json_t *request = json_pack("{s:s,s:s}", "command", "submit", "frame", hex);
     free(hex);
     return request;
+}
+
+json_t *command_sign_request(struct command *m, const struct cluster *c, const struct cluster_member *who,
+                             const struct key *key)
+{
+    uint8_t statement[STATEMENT_MAX];
+    m->who = who->member.id;
+    m->id = (uint64_t)time(NULL) << 32 | (uint32_t)keys_random_u64();
+    size_t n = command_bytes(statement, &c->id, m);
+    sign_make(m->signature, &key->secret, statement, n);
+    return submission(m, c, m->who, key);
+}
+
+json_t *command_sign_approval(struct command *m, const struct cluster *c, const struct cluster_member *who,
+                              const struct key *key)
+{
+    uint8_t statement[STATEMENT_MAX];
+    m->approved = true;
+    m->approval.who = who->member.id;
+    size_t n = command_bytes(statement, &c->id, m);
+    sign_make(m->approval.signature, &key->secret, statement, n);
+    return submission(m, c, m->approval.who, key);
 }
 
 enum command_again command_sign_again(const json_t *final)

@@ -20,6 +20,10 @@ bool command_sign_base(struct ballot *b, const struct json_t *status);
 struct json_t *command_sign_request(struct command *m, const struct cluster *c,
                                     const struct cluster_member *who, const struct key *key);
 
+/* The same with a second person's signature: the command stands already, with its first one. */
+struct json_t *command_sign_approval(struct command *m, const struct cluster *c,
+                                     const struct cluster_member *who, const struct key *key);
+
 /* What a member's final answer asks for, when no word of progress came before it. */
 enum command_again {
     COMMAND_FINAL,      /* that was the answer */
