@@ -351,6 +351,7 @@ void station_tick(struct station *s, instant now)
     if (s->running) {
         s->tend = transport_tend(s->transport, now);
         station_tend_persons(s, now);
+        s->more = s->more || transport_unsure(s->transport);
         mention_refused(s, now);
     }
 }

@@ -224,10 +224,15 @@ static json_t *counters_json(const struct status_view *v)
     const struct {
         const char *name;
         uint64_t value;
-    } rows[] = {{"received", t.received},         {"sent", t.sent},
-                {"send_failed", t.send_failed},   {"links_rebuilt", t.rebuilt},
-                {"refused_key", t.refused_key},   {"refused_rate", t.refused_rate},
-                {"refused_size", t.refused_size}, {"refused_sender", t.refused_sender}};
+    } rows[] = {{"received", t.received},
+                {"sent", t.sent},
+                {"send_failed", t.send_failed},
+                {"links_rebuilt", t.rebuilt},
+                {"sent_back", t.sent_back},
+                {"refused_key", t.refused_key},
+                {"refused_rate", t.refused_rate},
+                {"refused_size", t.refused_size},
+                {"refused_sender", t.refused_sender}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
     return out;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -18,8 +19,8 @@ enum {
     USER_SIZE = 24,
     RATE_DEFAULT = 2000,
     BURST_DEFAULT = 500,
-    SOCKETS_MAX = 16384, /* one for each cluster, and one for each peer's address to which something is sent */
-    BIND_AGAIN_MS = 5, /* when a port that was given back is asked for again */
+    SOCKETS_MAX =
+        16384, /* one for each cluster, and one for each peer's address to which something is sent, or two */
 };
 
 /* ---- the hub: context and ZAP (RFC 27) ---------------------------------------------------------------------------- */
@@ -234,6 +235,15 @@ static bool router_bind(struct transport *t, const struct transport_options *o, 
     return true;
 }
 
+static bool poll_begin(struct transport *t, struct problem *err)
+{
+    struct epoll_event e = {.events = EPOLLIN};
+    if (t->identity.poll < 0 || epoll_ctl(t->identity.poll, EPOLL_CTL_ADD, descriptor(t->router), &e) != 0)
+        return problem_fact(err, "could not poll the mesh socket: %s", strerror(errno));
+    link_lower_rto(); /* what the router accepts inherits it */
+    return true;
+}
+
 static bool add_peer(struct transport *t, const struct transport_peer *known, struct problem *err)
 {
     struct peer *p = &t->peers[t->n_peers];
@@ -258,9 +268,9 @@ void transport_drop(struct transport *t, member_id id)
         if (t->peers[i].known.id != id)
             continue;
         for (int j = 0; j < ADDRESSES_MAX; j++)
-            link_close(&t->peers[i].links[j]);
+            link_close(&t->peers[i].links[j], &t->identity);
         if (t->renewal.active && t->renewal.peer == id) {
-            link_close(&t->renewal.link);
+            link_close(&t->renewal.link, &t->identity);
             t->renewal.active = false;
         }
         t->peers[i] = t->peers[--t->n_peers];
@@ -285,6 +295,7 @@ struct transport *transport_open(struct transport_hub *hub, const struct transpo
     t->rate = o->frames_per_s ? o->frames_per_s : RATE_DEFAULT;
     t->burst = o->burst ? o->burst : BURST_DEFAULT;
     t->identity.silence = o->silence;
+    t->identity.poll = epoll_create1(EPOLL_CLOEXEC);
     bool good = keys_curve_secret(t->identity.secret, &o->key->secret) &&
                 keys_curve_public(t->identity.public, o->key->public);
     if (!good)
@@ -293,7 +304,7 @@ struct transport *transport_open(struct transport_hub *hub, const struct transpo
         good = add_peer(t, &o->peers[i], err);
     hub->clusters[number] = t;
     t->router = good ? zmq_socket(hub->context, ZMQ_ROUTER) : NULL;
-    if (t->router == NULL || !router_options(t, err) || !router_bind(t, o, err))
+    if (t->router == NULL || !router_options(t, err) || !router_bind(t, o, err) || !poll_begin(t, err))
         transport_close(&t);
     return t;
 }
@@ -305,13 +316,15 @@ void transport_close(struct transport **at)
         return;
     for (int i = 0; i < t->n_peers; i++)
         for (int j = 0; j < ADDRESSES_MAX; j++)
-            link_close(&t->peers[i].links[j]);
-    link_close(&t->renewal.link);
+            link_close(&t->peers[i].links[j], &t->identity);
+    link_close(&t->renewal.link, &t->identity);
     if (t->packet_open)
         zmq_msg_close(&t->packet);
     if (t->router)
         zmq_close(t->router);
     t->hub->clusters[t->number] = NULL;
+    if (t->identity.poll >= 0)
+        close(t->identity.poll);
     keys_wipe(&t->identity, sizeof t->identity);
     free(t);
     *at = NULL;
@@ -319,7 +332,12 @@ void transport_close(struct transport **at)
 
 int transport_fd(const struct transport *t)
 {
-    return descriptor(t->router);
+    return t->identity.poll;
+}
+
+bool transport_unsure(const struct transport *t)
+{
+    return t->unsure;
 }
 
 uint16_t transport_port(const struct transport *t, int i)
@@ -366,6 +384,7 @@ static bool wants_echo(const struct transport *t, struct peer *p, zmq_msg_t *id,
         return true;
     for (struct route *r = p->routes; r < p->routes + ROUTES; r++) {
         if (r->n == n && memcmp(r->id, zmq_msg_data(id), n) == 0) {
+            r->heard = now;
             if (instant_elapsed_least(now, r->echoed).ns < echo_rest(&t->identity).ns)
                 return false;
             r->echoed = now;
@@ -376,7 +395,7 @@ static bool wants_echo(const struct transport *t, struct peer *p, zmq_msg_t *id,
     }
     memcpy(oldest->id, zmq_msg_data(id), n);
     oldest->n = (uint8_t)n;
-    oldest->echoed = now;
+    oldest->echoed = oldest->heard = now;
     return true;
 }
 
@@ -395,14 +414,27 @@ static void echo(struct transport *t, struct peer *p, zmq_msg_t *route, instant 
         t->counters.echoes++;
 }
 
+/* What stands in t->packet, of that peer. */
+static enum transport_got taken(struct transport *t, struct peer *p, instant now, struct packet *out)
+{
+    size_t n = zmq_msg_size(&t->packet);
+    if (!take_token(t, p, now))
+        t->counters.refused_rate++;
+    else if (n == 0 || n > FRAME_MAX)
+        t->counters.refused_size++;
+    else {
+        t->counters.received++;
+        *out = (struct packet){.from = p->known.id, .bytes = zmq_msg_data(&t->packet), .len = n};
+        return TRANSPORT_PACKET;
+    }
+    return TRANSPORT_REFUSED;
+}
+
 /* One message: [route, frame]. */
-enum transport_got transport_receive(struct transport *t, instant now, struct packet *out)
+static enum transport_got from_router(struct transport *t, instant now, struct packet *out)
 {
     enum transport_got got = TRANSPORT_REFUSED;
     zmq_msg_t route;
-    if (t->packet_open)
-        zmq_msg_close(&t->packet);
-    t->packet_open = false;
     zmq_msg_init(&route);
     if (zmq_msg_recv(&route, t->router, ZMQ_DONTWAIT) < 0) {
         zmq_msg_close(&route);
@@ -410,85 +442,53 @@ enum transport_got transport_receive(struct transport *t, instant now, struct pa
     }
     int parts = 0;
     bool more = zmq_msg_more(&route);
-    zmq_msg_init(&t->packet);
-    t->packet_open = true;
     while (more && zmq_msg_recv(&t->packet, t->router, ZMQ_DONTWAIT) >= 0) {
         more = zmq_msg_more(&t->packet);
         parts++;
     }
     struct peer *p = sender(t, &t->packet);
-    size_t n = zmq_msg_size(&t->packet);
     if (p == NULL)
         t->counters.refused_sender++;
-    else if (!take_token(t, p, now))
-        t->counters.refused_rate++;
-    else if (parts != 1 || n == 0 || n > FRAME_MAX)
+    else if (parts != 1)
         t->counters.refused_size++;
-    else {
-        t->counters.received++;
+    else
+        got = taken(t, p, now, out);
+    if (got == TRANSPORT_PACKET)
         echo(t, p, &route, now);
-        *out = (struct packet){.from = p->known.id, .bytes = zmq_msg_data(&t->packet), .len = n};
-        got = TRANSPORT_PACKET;
-    }
     zmq_msg_close(&route);
     return got;
 }
 
-/* ---- sending and tending ------------------------------------------------------------------------------------------ */
-
-void transport_send(struct transport *t, member_id to, const uint8_t *bytes, size_t n, instant now)
+/* A frame by one of our own connections, from a peer that has none to us. */
+static enum transport_got from_links(struct transport *t, instant now, struct packet *out)
 {
-    struct peer *p = transport_peer_of(t, to);
-    struct link *first = NULL;
-    if (p == NULL)
-        return;
-    for (int i = 0; i < p->known.n; i++) {
-        struct link *l = &p->links[i];
-        if (l->socket == NULL && instant_is_never(l->opened))
-            transport_open_link(t, p, l, i, now);
-        if (first == NULL && link_is_up(l, &t->identity, now))
-            first = l;
-    }
-    for (int i = 0; i < p->known.n; i++) {
-        struct link *l = &p->links[i];
-        if (first != NULL && l != first && !link_wants_copy(l, &t->identity, now))
-            continue;
-        if (link_send(l, &t->identity, bytes, n, now))
-            t->counters.sent++;
-        else
-            t->counters.send_failed++;
-    }
-    if (t->renewal.active && t->renewal.peer == to && link_send(&t->renewal.link, &t->identity, bytes, n, now))
-        t->counters.sent++;
+    for (int i = 0; i < t->n_peers; i++)
+        for (int j = 0; j < t->peers[i].known.n; j++) {
+            struct link *l = &t->peers[i].links[j];
+            if (!link_watched(l, &t->identity, now) || !link_listen(l, &t->identity, &t->packet, now))
+                continue;
+            if (!l->old)
+                return taken(t, &t->peers[i], now, out);
+            t->counters.refused_sender++;
+            return TRANSPORT_REFUSED;
+        }
+    if (t->renewal.active)
+        transport_hear(t, &t->renewal.link, now);
+    return TRANSPORT_NOTHING;
 }
 
-/* ---- tending ------------------------------------------------------------------------------------------------------- */
-
-instant transport_tend(struct transport *t, instant now)
+enum transport_got transport_receive(struct transport *t, instant now, struct packet *out)
 {
-    if (t->unbound > 0) {
-        transport_bind_again(t);
-        if (t->unbound > 0)
-            return instant_add(now, span_ms(BIND_AGAIN_MS));
-    }
-    if (!instant_is_never(t->tended) &&
-        instant_elapsed_most(now, t->tended).ns < t->identity.silence.ns * 3 / 8)
-        return instant_add(t->tended, (span){t->identity.silence.ns * 3 / 4});
-    t->tended = now;
-    transport_renewal_drive(t, now);
-    for (int i = 0; i < t->n_peers; i++) {
-        struct peer *p = &t->peers[i];
-        for (int j = 0; j < p->known.n; j++) {
-            struct link *l = &p->links[j];
-            if (instant_is_never(l->opened) ||
-                (!link_is_stale(l, &t->identity, now) && !transport_other_key(p, l, &t->identity, now)))
-                continue;
-            link_close(l);
-            transport_open_link(t, p, l, j, now);
-            t->counters.rebuilt++;
-        }
-    }
-    return instant_add(now, (span){t->identity.silence.ns * 3 / 4});
+    if (t->packet_open)
+        zmq_msg_close(&t->packet);
+    zmq_msg_init(&t->packet);
+    t->packet_open = true;
+    enum transport_got got = from_router(t, now, out);
+    if (got == TRANSPORT_NOTHING)
+        got = from_links(t, now, out);
+    if (got == TRANSPORT_NOTHING)
+        t->unsure = false;
+    return got;
 }
 
 void transport_count(const struct transport *t, struct transport_counters *c)

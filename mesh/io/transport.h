@@ -1,19 +1,23 @@
 /* transport.h: whole frames in and out over ZeroMQ with CURVE; never their meaning.
  *
- * One ROUTER per cluster, bound on the member's own addresses, only receives frames.  One DEALER per (peer, address) to
- * which something is sent only sends them.  For a frame that it takes in, a ROUTER answers one byte on the same
- * connection, at most once in 3/5 of `silence`: the echo by which the sender knows that this very link works, end to end, and not merely that the
- * peer's kernel or ZeroMQ's I/O thread acknowledges (facts: ZMTP heartbeats go on while the program hangs).
+ * One ROUTER per cluster, bound on the member's own addresses, receives frames.  One DEALER per (peer, address) to which
+ * something is sent sends them.  For a frame that it takes in, a ROUTER answers one byte on the same connection, at most
+ * once in 3/5 of `silence`: the echo by which the sender knows that this very link works, end to end, and not merely that
+ * the peer's kernel or ZeroMQ's I/O thread acknowledges (facts: ZMTP heartbeats go on while the program hangs).
  *
  *   link states       arrow taken in
  *   CLOSED -> NEW     link_open            a socket exists, nothing is known about the path
- *   NEW    -> UP      link_is_up           an echo came
- *   UP     -> NEW     link_is_up           sent, and no echo for `silence`
- *   NEW    -> CLOSED  link_is_stale        the try took longer than its backoff (200 ms doubling to 2 s, with jitter)
- *                                          and what was sent has no echo; or it never stood for 10 s
+ *   NEW    -> UP      link_listen          an echo, or a frame, came
+ *   UP     -> NEW     link_is_up           sent, and no echo for as long as echoes of this link may take (link_patience)
+ *                     link_send            no connection stands that would take it
+ *   NEW    -> NEW     link_is_stale        made anew: the try took longer than its backoff (200 ms doubling to 2 s, with
+ *                                          jitter) and what was sent has no echo; or no connection came in 1.5 s, each
+ *                                          fourth time in 4 s.  What worked before is kept beside it for 3 s.
  *
  * A frame goes out on the first link that is UP; the others carry a copy at least every half `silence`, so that their
- * state is known before they are needed; with none UP, on all.  Duplicates are the core's to drop.
+ * state is known before they are needed; with none UP, on all, and back by the connection by which the peer last sent: a
+ * handshake takes eight journeys, and who was started a moment ago has a lease to fetch.  So one connection is enough,
+ * whichever side's comes first.  Duplicates are the core's to drop.
  *
  * Who may connect is decided by our own ZAP handler, in the loop's thread: a known key becomes the connection's
  * User-Id, the member's id; anything else is refused and counted.  `from` of a packet is that id, never a peer's word. */
@@ -55,7 +59,7 @@ struct transport_options {
 };
 
 struct transport_counters {
-    uint64_t received, sent, send_failed, echoes, rebuilt;
+    uint64_t received, sent, sent_back, send_failed, echoes, rebuilt;
     uint64_t refused_key, refused_rate, refused_size, refused_sender;
 };
 
@@ -76,6 +80,8 @@ bool transport_renewed(const struct transport *t); /* none of our links is still
 bool transport_listens_anew(const struct transport *t);
 void transport_listen_anew(struct transport *t);
 int transport_fd(const struct transport *t); /* to poll for POLLIN, see transport_hub_fd() */
+/* Something may wait that the descriptor does not announce: receive before the next wait. */
+bool transport_unsure(const struct transport *t);
 
 struct packet {
     member_id from;

@@ -62,7 +62,7 @@ bool transport_renew(struct transport *t, const struct transport_peer *peer, str
 
 bool transport_rekey(struct transport *t, const struct key *key, struct problem *err)
 {
-    struct link_identity id = {.silence = t->identity.silence};
+    struct link_identity id = {.silence = t->identity.silence, .poll = t->identity.poll};
     if (!keys_curve_secret(id.secret, &key->secret) || !keys_curve_public(id.public, key->public))
         return problem_fact(err, "the member's new key is not a usable one");
     t->identity = id;
@@ -130,7 +130,7 @@ static void renewal_next(struct transport *t, instant now)
             transport_open_link(t, p, &r->link, j, now);
             return;
         }
-        link_close(l);
+        link_close(l, &t->identity);
         transport_open_link(t, p, l, j, now);
     }
 }
@@ -140,13 +140,15 @@ void transport_renewal_drive(struct transport *t, instant now)
     struct renewal *r = &t->renewal;
     struct peer *p = r->active ? transport_peer_of(t, r->peer) : NULL;
     if (p) {
+        transport_hear(t, &r->link, now);
         if (link_is_up(&r->link, &t->identity, now)) {
-            link_close(&p->links[r->address]);
+            link_close(&p->links[r->address], &t->identity);
             p->links[r->address] = r->link;
+            r->link = (struct link){0};
             r->active = false;
             t->counters.rebuilt++;
         } else if (instant_elapsed_least(now, r->link.opened).ns > span_ms(RENEWAL_MS).ns) {
-            link_close(&r->link); /* another one's turn; then this one's again */
+            link_close(&r->link, &t->identity); /* another one's turn; then this one's again */
             r->active = false;
         }
     }

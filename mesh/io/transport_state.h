@@ -1,5 +1,5 @@
-/* transport_state.h: what transport.c (sockets, links, who may connect) and transport_rekey.c (keys that change while all of
- * it runs) share. */
+/* transport_state.h: what transport.c (sockets, who may connect, receiving), transport_send.c (sending, links) and
+ * transport_rekey.c (keys that change while all of it runs) share. */
 #ifndef PGMESH_MESH_IO_TRANSPORT_STATE_H
 #define PGMESH_MESH_IO_TRANSPORT_STATE_H
 
@@ -22,7 +22,7 @@ struct transport_hub {
 /* A connection by which a peer sends, for its share of echoes. */
 struct route {
     uint8_t id[8], n;
-    instant echoed;
+    instant echoed, heard;
 };
 
 struct peer {
@@ -60,6 +60,7 @@ struct transport {
     instant tended;
     zmq_msg_t packet;
     bool packet_open;
+    bool unsure; /* what was sent may have hidden the sign of something that came */
     struct transport_counters counters;
 };
 
@@ -71,6 +72,8 @@ void transport_open_link(struct transport *t, struct peer *p, struct link *l, in
 bool transport_set_keys(struct peer *p, const struct transport_peer *known, struct problem *err);
 /* The peer may listen with either of two keys, and this one had its time. */
 bool transport_other_key(const struct peer *p, struct link *l, const struct link_identity *id, instant now);
+/* Takes in the echoes that wait on a link that is not polled. */
+void transport_hear(struct transport *t, struct link *l, instant now);
 void transport_bind_again(struct transport *t);
 void transport_renewal_drive(struct transport *t, instant now);
 

@@ -268,6 +268,65 @@ START_TEST(a_hanging_program_is_no_link)
 }
 END_TEST
 
+/* Who has no connection of its own, or not yet, answers by the one that the peer has made. */
+START_TEST(an_answer_comes_by_the_peers_own_connection)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    transport_send(ends[A].transport, id_of(B), (const uint8_t *)"there", 5, clock_now());
+    ck_assert_uint_eq(counted(A).sent_back, 0); /* nothing of B came yet: there is no way */
+    while (ends[B].got == 0) {
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        transport_send(ends[A].transport, id_of(B), (const uint8_t *)"there", 5, clock_now());
+        serve();
+    }
+    ck_assert_int_eq(ends[B].from, id_of(A));
+    ck_assert_uint_eq(ends[B].len, 5);
+    ck_assert_int_eq(ends[B].first, 't');
+    ck_assert_uint_gt(counted(A).sent_back, 0);
+    ck_assert_int_eq(transport_link_up(ends[A].transport, id_of(B)), -1);
+}
+END_TEST
+
+/* ... also one that has long been silent, whose peer lost its connection just now. */
+START_TEST(an_answer_by_a_link_that_nobody_polls_is_found)
+{
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    for (int64_t end = clock_wall_us() + 4000000; clock_wall_us() < end;) { /* longer than it is watched */
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        serve();
+    }
+    ck_assert_uint_eq(ends[B].got, 0);
+    while (ends[B].got < 2) {
+        transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+        transport_send(ends[A].transport, id_of(B), (const uint8_t *)"there", 5, clock_now());
+        serve();
+    }
+    ck_assert_int_eq(ends[B].first, 't');
+}
+END_TEST
+
+/* An echo may take longer than a silence, if it has before: the path is slow, not broken. */
+START_TEST(a_slow_path_is_a_link)
+{
+    bool stayed = false;
+    open_end(A, B, ends[B].key.public, -1, 0, 0);
+    open_end(B, A, ends[A].key.public, A, 0, 0);
+    AWAIT(transport_link_up(ends[B].transport, id_of(A)) == 0, B, A);
+    while (!stayed) {
+        serve();
+        stayed = transport_link_up(ends[B].transport, id_of(A)) == 0;
+        for (int i = 0; i < 30; i++) { /* A looks every 300 ms, and a silence is 200 */
+            transport_send(ends[B].transport, id_of(A), (const uint8_t *)"hello", 5, clock_now());
+            transport_tend(ends[B].transport, clock_now());
+            stayed = stayed && transport_link_up(ends[B].transport, id_of(A)) == 0;
+            poll(NULL, 0, 10);
+        }
+    }
+}
+END_TEST
+
 /* A program that hangs for a moment while a peer sends and goes must not be ended by libzmq: with its queue full it stops
  * reading the connection, and 4.3.4 asserts when a ZMTP heartbeat falls due on one that failed in that state. */
 START_TEST(a_hanging_program_outlives_its_peers)
@@ -307,12 +366,18 @@ static bool paced_send(struct paced *p, int64_t ms)
 
 static bool paced_up(struct paced *p, int64_t ms)
 {
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    while (link_wants_echo(&p->link, &p->identity, at_ms(ms)) &&
+           link_listen(&p->link, &p->identity, &frame, at_ms(ms)))
+        ck_abort_msg("an echo was taken for a frame");
+    zmq_msg_close(&frame);
     return link_is_up(&p->link, &p->identity, at_ms(ms));
 }
 
 static void paced_open(struct paced *p)
 {
-    *p = (struct paced){.context = zmq_ctx_new(), .identity.silence = span_ms(200)};
+    *p = (struct paced){.context = zmq_ctx_new(), .identity = {.silence = span_ms(200), .poll = -1}};
     p->peer = zmq_socket(p->context, ZMQ_DEALER);
     p->link.socket = zmq_socket(p->context, ZMQ_DEALER);
     ck_assert_int_eq(zmq_bind(p->peer, "inproc://peer"), 0);
@@ -327,7 +392,7 @@ static void paced_close(struct paced *p)
 {
     int zero = 0;
     zmq_setsockopt(p->link.socket, ZMQ_LINGER, &zero, sizeof zero);
-    link_close(&p->link);
+    link_close(&p->link, &p->identity);
     zmq_setsockopt(p->peer, ZMQ_LINGER, &zero, sizeof zero);
     zmq_close(p->peer);
     zmq_ctx_term(p->context);
@@ -498,6 +563,9 @@ int main(void)
     tcase_add_test(tcase, a_giant_ends_the_connection_not_the_program);
     tcase_add_test(tcase, a_link_comes_back);
     tcase_add_test(tcase, a_hanging_program_is_no_link);
+    tcase_add_test(tcase, an_answer_comes_by_the_peers_own_connection);
+    tcase_add_test(tcase, an_answer_by_a_link_that_nobody_polls_is_found);
+    tcase_add_test(tcase, a_slow_path_is_a_link);
     tcase_add_test(tcase, a_hanging_program_outlives_its_peers);
     tcase_add_test(tcase, silence_counts_from_a_frame_that_wants_an_echo);
     tcase_add_test(tcase, an_echo_that_waits_is_taken_in_before_a_link_is_judged);
