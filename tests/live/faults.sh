@@ -184,12 +184,15 @@ begin_slow_lease() { bad_cable "$1" --delay-ms 800; }
 end_slow_lease() { good_cable "$1"; }
 begin_repeated() { bad_cable "$1" --duplicate 20 --jitter-ms 10 --reorder; }
 end_repeated() { good_cable "$1"; }
-begin_narrow() {
-    bad_cable "$1" --kbit 256 || return 1
+flood_of_wal() { # name, options of live/wire
+    bad_cable "$1" --kbit 256 "${@:2}" || return 1
     sql "$1" 'CREATE TABLE IF NOT EXISTS bulk (t text)' app
     in_background bulk sql "$1" "INSERT INTO bulk SELECT repeat('narrow', 100) FROM generate_series(1, 3000)" app
 }
+begin_narrow() { flood_of_wal "$1"; }
 end_narrow() { until_over bulk; good_cable "$1"; }
+begin_narrow_marked() { flood_of_wal "$1" --classes; }
+end_narrow_marked() { end_narrow "$1"; }
 flapping() { while :; do unplug "$1"; sleep 0.1; plug "$1"; sleep 0.1; done; }
 begin_flap() { in_background flap flapping "$1"; }
 end_flap() { until_over flap; heal "$1"; }

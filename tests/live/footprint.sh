@@ -43,6 +43,7 @@ footprint_bounded() { # file
                 fd0 = median(fds, q + 1, 2 * q); fd1 = median(fds, n - q + 1, n)
                 watched++
                 if (rss1 > most) most = rss1
+                if (rss1 - rss0 > grown) { grown = rss1 - rss0; grower = last ", " rss0 " to " rss1 " kB" }
                 if ((rss1 - rss0 > 1024 && rss1 > 1.15 * rss0) || fd1 - fd0 > 6) {
                     bad++
                     printf "# %s grew: %d to %d kB, %d to %d descriptors over %d samples\n", last, rss0, rss1, fd0, fd1, n
@@ -53,5 +54,5 @@ footprint_bounded() { # file
         { key = $2 " " $3 " " $4 }
         key != last { close_one(); last = key }
         { n++; rss[n] = $5; fds[n] = $6 }
-        END { close_one(); printf "# footprint: %d processes watched long enough, the largest %d kB\n", watched, most; exit bad > 0 }'
+        END { close_one(); printf "# footprint: %d processes watched long enough, the largest %d kB; grown most: %s\n", watched, most, grower ? grower : "none"; exit bad > 0 }'
 }

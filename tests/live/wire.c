@@ -1,10 +1,12 @@
 /* wire: a cable with the properties of a bad one, for kernels without netem.
  *
- *     wire TAP TAP [--delay-ms N] [--jitter-ms N] [--reorder] [--duplicate PERCENT] [--kbit N]
+ *     wire TAP TAP [--delay-ms N] [--jitter-ms N] [--reorder] [--duplicate PERCENT] [--kbit N [--classes]]
  *
  * Makes two TAP devices in the network namespace that it runs in and carries frames from one to the other, both ways: each is
  * held back for the delay and up to the jitter more, in the order in which they came unless --reorder; some are delivered
- * twice; --kbit bounds the rate of each direction, with a queue of 256 kB that drops what does not fit, as routers do.
+ * twice; --kbit bounds the rate of each direction, with a queue of 256 kB that drops what does not fit, as routers do; with
+ * --classes packets marked as network control (DSCP CS6) pass the queue, as on routers that honour it.
+ * Takes real-time priority where it may: a cable is as good as it is told to be, however busy the machine.
  * Prints a line when the devices exist; whoever started it joins them to bridges. Killed, it takes them along. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,11 +15,15 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,12 +40,13 @@ struct held {
 static struct options {
     int64_t delay_us, jitter_us, kbit;
     int duplicate;
-    bool reorder;
+    bool reorder, classes;
 } options;
 static struct held heap[HELD_MAX]; /* the soonest first */
 static int n_held;
 static uint64_t numbers;
-static int64_t last_due_us[2], free_us[2]; /* by direction: of the last frame; when the line is free again */
+static int64_t last_due_us[2][2],
+    free_us[2]; /* by direction: of the last frame, by class; when the line is free again */
 
 static int64_t now_us(void)
 {
@@ -76,19 +83,25 @@ static struct held pop(void)
     return first;
 }
 
+static bool is_control(const unsigned char *frame, size_t len)
+{
+    return options.classes && len > 15 && frame[12] == 0x08 && frame[13] == 0 && frame[15] >> 5 == 6;
+}
+
 static void hold(int to, const unsigned char *bytes, size_t len, int64_t now)
 {
+    bool control = is_control(bytes, len);
     int64_t due = now + options.delay_us + (options.jitter_us ? random() % options.jitter_us : 0);
     if (options.kbit) {
         int64_t start = free_us[to] > now ? free_us[to] : now, takes = (int64_t)len * 8000 / options.kbit;
-        if ((start - now) * options.kbit / 8000 > QUEUE_BYTES)
+        if (!control && (start - now) * options.kbit / 8000 > QUEUE_BYTES)
             return;
         free_us[to] = start + takes;
-        due += free_us[to] - now;
+        due += control ? takes : free_us[to] - now;
     }
-    if (!options.reorder && due < last_due_us[to])
-        due = last_due_us[to];
-    last_due_us[to] = due;
+    if (!options.reorder && due < last_due_us[to][control])
+        due = last_due_us[to][control];
+    last_due_us[to][control] = due;
     unsigned char *copy = n_held < HELD_MAX ? malloc(len) : NULL;
     if (!copy)
         return;
@@ -138,22 +151,26 @@ int main(int argc, char **argv)
 {
     static const struct option known[] = {{"delay-ms", 1, NULL, 'd'}, {"jitter-ms", 1, NULL, 'j'},
                                           {"reorder", 0, NULL, 'r'},  {"duplicate", 1, NULL, 'u'},
-                                          {"kbit", 1, NULL, 'k'},     {NULL, 0, NULL, 0}};
+                                          {"kbit", 1, NULL, 'k'},     {"classes", 0, NULL, 'c'},
+                                          {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (c) {
         case 'd': options.delay_us = atoll(optarg) * 1000; break;
         case 'j': options.jitter_us = atoll(optarg) * 1000; break;
         case 'r': options.reorder = true; break;
         case 'u': options.duplicate = atoi(optarg); break;
+        case 'c': options.classes = true; break;
         case 'k': options.kbit = atoll(optarg); break;
         default: return 2;
         }
     if (optind + 2 != argc) {
         fprintf(
             stderr,
-            "usage: wire TAP TAP [--delay-ms N] [--jitter-ms N] [--reorder] [--duplicate PERCENT] [--kbit N]\n");
+            "usage: wire TAP TAP [--delay-ms N] [--jitter-ms N] [--reorder] [--duplicate PERCENT] [--kbit N [--classes]]\n");
         return 2;
     }
+    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+    sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 5});
     int fd[2] = {open_tap(argv[optind]), open_tap(argv[optind + 1])};
     puts("ready");
     fflush(stdout);
