@@ -272,6 +272,7 @@ inline learn(v, b)
         :: term[b] == term[top] && prim[b] == v && owner[b] == v && b > since[v] -> confirmed[v] = 1
         :: else
         fi;
+        level[v] = 0;
         lease_count(v)
     :: else
     fi;
@@ -310,11 +311,41 @@ inline learn(v, b)
 #define NEWS(v, p, ticks) !(RENEWED(v, p) && g_until[v] >= ticks && hold[p * N + v] >= ticks - MARGIN + FENCE)
 #endif
 
+/* primary.c: record_read.  A grant to this start that says what its voter has accepted; kept until it is read. */
+#ifdef READ_STALE
+#define LEVEL(p, v) true
+#define UNDER_WAY(p) false
+#else
+#define LEVEL(p, v) (accepted[v] == decided[p])
+#define UNDER_WAY(p) (own[p] != 0)
+#endif
+#define CAN_READ(p) \
+    (IS_PRIMARY(p) && !confirmed[p] && !UNDER_WAY(p) && LEVEL(p, p) && QUORUM(voters[decided[p]], level[p] | (1 << p)))
+inline said_level(p, v)
+{
+#ifdef NO_READ
+    skip
+#else
+    if
+    :: !confirmed[p] && LEVEL(p, v) -> level[p] = level[p] | (1 << v)
+    :: else
+    fi
+#endif
+}
+inline read_record(p)
+{
+    printf("db%d reads its record by grants\n", p);
+    confirmed[p] = 1;
+    level[p] = 0;
+    lease_count(p)
+}
+
 /* primary.c: hold_granted; policy/lease.c: lease_voter_until.  Counted at once, by the tick in which the request was
  * sent: an answer late or lost only makes for a shorter lease, and nothing waits for a lease to be there. */
 inline hear(p, v, ticks)
 {
     hold[p * N + v] = MAX(hold[p * N + v], ticks - MARGIN + FENCE);
+    said_level(p, v);
     lease_count(p)
 }
 
@@ -447,6 +478,7 @@ inline crash(v)
         }
         k = 0;
         confirmed[v] = 0;
+        level[v] = 0;
         since[v] = round[v];
 #ifdef FORGET_PROPOSAL
         own[v] = 0;
@@ -560,6 +592,9 @@ active [2] proctype database()
 #endif
 #ifndef NO_TAKEOVERS
     EACH(TAKEOVER_BEGINS)
+#endif
+#ifndef NO_READ
+    :: d_step { CAN_READ(P) -> read_record(P) }
 #endif
     :: d_step { PROMISED(P) && !takes[asking[P]] -> change(P, voters[decided[P]]) }
 #ifdef VOTERS

@@ -73,6 +73,7 @@ byte g_from[N], g_length[N]; /* sending of the request + length: ticks left; the
 #endif
 byte hold[2 * N]; /* ticks that the primary may count on that voter, FENCE included */
 bit confirmed[2] = 1;
+byte level[2]; /* a primary that is not confirmed: who granted it and has accepted what it knows as decided */
 byte since[2];                              /* ballots up to this one are of a former start */
 byte asking[2];                             /* ballot that is collecting promises; 0: none */
 byte got[2], best[2]; /* whose promises arrived; the highest accepted ballot that they told of */
