@@ -40,8 +40,8 @@ static int check_new(struct order *o, const struct plan_member *m)
     return EXIT_OK;
 }
 
-static void member_fill(struct made *made, const struct plan_member *from, int64_t days,
-                        const struct key *root)
+static void member_fill(struct made *made, const struct plan_member *from, const uint8_t *made_elsewhere,
+                        int64_t days, const struct key *root)
 {
     struct cluster *c = &made->cluster;
     struct cluster_member *m = &c->members[c->n];
@@ -50,7 +50,10 @@ static void member_fill(struct made *made, const struct plan_member *from, int64
     for (int i = 0; i < c->n; i++)
         top = c->members[i].member.id > top ? c->members[i].member.id : top;
     memset(m, 0, sizeof *m);
-    keys_generate(&key, made->seeds[c->n]);
+    if (made_elsewhere)
+        memcpy(key.public, made_elsewhere, KEY_SIZE);
+    else
+        keys_generate(&key, made->seeds[c->n]);
     m->member.id = (member_id)(top + 1);
     snprintf(m->member.name, sizeof m->member.name, "%s", from->name);
     snprintf(m->member.site, sizeof m->member.site, "%s", from->site);
@@ -80,7 +83,7 @@ static int read_record(struct order *o, json_t *answer, struct certificate *cert
                        "A new member begins with it.", "Is the member older than this program?");
 }
 
-static void tell_next(struct order *o, const struct plan *p)
+static void tell_next(struct order *o, const struct plan *p, bool elsewhere)
 {
     const struct plan_member *m = &p->members[0];
     struct output *out = &o->x->out;
@@ -92,6 +95,11 @@ static void tell_next(struct order *o, const struct plan *p)
     output_text(out, 2, "%s is a member of cluster %s", m->name, o->cluster.name);
     output_blank(out);
     output_text(out, 0, "Next:");
+    if (elsewhere)
+        output_text(
+            out, 5,
+            "  0. Nothing in \"%s\" is secret. On its host, where its key is: pgmesh join --key FILE --folder %s",
+            p->out, p->out);
     output_text(out, 5, "  1. Copy \"%s\" to its host and start it there: %s --config FOLDER/node.conf",
                 p->out, m->role == ROLE_WITNESS ? "pgmesh-witness" : "pgmesh-node");
     if (m->role != ROLE_OBSERVER)
@@ -141,7 +149,8 @@ static int enlist(struct order *o, struct enlist *e, struct made *made, const st
     static struct certificate decided;
     static char roster[ROSTER_MAX + ROSTER_LINE_SIZE + 32], line[ROSTER_LINE_SIZE];
     struct plan_member *m = &e->plan.members[0];
-    struct newcomer from = {.decided = &decided, .roster_text = roster};
+    struct newcomer from = {.decided = &decided, .roster_text = roster, .elsewhere = e->sign != NULL};
+    uint8_t key[KEY_SIZE];
     struct problem err = {0};
     json_t *answer = NULL;
     char *pass = NULL, *cluster_text = NULL;
@@ -153,7 +162,9 @@ static int enlist(struct order *o, struct enlist *e, struct made *made, const st
     json_decref(answer);
     if (code != EXIT_OK)
         return code;
-    member_fill(made, m, e->days, root);
+    if (e->sign && !rekey_read_join(e->sign, key, &err))
+        return problem(o->x, &err);
+    member_fill(made, m, e->sign ? key : NULL, e->days, root);
     roster_sign_member(line, &o->cluster, &made->cluster.members[at], o->roster.version + 1, root);
     from.roster_len = roster_text(&o->roster, roster);
     from.roster_len += (size_t)snprintf(roster + from.roster_len, ROSTER_LINE_SIZE + 32, "%s%s\n",
@@ -174,7 +185,7 @@ static int enlist(struct order *o, struct enlist *e, struct made *made, const st
     if ((code = rekey_submit(o, line)) == EXIT_OK && m->role == ROLE_DATABASE)
         code = give_place(o, made->cluster.members[at].member.id, m->name);
     if (code == EXIT_OK)
-        tell_next(o, &e->plan);
+        tell_next(o, &e->plan, e->sign != NULL);
     return code;
 }
 

@@ -8,7 +8,9 @@
 struct enlist {
     struct plan plan; /* one member; `out` and what --set says */
     struct rootkey root_key;
-    int64_t days;     /* how long the certificate is valid; 0: without an end */
+    int64_t days; /* how long the certificate is valid; 0: without an end */
+    const char
+        *sign; /* a request of `pgmesh join`: the key was made on the new host; NULL: it is made here */
     const char *like; /* a database's folder, for pg.pass */
 };
 

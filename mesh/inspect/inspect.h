@@ -73,6 +73,7 @@ int command_reinit(struct inspect *x);
 int command_durability(struct inspect *x);
 int command_member(struct inspect *x);
 int command_recover(struct inspect *x);
+int command_join(struct inspect *x);
 int command_root(struct inspect *x);
 int command_operator(struct inspect *x);
 int command_pending(struct inspect *x);
@@ -82,6 +83,6 @@ int command_config(struct inspect *x);
 
 extern const struct option_row options_recover[], options_member[], options_common[], options_none[],
     options_failover[], options_to[], options_reason[], options_init[], options_why[], options_why_not[],
-    options_watch[], options_drill[], options_where[], options_root[], options_operator[];
+    options_watch[], options_drill[], options_where[], options_root[], options_operator[], options_join[];
 
 #endif

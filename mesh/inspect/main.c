@@ -190,6 +190,16 @@ const struct command_row commands[] = {
      "    pgmesh recover --root-key root.key --config /etc/pgmesh/db3/node.conf\n"
      "    pgmesh recover --root-key root.key --confirm orders --fenced db1,wit1,wit2 --output json",
      options_recover, command_recover},
+    {"join", "--key FILE --request FILE | --key FILE --folder FOLDER", "on a new host: its key is made here, and never leaves",
+     "With --request, makes a key in --key FILE and writes what it asks for, which is no secret. Where the root key is,\n"
+     "\"pgmesh member add SPEC --sign REQUEST\" certifies it and makes a folder without any secret in it. With --folder, here\n"
+     "again, the folder and the key come together: the certificate must be for this very key, and PostgreSQL's passwords are\n"
+     "opened by it. Compare the root key's fingerprint that both print.\n"
+     "\n"
+     "Example:\n"
+     "    pgmesh join --key db4.key --request db4.request\n"
+     "    pgmesh join --key db4.key --folder db4",
+     options_join, command_join},
     {"root", "rotate | passphrase", "another root key for the cluster, another passphrase for its file",
      "The root key signs who belongs to the cluster. Keep it offline, under a passphrase. \"passphrase\" changes that, or adds\n"
      "one; no member is asked.\n"

@@ -26,11 +26,13 @@ bool make_node_conf(struct made *m, const struct plan *p, int i, struct problem 
 /* Onto the disk. */
 bool make_write(const struct made *m, const struct plan *p, struct problem *err);
 /* One more member's folder p->out: cluster file, node.conf and key of index `at`, what the mesh needs of PostgreSQL's passwords
- * (`pass`, NULL without), the roster, and a store that begins with the certificate. */
+ * (`pass`, NULL without), the roster, and a store that begins with the certificate.  `elsewhere`: the key was made on the new
+ * host and is not here; the passwords are closed for it (pg.pass.sealed), so that nothing in the folder is a secret. */
 struct newcomer {
     const char *cluster_text, *roster_text, *pass;
     size_t cluster_len, roster_len, pass_len;
     const struct certificate *decided;
+    bool elsewhere;
 };
 bool make_write_one(const struct made *m, const struct plan *p, int at, const struct newcomer *from,
                     struct problem *err);

@@ -11,6 +11,7 @@
 #include "mesh/inspect/make.h"
 #include "mesh/inspect/output.h"
 #include "mesh/io/file.h"
+#include "mesh/io/keys_sealed.h"
 #include "mesh/io/store.h"
 #include "mesh/wire.h"
 
@@ -150,16 +151,36 @@ static bool write_newcomer_store(const char *folder, const struct certificate *d
     return store_create(folder, bytes, wire_put_durable(bytes, &d), err);
 }
 
+static bool write_sealed_pass(const char *out, const uint8_t key[static KEY_SIZE],
+                              const struct newcomer *from, struct problem *err)
+{
+    static char hex[SEALED_HEX_SIZE + 1];
+    if (from->pass == NULL)
+        return true;
+    if (!keys_seal_for(hex, key, from->pass, from->pass_len))
+        return problem_fact(err, "the passwords could not be closed for the new host's key");
+    strcat(hex, "\n");
+    return file_replace(text("%s/pg.pass.sealed", out), hex, strlen(hex), 0644, err);
+}
+
+static bool write_secrets(const char *out, const struct made *made, int at, const struct newcomer *from,
+                          struct problem *err)
+{
+    if (from->elsewhere)
+        return write_sealed_pass(out, made->cluster.members[at].member.key, from, err);
+    return keys_write(text("%s/member.key", out), made->seeds[at], err) &&
+           (from->pass == NULL ||
+            file_replace(text("%s/pg.pass", out), from->pass, from->pass_len, 0600, err));
+}
+
 static bool write_newcomer(const char *out, const struct made *made, int at, const struct newcomer *from,
                            struct problem *err)
 {
     const char *state = text("%s/state", out);
     return file_replace(text("%s/cluster", out), from->cluster_text, from->cluster_len, 0644, err) &&
-           keys_write(text("%s/member.key", out), made->seeds[at], err) &&
            file_replace(text("%s/node.conf", out), made->node_conf[0], made->node_conf_len[0], 0644, err) &&
-           (from->pass == NULL ||
-            file_replace(text("%s/pg.pass", out), from->pass, from->pass_len, 0600, err)) &&
-           folder_make(state, 0700, err) && write_newcomer_store(state, from->decided, err) &&
+           write_secrets(out, made, at, from, err) && folder_make(state, 0700, err) &&
+           write_newcomer_store(state, from->decided, err) &&
            file_replace(text("%s/roster", state), from->roster_text, from->roster_len, 0644, err);
 }
 

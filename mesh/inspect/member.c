@@ -84,7 +84,7 @@ const struct option_row options_member[] = {
     [MEMBER_SET] = {"set", "OPTION=VALUE", "add: into its node.conf"},
     [MEMBER_DAYS] = {"days", "N", "add, rotate, renew: how long the certificate is valid (without an end)"},
     [MEMBER_REQUEST] = {"request", "FILE", "rotate: on the member's host, write what it asks for; sign nothing"},
-    [MEMBER_SIGN] = {"sign", "FILE", "rotate: sign what that file asks for"},
+    [MEMBER_SIGN] = {"sign", "FILE", "add, rotate: sign what that file asks for, whose key was made on the host"},
     {NULL, NULL, NULL},
 };
 // clang-format on
@@ -165,7 +165,7 @@ static bool take(struct enlist *e, struct rekey *r, int option, const char *valu
     case MEMBER_SET: return plan_set(&e->plan, value, err);
     case MEMBER_DAYS: return take_days(&r->days, value, err) && (e->days = r->days);
     case MEMBER_REQUEST: r->request = value; return true;
-    case MEMBER_SIGN: r->sign = value; return true;
+    case MEMBER_SIGN: e->sign = r->sign = value; return true;
     }
     return false;
 }

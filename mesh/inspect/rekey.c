@@ -13,7 +13,7 @@
 #include "mesh/io/file.h"
 
 enum { TURN_TRIES = 120, TURN_MS = 500, REQUEST_MAX = 4096, SECONDS_PER_DAY = 86400 };
-static const char heading[] = "pgmesh-request 1";
+static const char heading[] = "pgmesh-request 1", nobody[] = "-";
 
 /* A new key that its owner asks to have certified. */
 struct request {
@@ -58,21 +58,73 @@ static int ask_member(struct client *c, const char *name, struct request *q)
     return code;
 }
 
+/* Kind, name, key and proof: a request to join names nobody. */
+static bool read_request(const char *path, const char *wanted, struct request *q, struct problem *err)
+{
+    size_t n;
+    char *file = file_read(path, FILE_TEXT, REQUEST_MAX, &n, err), *rest = NULL;
+    if (file == NULL)
+        return false;
+    char *line = strtok_r(file, "\n", &rest), *kind = strtok_r(NULL, " \n", &rest),
+         *name = strtok_r(NULL, " \n", &rest), *key = strtok_r(NULL, " \n", &rest),
+         *proof = strtok_r(NULL, " \n", &rest);
+    bool good = proof && strcmp(line, heading) == 0 && strcmp(kind, wanted) == 0 &&
+                (strcmp(name, nobody) == 0 || cluster_name_valid(name)) &&
+                hex_get(q->key, KEY_SIZE, key, strlen(key)) &&
+                hex_get(q->proof, SIGNATURE_SIZE, proof, strlen(proof));
+    if (good)
+        snprintf(q->name, sizeof q->name, "%s", name);
+    free(file);
+    if (good)
+        return true;
+    problem_fact(err, "\"%s\" is not a request to %s", path, wanted);
+    return problem_hint(err, strcmp(wanted, "join") == 0
+                                 ? "The new host writes one: pgmesh join --key FILE --request FILE."
+                                 : "The member's host writes one: pgmesh member rotate NAME --request FILE.");
+}
+
+static bool write_request_file(const char *path, const char *kind, const struct request *q,
+                               struct problem *err)
+{
+    char key[2 * KEY_SIZE + 1], proof[2 * SIGNATURE_SIZE + 1];
+    hex_put(key, q->key, KEY_SIZE);
+    hex_put(proof, q->proof, SIGNATURE_SIZE);
+    const char *lines = text("%s\n%s %s %s %s\n", heading, kind, q->name, key, proof);
+    return file_replace(path, lines, strlen(lines), 0644, err);
+}
+
+/* No cluster is known yet: its own key vouches for it, under an id of zeros. */
+bool rekey_read_join(const char *path, uint8_t key[static KEY_SIZE], struct problem *err)
+{
+    struct request q;
+    if (!read_request(path, "join", &q, err))
+        return false;
+    memcpy(key, q.key, KEY_SIZE);
+    return cluster_request_holds(q.proof, &(struct cluster_id){{0}}, nobody, key, key) ||
+           problem_fact(err, "\"%s\" is not signed by the key that it asks for", path);
+}
+
+bool rekey_write_join(const char *path, const struct key *key, struct problem *err)
+{
+    struct request q = {.name = "-"};
+    memcpy(q.key, key->public, KEY_SIZE);
+    cluster_request_sign(q.proof, &(struct cluster_id){{0}}, nobody, key->public, key);
+    return write_request_file(path, "join", &q, err);
+}
+
 static int write_request(struct inspect *x, const struct rekey *r)
 {
     struct client client;
     struct request q;
     struct problem err = {0};
-    char key[2 * KEY_SIZE + 1], proof[2 * SIGNATURE_SIZE + 1];
+    char key[2 * KEY_SIZE + 1];
     int code = client_open(&client, x);
     if (code == EXIT_OK)
         code = ask_member(&client, r->name, &q);
     if (code != EXIT_OK)
         return code;
     hex_put(key, q.key, KEY_SIZE);
-    hex_put(proof, q.proof, SIGNATURE_SIZE);
-    const char *lines = text("%s\nrotate %s %s %s\n", heading, q.name, key, proof);
-    if (!file_replace(r->request, lines, strlen(lines), 0644, &err))
+    if (!write_request_file(r->request, "rotate", &q, &err))
         return output_problem(&x->out, EXIT_REFUSED, &err);
     if (x->out.json)
         output_json(&x->out, json_pack("{s:s,s:s,s:s,s:s}", "command", "member", "member", r->name, "key",
@@ -84,27 +136,6 @@ static int write_request(struct inspect *x, const struct rekey *r)
     return EXIT_OK;
 }
 
-static bool read_request(const char *path, struct request *q, struct problem *err)
-{
-    size_t n;
-    char *file = file_read(path, FILE_TEXT, REQUEST_MAX, &n, err), *rest = NULL;
-    if (file == NULL)
-        return false;
-    char *line = strtok_r(file, "\n", &rest), *kind = strtok_r(NULL, " \n", &rest),
-         *name = strtok_r(NULL, " \n", &rest), *key = strtok_r(NULL, " \n", &rest),
-         *proof = strtok_r(NULL, " \n", &rest);
-    bool good = proof && strcmp(line, heading) == 0 && strcmp(kind, "rotate") == 0 &&
-                cluster_name_valid(name) && hex_get(q->key, KEY_SIZE, key, strlen(key)) &&
-                hex_get(q->proof, SIGNATURE_SIZE, proof, strlen(proof));
-    if (good)
-        snprintf(q->name, sizeof q->name, "%s", name);
-    free(file);
-    if (good)
-        return true;
-    problem_fact(err, "\"%s\" is not a request for a new key", path);
-    return problem_hint(err, "The member's host writes one: pgmesh member rotate NAME --request FILE.");
-}
-
 static int get_request(struct order *o, const struct rekey *r, struct request *q)
 {
     struct problem err = {0};
@@ -113,7 +144,7 @@ static int get_request(struct order *o, const struct rekey *r, struct request *q
         int code = ask_member(&o->client, r->name, q);
         if (code != EXIT_OK)
             return code;
-    } else if (!read_request(r->sign, q, &err))
+    } else if (!read_request(r->sign, "rotate", q, &err))
         return output_problem(&o->x->out, EXIT_REFUSED, &err);
     if (strcmp(q->name, r->name) != 0)
         return output_fail(&o->x->out, EXIT_REFUSED,

@@ -32,6 +32,9 @@ struct rekey {
 int64_t rekey_until(int64_t days);
 int rekey_rotate(struct order *o, struct inspect *x, const struct rekey *r);
 int rekey_renew(struct order *o, struct inspect *x, const struct rekey *r);
+/* The key that a new host asks to have certified, by the file that `pgmesh join` wrote there. */
+bool rekey_read_join(const char *path, uint8_t key[static KEY_SIZE], struct problem *err);
+bool rekey_write_join(const char *path, const struct key *key, struct problem *err);
 /* The lines (without a heading, the last without its end) to the member that was asked; the others hear of it. */
 int rekey_submit(struct order *o, const char *lines);
 

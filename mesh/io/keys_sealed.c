@@ -144,6 +144,34 @@ bool keys_sealed_write(const char *path, const struct key *k, const struct passp
     return good;
 }
 
+/* ---- for one key ------------------------------------------------------------------------------------------------------ */
+
+_Static_assert(crypto_box_SEALBYTES == 48, "what SEALED_HEX_SIZE leaves room for");
+
+bool keys_seal_for(char out[static SEALED_HEX_SIZE], const uint8_t public[static KEY_SIZE], const void *bytes,
+                   size_t n)
+{
+    uint8_t curve[KEY_SIZE], box[SEALED_MAX + crypto_box_SEALBYTES];
+    if (n > SEALED_MAX || !keys_curve_public(curve, public) || crypto_box_seal(box, bytes, n, curve) != 0)
+        return false;
+    hex_put(out, box, n + crypto_box_SEALBYTES);
+    return true;
+}
+
+bool keys_open_sealed(uint8_t out[static SEALED_MAX], size_t *n, const char *hex, size_t digits,
+                      const struct key *key)
+{
+    uint8_t public[KEY_SIZE], secret[KEY_SIZE], box[SEALED_MAX + crypto_box_SEALBYTES];
+    if (digits / 2 < crypto_box_SEALBYTES || digits / 2 > sizeof box ||
+        !hex_get(box, digits / 2, hex, digits))
+        return false;
+    *n = digits / 2 - crypto_box_SEALBYTES;
+    bool good = keys_curve_public(public, key->public) && keys_curve_secret(secret, &key->secret) &&
+                crypto_box_seal_open(out, box, digits / 2, public, secret) == 0;
+    keys_wipe(secret, sizeof secret);
+    return good;
+}
+
 /* ---- passphrases ------------------------------------------------------------------------------------------------------ */
 
 static bool take(struct passphrase *p, const char *line, size_t n, struct problem *err)

@@ -23,6 +23,15 @@ bool keys_sealed_read(const char *path, struct key *k, bool *sealed, passphrase_
 bool keys_sealed_write(const char *path, const struct key *k, const struct passphrase *p, bool replace,
                        struct problem *err);
 
+/* Closes n bytes (at most SEALED_MAX) so that the owner of that public key can open them, and nobody else; out is hex with
+ * its NUL.  false: the key is of no use. */
+enum { SEALED_MAX = 16384, SEALED_HEX_SIZE = 2 * (SEALED_MAX + 48) + 1 };
+bool keys_seal_for(char out[static SEALED_HEX_SIZE], const uint8_t public[static KEY_SIZE], const void *bytes,
+                   size_t n);
+/* Opens hex of such; *n bytes.  false: it is for another key, or was changed. */
+bool keys_open_sealed(uint8_t out[static SEALED_MAX], size_t *n, const char *hex, size_t digits,
+                      const struct key *key);
+
 /* From a file of one line (a secret: mode 0600), or from the terminal without echo; `twice`: a new one, asked for twice. */
 bool passphrase_read_file(const char *path, struct passphrase *p, struct problem *err);
 bool passphrase_read_terminal(const char *prompt, bool twice, struct passphrase *p, struct problem *err);
