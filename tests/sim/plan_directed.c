@@ -197,8 +197,8 @@ void plan_retired_key(struct world *w)
 /* The primary hears of its new key before the others do. */
 void plan_new_key(struct world *w)
 {
-    add(w, at(w, FAULT_ROTATE, 0, 900, 300, 0));
-    w->healed_at = SECONDS(3);
+    add(w, at(w, FAULT_ROTATE, 0, 2900, 300, 0));
+    w->healed_at = SECONDS(5);
 }
 
 /* The primary is lost from sight for a little more than a lease; a standby has sealed when the takeover is cut off. */
