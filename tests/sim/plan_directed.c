@@ -191,14 +191,16 @@ void plan_retired_key(struct world *w)
 {
     add(w, at(w, FAULT_ROTATE, 0, 700, 100, 0));
     add(w, at(w, FAULT_KEY_THIEF, 0, 4200, 400, 0));
+    w->bearable = true;
     w->healed_at = SECONDS(5);
 }
 
 /* The primary hears of its new key before the others do. */
 void plan_new_key(struct world *w)
 {
-    add(w, at(w, FAULT_ROTATE, 0, 2900, 300, 0));
-    w->healed_at = SECONDS(5);
+    add(w, at(w, FAULT_ROTATE, 0, 900, 300, 0));
+    w->bearable = true;
+    w->healed_at = SECONDS(3);
 }
 
 /* The primary is lost from sight for a little more than a lease; a standby has sealed when the takeover is cut off. */
