@@ -139,6 +139,7 @@ struct reading {
     const char *path;
     int number;
     bool new_root; /* a line made another key the root */
+    bool told;     /* a complaint stands: the reasons of others cost no signatures */
     struct problem *err;
 };
 
@@ -343,7 +344,7 @@ static bool read_line(struct reading *in, const char *text, int *news)
     size_t n = signed_bytes(bytes, in->c, line.version, words);
     /* The signature first: nothing unsigned is read any further. */
     if (!sign_holds(signature, line.kind == ROSTER_RETIRE ? m->member.key : in->c->root, bytes, n)) {
-        if (of_former_root(in, signature, bytes, n))
+        if (!in->told && of_former_root(in, signature, bytes, n))
             return bad(in, "the line is signed by a root key that was replaced",
                        "Nothing new of a former root key is taken, whoever holds it.");
         return bad(in,
@@ -396,6 +397,7 @@ bool roster_merge(struct roster *r, struct cluster *c, const char *text, size_t 
         snprintf(line, sizeof line, "%.*s", (int)(length > ROSTER_LINE_SIZE ? ROSTER_LINE_SIZE : length),
                  text + at);
         in.err = good ? err : &unused; /* the first complaint is told */
+        in.told = !good;
         good = read_line(&in, line, news) && good;
         at += length + 1;
     }
