@@ -44,6 +44,7 @@ must 'wit2 writes what it asks for' "$LIVE_BIN/pgmesh" member rotate wit2 --requ
 must 'it is signed elsewhere' pgmesh_as db1 member rotate wit2 --sign "$work/wit2.request" "${open[@]}"
 expect 'it is not signed twice' not pgmesh_as db1 member rotate wit2 --sign "$work/wit2.request" "${open[@]}"
 expect 'the term is the same after all of them' same_term
+expect 'nobody has doubted the primary' not grep -qE '[+]verdict|frozen' "$work"/log/{db1,db2,db3,wit1,wit2}.log
 writes=$(clock)
 expect 'writes still flow' await 10 acks_after "${WRITER_LOGS[0]}" "$writes"
 # What the writer saw of it all: the longest time between two acknowledged rows.
