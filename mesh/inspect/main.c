@@ -212,13 +212,14 @@ const struct command_row commands[] = {
      "    pgmesh root passphrase --root-key root.key\n"
      "    pgmesh root rotate --root-key root.key --new root-2027.key",
      options_root, command_root},
-    {"operator", "list | key --out FILE | add NAME | remove NAME", "who may order what: viewers, operators, admins",
+    {"operator", "list | key --out FILE | add NAME | remove NAME | two-persons auto|on|off", "who may order what: viewers, operators, admins",
      "Each person has a key of their own. \"key\" makes one under a passphrase and prints its public part; \"add\" certifies it\n"
      "with the root key and tells all members; \"remove\" revokes it, for good. A viewer orders nothing; an operator orders\n"
      "switchover, drill, pause, resume, reinit, and failover without loss; an admin everything.\n"
      "\n"
      "From the second admin on, orders that destroy (failover --allow-data-loss, member remove, durability async) take two:\n"
-     "they wait until another admin approves them (\"pgmesh approve\"), ten minutes at most.\n"
+     "they wait until another admin approves them (\"pgmesh approve\"), ten minutes at most. \"two-persons\" says always or\n"
+     "never instead (auto: as said).\n"
      "\n"
      "Example:\n"
      "    pgmesh operator key --out ~/.config/pgmesh/operator.key\n"

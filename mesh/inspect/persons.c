@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "mesh/inspect/order.h"
+#include "mesh/inspect/rootkey.h"
 #include "mesh/inspect/problems.h"
 #include "mesh/inspect/secret.h"
 #include "mesh/io/clock.h"
@@ -38,7 +38,8 @@ const struct option_row options_operator[] = {
 };
 
 struct person {
-    const char *name, *role, *root_key, *passphrase_file, *out, *public, *valid;
+    struct rootkey root;
+    const char *name, *role, *out, *public, *valid;
     bool plain;
 };
 
@@ -132,34 +133,6 @@ static int list(struct inspect *x)
     return EXIT_OK;
 }
 
-/* ---- the root key's word ---------------------------------------------------------------------------------------------------- */
-
-static int read_root(struct order *o, const struct person *p, struct key *root)
-{
-    struct problem err = {0};
-    if (p->root_key == NULL)
-        return usage(o->x, "the root key is not named",
-                     "Who may order what is signed by it: --root-key FILE, made by \"pgmesh init\".");
-    keys_begin();
-    if (!secret_key(p->root_key, p->passphrase_file, root, &err))
-        return output_problem(&o->x->out, EXIT_PERMISSION, &err);
-    if (memcmp(root->public, o->cluster.root, KEY_SIZE) == 0)
-        return EXIT_OK;
-    keys_wipe(root, sizeof *root);
-    return output_fail(&o->x->out, EXIT_PERMISSION,
-                       text("\"%s\" is not the root key of cluster %s", p->root_key, o->cluster.name), NULL,
-                       "Each cluster has its own; init wrote it as root.key.");
-}
-
-/* The line to the member that was asked; all others hear of it from each other. */
-static int submit(struct order *o, const char *line)
-{
-    json_t *answer = NULL;
-    int code = client_ask(&o->client, json_pack("{s:s,s:s}", "command", "roster", "line", line), &answer);
-    json_decref(answer);
-    return code;
-}
-
 /* ---- added, removed ------------------------------------------------------------------------------------------------------ */
 
 static int check_person(struct order *o, const struct person *p, struct member *m)
@@ -232,17 +205,17 @@ static void tell_added(struct order *o, const struct person *p, const struct clu
 static int add(struct inspect *x, const struct person *p)
 {
     struct cluster_member m = {.member = {.id = 1}};
-    struct key root;
+    struct key root = {0};
     char line[ROSTER_LINE_SIZE];
     int code = order_look(&order, x);
     if (code != EXIT_OK)
         return code;
     if ((code = check_person(&order, p, &m.member)) == EXIT_OK)
-        code = read_root(&order, p, &root);
+        code = rootkey_of(&order, &p->root, &root);
     if (code == EXIT_OK && (code = fill_person(&order, p, &m)) == EXIT_OK) {
         cluster_certify(&order.cluster, &m, &root);
         roster_sign_member(line, &order.cluster, &m, order.roster.version + 1, &root);
-        if ((code = submit(&order, line)) == EXIT_OK)
+        if ((code = rekey_submit(&order, line)) == EXIT_OK)
             tell_added(&order, p, &m);
     }
     keys_wipe(&root, sizeof root);
@@ -253,7 +226,7 @@ static int add(struct inspect *x, const struct person *p)
 static int remove_person(struct inspect *x, const struct person *p)
 {
     char line[ROSTER_LINE_SIZE];
-    struct key root;
+    struct key root = {0};
     int code = order_look(&order, x);
     if (code != EXIT_OK)
         return code;
@@ -264,11 +237,11 @@ static int remove_person(struct inspect *x, const struct person *p)
             m != NULL ? "It is a member with a process." : NULL,
             m != NULL ? "\"pgmesh member remove\" is for those." : "\"pgmesh operator list\" names them.");
     if (code == EXIT_OK)
-        code = read_root(&order, p, &root);
+        code = rootkey_of(&order, &p->root, &root);
     if (code == EXIT_OK) {
         roster_sign_revocation(line, &order.cluster, m->member.id, order.roster.version + 1, &root);
         keys_wipe(&root, sizeof root);
-        code = submit(&order, line);
+        code = rekey_submit(&order, line);
     }
     if (code == EXIT_OK) {
         if (x->out.json)
@@ -276,6 +249,42 @@ static int remove_person(struct inspect *x, const struct person *p)
                                            "operator", "name", p->name, "revoked", 1));
         output_text(&x->out, 2, "the key of %s is revoked: no member takes an order of it any more", p->name);
     }
+    order_close(&order);
+    return code;
+}
+
+/* The rule of two: from the second admin on, always, or never. */
+static int set_two_persons(struct inspect *x, const struct person *p)
+{
+    char line[ROSTER_LINE_SIZE];
+    enum two_persons when;
+    struct key root = {0};
+    json_t *answer = NULL;
+    if (!cluster_two_persons_parse(&when, p->name))
+        return usage(x, text("\"%s\" is not possible", p->name), "It is one of auto, on and off.");
+    int code = order_look(&order, x), admins = 0;
+    if (code != EXIT_OK)
+        return code;
+    for (int i = 0; i < order.cluster.n; i++)
+        admins +=
+            order.cluster.members[i].member.role == ROLE_ADMIN && !order.cluster.members[i].member.revoked;
+    if (when == TWO_PERSONS_ON && admins < 2)
+        code = output_fail(
+            &x->out, EXIT_REFUSED, "the rule could not be met",
+            text("There %s %d admin%s.", admins == 1 ? "is" : "are", admins, admins == 1 ? "" : "s"),
+            "Add another one first: pgmesh operator add NAME --role admin.");
+    if (code == EXIT_OK && (code = rootkey_of(&order, &p->root, &root)) == EXIT_OK) {
+        roster_sign_two_persons(line, &order.cluster, when, order.roster.version + 1, &root);
+        if ((code = rekey_submit(&order, line)) == EXIT_OK)
+            code = ask_persons(&order, &answer);
+    }
+    if (code == EXIT_OK && x->out.json)
+        output_json(&x->out, json_incref(answer));
+    if (code == EXIT_OK)
+        output_text(&x->out, 2, "orders that destroy take %s",
+                    json_flag(answer, "two_persons") ? "two admins" : "one admin");
+    json_decref(answer);
+    keys_wipe(&root, sizeof root);
     order_close(&order);
     return code;
 }
@@ -291,9 +300,9 @@ int command_operator(struct inspect *x)
         else if (option == PERSON_ROLE)
             p.role = value;
         else if (option == PERSON_ROOT_KEY)
-            p.root_key = value;
+            p.root.file = value;
         else if (option == PERSON_PASSPHRASE)
-            p.passphrase_file = value;
+            p.root.passphrase_file = value;
         else if (option == PERSON_OUT)
             p.out = value;
         else if (option == PERSON_PUBLIC)
@@ -315,9 +324,12 @@ int command_operator(struct inspect *x)
         return add(x, &p);
     if (n == 2 && strcmp(word[0], "remove") == 0)
         return remove_person(x, &p);
+    if (n == 2 && strcmp(word[0], "two-persons") == 0)
+        return set_two_persons(x, &p);
     return usage(
         x, n == 0 ? "nothing is asked for" : "this is not understood",
-        "It is \"operator list\", \"operator key\", \"operator add NAME\" or \"operator remove NAME\".");
+        "It is \"operator list\", \"operator key\", \"operator add NAME\", \"operator remove NAME\" or "
+        "\"operator two-persons auto|on|off\".");
 }
 
 /* ---- what waits ------------------------------------------------------------------------------------------------------------ */

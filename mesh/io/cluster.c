@@ -51,6 +51,24 @@ bool cluster_role_parse(enum role *r, const char *text)
     return false;
 }
 
+static const char *const two_persons[] = {
+    [TWO_PERSONS_AUTO] = "auto", [TWO_PERSONS_ON] = "on", [TWO_PERSONS_OFF] = "off"};
+
+const char *cluster_two_persons_name(enum two_persons when)
+{
+    return two_persons[when];
+}
+
+bool cluster_two_persons_parse(enum two_persons *when, const char *text)
+{
+    for (int i = TWO_PERSONS_AUTO; i <= TWO_PERSONS_OFF; i++)
+        if (strcmp(two_persons[i], text) == 0) {
+            *when = (enum two_persons)i;
+            return true;
+        }
+    return false;
+}
+
 const struct cluster_member *cluster_find(const struct cluster *c, const char *name)
 {
     for (int i = 0; i < c->n; i++)

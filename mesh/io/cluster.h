@@ -40,7 +40,8 @@ struct cluster {
     uint8_t record_signature[SIGNATURE_SIZE];
     uint8_t n, n_first; /* n_first: of the file; the others came by the roster */
     struct cluster_member members[MEMBERS_MAX];
-    uint8_t n_reforms; /* that the roster tells of: the last ones, in the order of their epochs */
+    enum two_persons two_persons; /* as the roster says */
+    uint8_t n_reforms;            /* that the roster tells of: the last ones, in the order of their epochs */
     struct reform reforms[REFORMS_MAX];
 };
 /* That of the highest epoch; epoch 0: there was none. */
@@ -93,5 +94,7 @@ bool cluster_judge_persons(struct cluster *c, int64_t wall_s);
 bool cluster_name_valid(const char *name);
 const char *cluster_role_name(enum role r);
 bool cluster_role_parse(enum role *r, const char *text);
+const char *cluster_two_persons_name(enum two_persons when); /* "auto", "on", "off" */
+bool cluster_two_persons_parse(enum two_persons *when, const char *text);
 
 #endif

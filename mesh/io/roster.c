@@ -10,7 +10,9 @@
 
 static const char heading[] = "pgmesh-roster 1";
 static const char prefix[] = "pgmesh roster v1";
-static const char *const kinds[] = {"root", "member", "retire", "revoke", "reform"};
+static const char *const kinds[] = {"root", "member", "retire", "revoke", "reform", "two-persons"};
+/* What is about no member, and of which the newest line alone counts, goes by a number of no member. */
+enum { TWO_PERSONS_ID = UINT16_MAX };
 enum { SIGNED_MAX = sizeof prefix + CLUSTER_ID_SIZE + 8 + ROSTER_LINE_SIZE };
 
 /* ---- signatures --------------------------------------------------------------------------------------------------- */
@@ -63,6 +65,14 @@ void roster_sign_reform(char line[static ROSTER_LINE_SIZE], const struct cluster
     hex_put(hash, f->hash, HASH_SIZE);
     snprintf(words, sizeof words, "reform %u %016llx %s", (unsigned)f->epoch, (unsigned long long)f->nonce,
              hash);
+    sign_line(line, c, words, version, root);
+}
+
+void roster_sign_two_persons(char line[static ROSTER_LINE_SIZE], const struct cluster *c,
+                             enum two_persons when, uint64_t version, const struct key *root)
+{
+    char words[32];
+    snprintf(words, sizeof words, "two-persons %s", cluster_two_persons_name(when));
     sign_line(line, c, words, version, root);
 }
 
@@ -167,7 +177,9 @@ static bool subject(struct roster_line *line, const char *words, const char **re
     line->kind = (enum roster_kind)k;
     line->id = 0;
     *rest = words + length + 1;
-    if (line->kind == ROSTER_ROOT || line->kind == ROSTER_REFORM)
+    if (line->kind == ROSTER_TWO_PERSONS)
+        line->id = TWO_PERSONS_ID;
+    if (line->kind == ROSTER_ROOT || line->kind == ROSTER_REFORM || line->kind == ROSTER_TWO_PERSONS)
         return true;
     if (**rest < '1' || **rest > '9' || sscanf(*rest, "%5u%n", &id, &end) != 1 || id > UINT16_MAX)
         return false;
@@ -274,6 +286,10 @@ static bool take(struct reading *in, const struct roster_line *line, const char 
     case ROSTER_MEMBER: return take_member(in, line, words);
     case ROSTER_RETIRE: return take_retirement(in, line, m, rest);
     case ROSTER_REFORM: return take_reform(in, line, rest);
+    case ROSTER_TWO_PERSONS:
+        return (cluster_two_persons_parse(&in->c->two_persons, rest) ||
+                bad(in, "two-persons is auto, on or off", NULL)) &&
+               (keep(in->r, line) || bad(in, "the roster is full", NULL));
     case ROSTER_REVOKE:
         if (m == NULL)
             return bad(in, "a revocation is about nobody that is known", NULL);
@@ -331,8 +347,9 @@ static bool read_line(struct reading *in, const char *text, int *news)
     if (strlen(text) >= ROSTER_LINE_SIZE)
         return bad(in, "the line is too long", NULL);
     if ((words = split(text, &line.version, signature)) == NULL)
-        return bad(in, "malformed line",
-                   "A line is: VERSION SIGNATURE root|member|retire|revoke|reform and what belongs to it.");
+        return bad(
+            in, "malformed line",
+            "A line is: VERSION SIGNATURE root|member|retire|revoke|reform|two-persons and what belongs to it.");
     snprintf(line.text, sizeof line.text, "%s", text);
     if (!subject(&line, words, &rest))
         return bad(in, "malformed line", "It is about no member.");
@@ -374,6 +391,8 @@ static void drop_unsigned(struct reading *in)
             continue;
         if (l->kind == ROSTER_MEMBER && m - in->c->members >= in->c->n_first)
             m->member.revoked = true;
+        if (l->kind == ROSTER_TWO_PERSONS)
+            in->c->two_persons = TWO_PERSONS_AUTO;
         drop(r, i);
     }
 }
@@ -412,7 +431,7 @@ size_t roster_text(const struct roster *r, char out[static ROSTER_MAX])
     if (r->n == 0)
         return 0;
     n += (size_t)snprintf(out, ROSTER_MAX, "%s\n", heading);
-    for (enum roster_kind kind = ROSTER_ROOT; kind <= ROSTER_REFORM; kind++)
+    for (enum roster_kind kind = ROSTER_ROOT; kind <= ROSTER_TWO_PERSONS; kind++)
         for (int i = 0; i < r->n; i++) {
             size_t length = strlen(r->line[i].text);
             if (r->line[i].kind != kind)

@@ -6,6 +6,7 @@
  *   VERSION HEX64SIGNATURE member ID NAME ROLE SITE KEY FROM UNTIL CERTIFICATE [mesh=...] [pg=...] [was=KEY:ROUND,...]
  *   VERSION HEX64SIGNATURE retire ID ROUND
  *   VERSION HEX64SIGNATURE revoke ID
+ *   VERSION HEX64SIGNATURE two-persons auto|on|off
  *   VERSION HEX64SIGNATURE reform EPOCH NONCE HASH
  *
  * The signature is over "pgmesh roster v1\0", the cluster id, VERSION (8 bytes) and the words after it, one blank between two:
@@ -29,7 +30,14 @@
 enum { ROSTER_LINE_SIZE = 1024, ROSTER_ROOTS_MAX = 8, ROSTER_LINES_MAX = 3 * MEMBERS_MAX + ROSTER_ROOTS_MAX };
 
 /* In the order in which they are told. */
-enum roster_kind { ROSTER_ROOT, ROSTER_MEMBER, ROSTER_RETIRE, ROSTER_REVOKE, ROSTER_REFORM };
+enum roster_kind {
+    ROSTER_ROOT,
+    ROSTER_MEMBER,
+    ROSTER_RETIRE,
+    ROSTER_REVOKE,
+    ROSTER_REFORM,
+    ROSTER_TWO_PERSONS
+};
 struct roster_line {
     enum roster_kind kind;
     member_id id; /* that it is about */
@@ -70,6 +78,9 @@ void roster_sign_retirement(char line[static ROSTER_LINE_SIZE], const struct clu
 /* The words of a line as they are, under another version, by another root key. */
 void roster_sign_again(char line[static ROSTER_LINE_SIZE], const struct cluster *c,
                        const struct roster_line *of, uint64_t version, const struct key *root);
+/* When orders that destroy take a second person (core.h). */
+void roster_sign_two_persons(char line[static ROSTER_LINE_SIZE], const struct cluster *c,
+                             enum two_persons when, uint64_t version, const struct key *root);
 void roster_sign_root(char line[static ROSTER_LINE_SIZE], const struct cluster *c,
                       const uint8_t next[static KEY_SIZE], uint64_t version, const struct key *root);
 void roster_sign_reform(char line[static ROSTER_LINE_SIZE], const struct cluster *c, const struct reform *f,

@@ -35,6 +35,7 @@ void station_news(const struct station *s, struct roster_news *news, char text[s
         news->members[i] = f->cluster.members[i].member;
     news->reform = cluster_reform(&f->cluster);
     news->reformed = s->reformed;
+    news->two_persons = f->cluster.two_persons;
     news->digest = f->roster.digest;
     news->len = roster_text(&f->roster, text);
     news->text = (const uint8_t *)text;

@@ -40,8 +40,6 @@ static json_t *pending_json(const struct status_view *v, const struct pending *p
 
 json_t *status_persons(const struct status_view *v)
 {
-    static const char *const settings[] = {
-        [TWO_PERSONS_AUTO] = "auto", [TWO_PERSONS_ON] = "on", [TWO_PERSONS_OFF] = "off"};
     json_t *persons = json_array(), *pending = json_array();
     for (int i = 0; i < v->cluster->n; i++)
         if (role_is_person(v->cluster->members[i].member.role))
@@ -51,6 +49,6 @@ json_t *status_persons(const struct status_view *v)
             json_array_append_new(pending, pending_json(v, &v->core->pending[i]));
     return json_pack("{s:s, s:s, s:o, s:b, s:s, s:o}", "cluster", v->cluster->name, "self",
                      cluster_member_name(v->cluster, v->core->self), "persons", persons, "two_persons",
-                     (int)right_two_persons(v->core), "two_persons_set", settings[v->core->two_persons],
-                     "pending", pending);
+                     (int)right_two_persons(v->core), "two_persons_set",
+                     cluster_two_persons_name(v->core->two_persons), "pending", pending);
 }

@@ -87,6 +87,16 @@ chmod 640 .config/pgmesh/operator.key
 expect 'a key that others can read' 5 'can be read by others' durability async --key-passphrase-file pass "${one[@]}"
 rm .config/pgmesh/operator.key
 
+expect 'the rule is on already' 0 '' operator two-persons on "${root[@]}" "${one[@]}"
+expect 'the rule as it may not be' 2 'is not possible' operator two-persons perhaps "${root[@]}" "${one[@]}"
+expect 'another key turns nothing off' 5 'is not the root key' operator two-persons off --root-key vera.key "${one[@]}"
+expect 'the root key turns it off' 0 '' operator two-persons off "${root[@]}" "${one[@]}" --output json
+holds 'at once' '.two_persons == false and .two_persons_set == "off"'
+off() { "$pgmesh" operator list "${two[@]}" --output json | jq -e '.two_persons_set == "off" and .two_persons == false'; }
+verdict 'the other witness hears of it' await off
+expect 'one of two is enough then' 4 'no member can execute' member remove wit2 "${first[@]}"
+expect 'and back' 0 '' operator two-persons auto "${root[@]}" "${one[@]}"
+
 expect 'a revocation of nobody' 6 'is no operator' operator remove nora "${root[@]}" "${one[@]}"
 expect 'a member is no person' 6 'is no operator' operator remove wit2 "${root[@]}" "${one[@]}"
 expect 'an admin is revoked' 0 '' operator remove anna "${root[@]}" "${one[@]}"
@@ -96,3 +106,4 @@ expect 'no order of the revoked one is taken' 1 'revoked' pause --key anna2.key 
 expect 'with one admin left, one suffices' 4 'no member can execute' member remove wit2 "${first[@]}"
 expect 'names are not used twice' 1 'names are not used twice' operator add anna --role viewer --public "$vera" "${root[@]}" "${one[@]}"
 verdict 'the journal names who asked, and what' grep -q 'event 1 +pending root1 (an admin) orders: member remove wit2; it waits' orders/wit2/state/journal
+expect 'a rule that could not be met' 1 'the rule could not be met' operator two-persons on "${root[@]}" "${one[@]}"

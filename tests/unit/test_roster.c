@@ -286,6 +286,39 @@ START_TEST(a_bad_line_does_not_keep_the_others_out)
 }
 END_TEST
 
+static void when(enum two_persons two, uint64_t version, const struct key *key)
+{
+    roster_sign_two_persons(line, &base.cluster, two, version, key);
+}
+
+/* The newest word counts, whatever the order in which it is heard; what the root has not signed counts for nothing. */
+START_TEST(two_persons_by_the_newest_line)
+{
+    int news;
+    char older[ROSTER_LINE_SIZE], newer[ROSTER_LINE_SIZE];
+    fresh();
+    ck_assert_int_eq(cluster.two_persons, TWO_PERSONS_AUTO);
+    when(TWO_PERSONS_ON, 3, &base.root);
+    strcpy(older, line);
+    when(TWO_PERSONS_OFF, 4, &base.root);
+    strcpy(newer, line);
+    ck_assert(merge_line(older, &news) && news == 1 && cluster.two_persons == TWO_PERSONS_ON);
+    ck_assert(merge_line(newer, &news) && news == 1 && cluster.two_persons == TWO_PERSONS_OFF);
+    uint64_t digest = roster.digest;
+    ck_assert(merge_line(older, &news) && news == 0 && cluster.two_persons == TWO_PERSONS_OFF);
+    when(TWO_PERSONS_ON, 5, &base.keys[OPS]);
+    ck_assert(!merge_line(line, &news) && cluster.two_persons == TWO_PERSONS_OFF);
+    when(TWO_PERSONS_AUTO, 5, &base.root);
+    memcpy(strstr(line, "auto"), "on  ", 4);
+    ck_assert(!merge_line(line, &news) && cluster.two_persons == TWO_PERSONS_OFF);
+    ck_assert(roster.digest == digest && roster.n == 1);
+    cluster = base.cluster;
+    memset(&roster, 0, sizeof roster);
+    ck_assert(merge_line(newer, &news) && merge_line(older, &news));
+    ck_assert(cluster.two_persons == TWO_PERSONS_OFF && roster.n == 1 && roster.digest == digest);
+}
+END_TEST
+
 START_TEST(it_survives_a_restart)
 {
     int news;
@@ -523,6 +556,7 @@ int main(void)
     tcase_add_test(tcase, one_of_the_first_file_is_revoked);
     tcase_add_test(tcase, the_order_makes_no_difference);
     tcase_add_test(tcase, a_bad_line_does_not_keep_the_others_out);
+    tcase_add_test(tcase, two_persons_by_the_newest_line);
     tcase_add_test(tcase, it_survives_a_restart);
     tcase_add_test(tcase, truncated_at_every_byte);
     tcase = suite_case(suite, "keys");
