@@ -366,6 +366,7 @@ static void refuses(struct world *w, int i, const struct nack *n)
     int of = world_index(w, n->ballot.member);
     const struct durable *d = disk_of(w, i);
     if (n->reason == NACK_QUARANTINE && of >= 0 && d && d->accepted.record.primary == n->ballot.member &&
+        d->accepted.record.term == w->m[of].book.change_term &&
         ballot_cmp(w->m[of].book.change, n->ballot) == 0)
         violate(w, "L16", "%s has just started and refuses %s a change of its own record", world_name(w, i),
                 world_name(w, of));
@@ -383,9 +384,10 @@ void lemma_frame(struct world *w, int i, const struct frame *f)
         w->m[i].book.released = w->m[i].book.gave_back = r.term;
     if (excused(w, i))
         return;
-    if (f->kind == FRAME_PREPARE && wire_get_prepare(&prepare, f->body, f->body_len) && !prepare.takeover)
+    if (f->kind == FRAME_PREPARE && wire_get_prepare(&prepare, f->body, f->body_len) && !prepare.takeover) {
         w->m[i].book.change = prepare.ballot;
-    else if (f->kind == FRAME_NACK && wire_get_nack(&n, f->body, f->body_len))
+        w->m[i].book.change_term = disk_of(w, i) ? disk_of(w, i)->decided.proposal.record.term : 0;
+    } else if (f->kind == FRAME_NACK && wire_get_nack(&n, f->body, f->body_len))
         refuses(w, i, &n);
     if (f->kind == FRAME_PROMISE && wire_get_promised(&p, f->body, f->body_len))
         promises(w, i, &p.promise);

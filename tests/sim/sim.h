@@ -236,6 +236,7 @@ struct book { /* what a member has said, as the lemmas remember it (inv_lemmas.c
     struct stated_grant grant;
     struct ballot newest; /* of the record that was the newest decided one when it started */
     struct ballot change; /* of the last change of its record that it asked promises for */
+    uint64_t change_term; /* the term of that record */
     uint64_t nonce;       /* of the start that sent these */
     ns_t sent[SENT_KEPT];
 };
