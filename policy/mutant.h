@@ -44,7 +44,8 @@
     X(LSN_BEFORE_CUT, "I2", "the LSN is read before the receiver is cut") \
     X(SERVE_OTHER_DIR, "I2", "the primary serves from another data directory than the record names") \
     X(NO_SELF_EXEMPTION, "L16", "primary and voters restarted together cannot re-propose") \
-    X(READ_STALE, "L14", "a restarted primary takes its record for the newest without a quorum that says so") \
+    X(READ_STALE, "L14", \
+      "a restarted primary takes its record for the newest without a quorum that says so") \
     X(RETURN_FOREVER, "L15", "a primary that was started anew holds a takeover up for as long as it asks") \
     X(NO_RETURN, "I5", "voters do not wait for a primary whose agent was started anew") \
     X(UNDECIDED_WEDGES, "I6", "an undecided takeover is never proposed again") \

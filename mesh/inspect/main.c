@@ -292,10 +292,11 @@ static int help(struct inspect *x)
         "\"pgmesh COMMAND --help\" explains each, with an example; \"pgmesh --version\" prints the version. "
         "The member is found by --control SOCKET, "
         "--config FILE, $PGMESH_CONFIG or /etc/pgmesh/pgmesh.conf.");
-    output_text(o, 0,
-                "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
-                "4 no primary or no quorum, 5 no permission, 6 unknown or ambiguous name, 7 another cluster, "
-                "8 what it rested on has changed, 9 it waits for a second person. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
+    output_text(
+        o, 0,
+        "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no contact with a member, "
+        "4 no primary or no quorum, 5 no permission, 6 unknown or ambiguous name, 7 another cluster, "
+        "8 what it rested on has changed, 9 it waits for a second person. \"ready\" has its own: 0 ready, 1 degraded, 2 not ready.");
     return EXIT_OK;
 }
 

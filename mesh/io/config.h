@@ -65,7 +65,7 @@ struct config {
     uint8_t n_http_listen;
     struct address http_listen[ADDRESSES_MAX];
     char http_tls_cert[FILE_PATH_SIZE], http_tls_key[FILE_PATH_SIZE]; /* "": without TLS */
-    char http_client_ca[FILE_PATH_SIZE]; /* "": no client certificates */
+    char http_client_ca[FILE_PATH_SIZE];                              /* "": no client certificates */
     char http_tokens[FILE_PATH_SIZE], http_operator_key[FILE_PATH_SIZE],
         webhooks[FILE_PATH_SIZE]; /* "": none */
     enum config_http_read http_read;

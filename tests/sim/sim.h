@@ -325,22 +325,23 @@ struct packet {
     X(CUT_MEMBER, "cut-member") \
     X(CUT_PAIR, "cut-pair") \
     X(CUT_ONE_WAY, "cut-one-way") \
-    X(CUT_OUT, "cut-out") X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X( \
-        CUT_SOME, "cut-some") X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
-        X(DUPLICATES, "duplicates") X(PAUSE_AGENT, "pause-agent") X(PAUSE_VM, "pause-vm") \
-            X(STORE_LOST, "store-lost") X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") \
-                X(DISK_RESTORED, "disk-restored") X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") \
-                    X(SLOW_REPLAY, "slow-replay") X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") \
-                        X(STRAY_TIMELINE, "stray-timeline") X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") \
-                            X(CMD_SWITCHOVER, "switchover") X(CMD_FAILOVER, "failover") \
-                                X(CMD_FAILOVER_LOSS, "failover-with-loss") X(CMD_READMIT, "readmit") \
-                                    X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") X(CMD_STRICT, "strict") \
-                                        X(CMD_DATABASE_ADD, "database-add") X(CMD_VOTE_GIVE, "vote-on") \
-                                            X(CMD_VOTE_TAKE, "vote-off") X(CMD_REMOVE, "member-remove") \
-                                                X(CMD_RECOVER, "recover") X(FORGE, "forge") \
-                                                    X(TWO_STEPS, "two-steps") X(GUARD_CRASH, "guard-crash") \
-                                                        X(TWIN, "twin") X(UPGRADE, "upgrade") \
-                                                            X(DOWNGRADE, "downgrade") \
+    X(CUT_OUT, "cut-out") \
+    X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
+        X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
+            X(DUPLICATES, "duplicates") X(PAUSE_AGENT, \
+                                          "pause-agent") X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") \
+                X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") X(DISK_RESTORED, "disk-restored") \
+                    X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
+                        X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") X(STRAY_TIMELINE, "stray-timeline") \
+                            X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
+                                X(CMD_FAILOVER, "failover") X(CMD_FAILOVER_LOSS, "failover-with-loss") \
+                                    X(CMD_READMIT, "readmit") X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") \
+                                        X(CMD_STRICT, "strict") X(CMD_DATABASE_ADD, "database-add") \
+                                            X(CMD_VOTE_GIVE, "vote-on") X(CMD_VOTE_TAKE, "vote-off") \
+                                                X(CMD_REMOVE, "member-remove") X(CMD_RECOVER, "recover") \
+                                                    X(FORGE, "forge") X(TWO_STEPS, "two-steps") \
+                                                        X(GUARD_CRASH, "guard-crash") X(TWIN, "twin") \
+                                                            X(UPGRADE, "upgrade") X(DOWNGRADE, "downgrade") \
                                                                 X(ROTATE, "rotate-key") \
                                                                     X(KEY_THIEF, "key-thief")
 enum fault_kind {

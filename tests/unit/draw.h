@@ -97,7 +97,7 @@ static inline void draw_text(struct draw *d, char *text, size_t size)
 #define DRAW_ABSENT(field)
 #define DRAW_REST(nothing)
 #define DRAW_TAIL(schema, field, has) DRAW_MAYBE(schema, field, has)
-#define DRAW(op, ...) DRAW_##op(__VA_ARGS__)
+#define DRAW(op, ...)                 DRAW_##op(__VA_ARGS__)
 
 /* Draws into *x; all of it that is not drawn is zero, padding too. */
 #define DRAWER(schema, type, FIELDS) \

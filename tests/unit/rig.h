@@ -54,7 +54,7 @@ struct rig {
 
     /* the others */
     uint32_t alive;                         /* bit of each member that sends heartbeats during rig_run() */
-    member_id via[RIG_MEMBERS + 1]; /* its heartbeats come over that one's link; 0: its own */
+    member_id via[RIG_MEMBERS + 1];         /* its heartbeats come over that one's link; 0: its own */
     bool grants[RIG_MEMBERS + 1];           /* its heartbeats grant what the core asks for */
     struct heartbeat beat[RIG_MEMBERS + 1]; /* what its heartbeats say; `heard` and grants are filled in */
     uint64_t seq[RIG_MEMBERS + 1], nonce[RIG_MEMBERS + 1], counter[RIG_MEMBERS + 1];
