@@ -63,7 +63,8 @@ start wit2
 refused() { [ "$(counted)" -gt "$known" ]; }
 expect 'a former key is refused' await 30 refused
 silent() { status "$p" | jq -e '.members[] | select(.name == "wit2") | .state != "up"' >/dev/null; }
-expect 'its thief is not heard' silent
+must 'its thief is not heard' await 10 silent # and stays so:
+expect 'however often it knocks' never 3 not silent
 crash wit2
 rm -rf "$work/mesh/wit2"
 mv "$work/wit2-now" "$work/mesh/wit2"
