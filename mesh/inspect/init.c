@@ -187,7 +187,8 @@ static void print_text(struct inspect *x, const struct plan *p, const struct mad
     output_text(&x->out, 7, "       pgmesh-witness --config FOLDER/node.conf     witnesses");
     output_text(
         &x->out, 5,
-        "  2. Keep \"%s/root.key\" offline: only new members need it, and whoever has it can be any of them.",
+        "  2. Close \"%s/root.key\" by a passphrase (pgmesh root passphrase --root-key FILE) and keep it offline: "
+        "whoever has it can be any member.",
         p->out);
     output_text(&x->out, 5, "  3. Look: pgmesh status --config FOLDER/node.conf");
     output_text(&x->out, 5,

@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mesh/inspect/rootkey.h"
 #include "mesh/inspect/problems.h"
 #include "mesh/io/view.h"
 
 enum { SERVES_TRIES = 60, SERVES_MS = 500 };
 enum {
     RECOVER_ROOT_KEY,
+    RECOVER_PASSPHRASE,
     RECOVER_VOTERS,
     RECOVER_FENCED,
     RECOVER_CONFIRM,
@@ -24,6 +24,7 @@ enum {
 // clang-format off
 const struct option_row options_recover[] = {
     [RECOVER_ROOT_KEY] = {"root-key", "FILE", "the cluster's root key: its word makes the new voters count"},
+    [RECOVER_PASSPHRASE] = {"passphrase-file", "FILE", "the root key's passphrase, mode 0600; else the terminal is asked"},
     [RECOVER_VOTERS] = {"voters", "MEMBER,...", "who votes from now on; default: all voters that are left"},
     [RECOVER_FENCED] = {"fenced", "MEMBER,...", "unattended: these are certainly dead; all that are silent must be named"},
     [RECOVER_CONFIRM] = {"confirm", "NAME", "unattended: the cluster's name, instead of typing it"},
@@ -40,7 +41,8 @@ static int read_options(struct recovery *r)
     int code = EXIT_OK, option;
     while ((option = args_next(r->x, &value, &code)) >= 0) {
         switch (option) {
-        case RECOVER_ROOT_KEY: r->root_key = value; break;
+        case RECOVER_ROOT_KEY: r->root.file = value; break;
+        case RECOVER_PASSPHRASE: r->root.passphrase_file = value; break;
         case RECOVER_VOTERS: r->voters = value; break;
         case RECOVER_FENCED: r->fenced = value; break;
         case RECOVER_CONFIRM: r->confirm = value; break;
@@ -58,7 +60,7 @@ static int read_options(struct recovery *r)
     if ((r->confirm == NULL) != (r->fenced == NULL))
         return usage(r->x, "--confirm and --fenced belong together",
                      "Unattended, the cluster is named and every member that is certainly dead.");
-    if (r->root_key == NULL && !r->dry)
+    if (r->root.file == NULL && !r->dry)
         return usage(
             r->x, "the root key is not named",
             "New voters are signed by the cluster's root key: --root-key FILE, made by \"pgmesh init\". "
@@ -216,8 +218,7 @@ static int recover(struct recovery *r)
         output_text(&r->x->out, 2, "Nothing was done (--dry-run).");
         return EXIT_OK;
     }
-    if ((code = rootkey_for(r->x, &r->cluster, &r->roster, &(struct rootkey){.file = r->root_key}, &root)) !=
-        EXIT_OK)
+    if ((code = rootkey_for(r->x, &r->cluster, &r->roster, &r->root, &root)) != EXIT_OK)
         return code;
     if ((code = confirm(r)) == EXIT_OK)
         code = sign(r, &root, &cert, line);

@@ -7,6 +7,7 @@
 #define PGMESH_INSPECT_RECOVER_H
 
 #include "mesh/inspect/client.h"
+#include "mesh/inspect/rootkey.h"
 #include "mesh/io/roster.h"
 #include "mesh/wire.h"
 
@@ -36,7 +37,8 @@ struct recovery {
     int n;
     struct remnant all[MEMBERS_MAX];
     /* as asked for */
-    const char *voters, *fenced, *confirm, *to, *root_key;
+    const char *voters, *fenced, *confirm, *to;
+    struct rootkey root;
     bool loss, dry;
     /* as judged */
     bool majority; /* enough voters are heard to decide without us: the member would refuse */
