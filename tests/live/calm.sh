@@ -2,13 +2,13 @@
 # calm.sh: trouble that is none. Everything here lies within what a healthy primary must bear, so a change of the primary,
 # or of the term, is a failure.
 #
-#     tests/live/calm.sh [--minutes N] [--seed S] [--only data,state,kill,reload,witness]      60 minutes unless told otherwise
+#     tests/live/calm.sh [--minutes N] [--seed S] [--only data,state,kill,reload,witness | --cpu]      60 minutes unless told otherwise
 #
 # All of it at once, for the whole time: two CPU hogs for each core; a hog that fills and frees memory, and one that writes
 # and flushes on the primary's disk; 5 % of every database's packets lost, and 20 ms of jitter
 # on its cable; and, every few seconds, one of: a data directory
 # that stalls for up to 1.5 s (answer_timeout is 3 s), a state directory that stalls for 200 ms (the lease is 600 ms), an
-# agent killed, an agent reloaded, a witness restarted.
+# agent killed, an agent reloaded, a witness restarted. With --cpu, the CPU hogs and nothing else.
 #
 # Told at the end: how often each came, the least that was left of the lease when it was looked at (5 times a second), how
 # often a longer lease was asked for, and the longest silence that the client saw.
@@ -16,12 +16,13 @@
 . "$LIVE_ROOT/tests/live/faults.sh"
 . "$LIVE_ROOT/tests/live/arena.sh"
 
-minutes=60 seed=$(date +%s) all=(data state kill reload witness) record=$LIVE_BIN/footprint-calm.tsv
+minutes=60 seed=$(date +%s) cpu_only=0 all=(data state kill reload witness) record=$LIVE_BIN/footprint-calm.tsv
 while [ $# -gt 0 ]; do
     case $1 in
         --minutes) minutes=$2; shift ;;
         --seed) seed=$2; shift ;;
         --only) read -ra all <<<"${2//,/ }"; shift ;;
+        --cpu) cpu_only=1 ;;
         *) sed -n '2,/^\. /{/^\. /d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
     esac
     shift
@@ -43,13 +44,15 @@ watch_lease() { # MS_LEFT MS_ASKED, five times a second
 
 P=$(primary) before=$(term)
 for n in $(seq $((2 * $(getconf _NPROCESSORS_ONLN)))); do in_background "cpu$n" hog_cpu; done
-in_background hog_memory hog_memory
-in_background hog_disk hog_disk "$(data_of "$P")"
 in_background lease watch_lease "$P"
-for name in db1 db2 db3; do
-    bad_cable "$name" --jitter-ms 20
-    lose "$name" 0.05
-done
+if [ "$cpu_only" = 0 ]; then
+    in_background hog_memory hog_memory
+    in_background hog_disk hog_disk "$(data_of "$P")"
+    for name in db1 db2 db3; do
+        bad_cable "$name" --jitter-ms 20
+        lose "$name" 0.05
+    done
+fi
 began=$(clock)
 
 declare -A came=()
@@ -69,7 +72,7 @@ pinprick() {
 unmoved() { [ "$(term)" = "$before" ] && [ "$(primary)" = "$P" ]; }
 end=$((SECONDS + minutes * 60)) moved=0
 while [ "$SECONDS" -lt "$end" ]; do
-    pinprick
+    [ "$cpu_only" = 1 ] || pinprick
     sleep "$((2 + RANDOM % 4))"
     footprint_take "$record"
     [ "$(term)" = "$before" ] || { moved=1; break; }
