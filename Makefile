@@ -205,7 +205,7 @@ $(B)/sim-next/%.o: %.c $(B)/flags
 $(B)/sim-next/core.o: $(SIM_CORE:%.c=$(B)/sim-next/%.o) $(B)/sources
 	$(call say,LINK,$@)
 	$(Q)ld -r -o $@.parts $(filter %.o,$^)
-	$(Q)nm -g --defined-only $@.parts | awk 'NF == 3 && $$3 !~ /^__/ {print $$3, "next_" $$3}' >$@.names
+	$(Q)nm -g --defined-only $@.parts | awk 'NF == 3 && ($$3 !~ /^__/ || $$3 ~ /^__odr_asan/) {print $$3, "next_" $$3}' >$@.names
 	$(Q)objcopy --redefine-syms=$@.names $@.parts $@
 
 $(SIM): $(SIM_OBJ) $(B)/sim-next/core.o $(B)/sources

@@ -331,8 +331,11 @@ END_TEST
 static void kill_guard(bool agent_too)
 {
     struct trial *t = &trial;
-    if (agent_too)
+    if (agent_too) { /* which the guard has no time to start anew */
+        kill(t->guard, SIGSTOP);
+        waitpid(t->guard, NULL, WUNTRACED);
         kill(t->agent, SIGKILL);
+    }
     kill(t->guard, SIGKILL);
     waitpid(t->guard, NULL, 0);
     t->guard = 0;
