@@ -31,7 +31,7 @@ ZSHDIR       ?= $(PREFIX)/share/zsh/site-functions
 UNITDIR      ?=
 SYSUSERSDIR  ?=
 TMPFILESDIR  ?=
-SIM_SECONDS  ?= 240
+SIM_SECONDS  ?= 120
 SIM_SEEDS    ?= 1000000
 FUZZ_SECONDS ?= 60
 

@@ -13,7 +13,7 @@ export BUILDDIR=$builddir
 export PGMESH_RESULTS=$builddir/results.txt
 export PGMESH_BUILD=$builddir/default
 deadline=$((SECONDS + ${CHECK_SECONDS:-2280}))
-sim_seconds=${SIM_SECONDS:-240}
+sim_seconds=${SIM_SECONDS:-120}
 
 # The makes below are commands of this script, not branches of the one that called it.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES SAN

@@ -12,7 +12,8 @@ for to in db2 db1; do
     before=$(term)
     kill_agent "$to"
     must "$to, whose agent was started a moment ago, is seen to refuse takeovers" await 10 quarantined "$to"
-    must "switchover to $to is done" pgmesh_as app switchover --to "$to"
+    # Refused, with nothing changed, until the new agent knows of its PostgreSQL.
+    must "switchover to $to is done" await 10 pgmesh_as app switchover --to "$to"
     must "$to is the primary" await 10 primary_is "$to"
     expect "it took one term" [ "$(term)" -eq $((before + 1)) ]
     must "the others follow $to" await 60 whole 2
