@@ -27,6 +27,7 @@ moved() { primary_is "$1" || pgmesh_as app switchover --to "$1"; } # a disk that
 must 'the primary moves after the backup' await 30 moved db2
 insert 1001 2000
 moment=$(sql db2 'SELECT clock_timestamp()')
+sql db2 'SELECT txid_current()' >/dev/null # recovery stops before the next commit: were that the DROP, its lock would be held
 sql db2 'DROP TABLE ledger' app
 sql db2 'CREATE TABLE ledger (id bigint); INSERT INTO ledger VALUES (-1)' app
 last=$(sql db2 'SELECT pg_walfile_name(pg_switch_wal())')
