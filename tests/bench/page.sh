@@ -2,6 +2,8 @@
 # From all *.jsonl in a folder: summary.txt for the terminal; README.md, outage.svg and phases.svg for the documentation.
 #
 #     tests/bench/page.sh FOLDER [TO]       TO: where the page goes (FOLDER)
+#
+# FOLDER/notes.md, where there is one, is what a reader must know of how these were measured.
 set -euo pipefail
 dir=$1 to=${2:-$1}
 compgen -G "$dir/*.jsonl" >/dev/null || { echo "page: there is no $dir/*.jsonl" >&2; exit 1; }
@@ -88,13 +90,18 @@ PostgreSQL's): PSS as on a host of its own, library pages counted in full. Bytes
 idle traffic included.
 
 MD
-    query price | markdown 1
-    cat <<'MD'
+    if [ -n "$(query price)" ]; then
+        query price | markdown 1
+        cat <<'MD'
 
 pgbench (`-N`, prepared) against the primary, in turn with pgmesh and with the same three servers alone, under the same configuration. The
 difference is taken within each pair of neighbouring runs: the machine's own drift is larger than what is measured. All hosts
 share this machine's processors, so the agents of six members compete with the servers here; on hosts of their own it is one member's share.
 
+MD
+    fi
+    [ ! -s "$dir/notes.md" ] || { cat "$dir/notes.md"; echo; }
+    cat <<'MD'
 ## Proof
 
 MD
