@@ -106,7 +106,7 @@ deliver() { # from, to
 step() { # block of docs/install.md, folder, host...
     local name=$1 folder=$2 host
     shift 2
-    block docs/install.md "$name" >"$scratch/$name.sh"
+    block docs/install.md "$name" | unattended >"$scratch/$name.sh"
     [ -s "$scratch/$name.sh" ] || { not_ok "docs/install.md has the block $name"; exit 1; }
     for host in "$@"; do
         on "$host" sh -c 'cd "$1" && exec bash -eu -s' sh "$folder" <"$scratch/$name.sh" >"$scratch/$name-$host.txt" 2>&1 && continue

@@ -134,7 +134,7 @@ installation() {
 # pgmesh-member, where its result is seen: owners, modes, and what it refuses.
 members() {
     local row path mode
-    inside pgmesh init --cluster orders --out /orders --member db1,database,fra,10.0.1.1:7400 \
+    inside pgmesh init --open-root-key --cluster orders --out /orders --member db1,database,fra,10.0.1.1:7400 \
         --member db2,database,ams,10.0.2.1:7400 --member wit1,witness,lux,10.0.3.1:7400 --member app1,observer,fra,10.0.1.9:7400 >/dev/null
     expect 'a member is installed' quietly inside pgmesh-member add /orders/wit1
     expect 'an observer too' quietly inside pgmesh-member add /orders/app1/

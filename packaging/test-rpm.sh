@@ -59,7 +59,7 @@ installation() {
     must 'the packages are installed, scripts and all' in_root -i "${files[@]}"
     expect 'the system user is there' quietly chroot "$clean" id -u pgmesh
     expect 'installing enables nothing' empty "$(find "$clean/etc/systemd" -name 'pgmesh*')"
-    chroot "$clean" pgmesh init --cluster orders --out /orders --member db1,database,fra,10.0.1.1:7400 \
+    chroot "$clean" pgmesh init --open-root-key --cluster orders --out /orders --member db1,database,fra,10.0.1.1:7400 \
         --member db2,database,ams,10.0.2.1:7400 --member wit1,witness,lux,10.0.3.1:7400 >/dev/null
     expect 'a member is installed' quietly chroot "$clean" pgmesh-member add /orders/wit1
     must 'the packages are erased' in_root -e "${packages[@]}"

@@ -1,11 +1,14 @@
 /* init.c: pgmesh init: from a list of members to folders that are ready to start. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mesh/inspect/inspect.h"
 #include "mesh/inspect/make.h"
 #include "mesh/inspect/problems.h"
+#include "mesh/inspect/secret.h"
 
 enum {
     INIT_CLUSTER,
@@ -19,7 +22,14 @@ enum {
     INIT_LEASE_MAX,
     INIT_NO_VOTE,
     INIT_SET,
-    INIT_OPERATOR
+    INIT_OPERATOR,
+    INIT_PASSPHRASE_FILE,
+    INIT_OPEN_ROOT_KEY
+};
+struct init {
+    struct plan plan;
+    const char *passphrase_file;
+    bool open_root_key;
 };
 // clang-format off
 const struct option_row options_init[] = {
@@ -40,6 +50,9 @@ const struct option_row options_init[] = {
     [INIT_NO_VOTE] = {"no-vote", "NAME", "a database or witness without a vote"},
     [INIT_SET] = {"set", "OPTION=VALUE", "into every node.conf that it concerns"},
     [INIT_OPERATOR] = {"operator", "NAME", "whose key signs commands (operator)"},
+    [INIT_PASSPHRASE_FILE] = {"passphrase-file", "FILE",
+                              "the root key's passphrase, mode 0600, or fd:N; else the terminal is asked, twice"},
+    [INIT_OPEN_ROOT_KEY] = {"open-root-key", NULL, "no passphrase: the root key is protected by its file's mode alone"},
     {NULL, NULL, NULL},
 };
 // clang-format on
@@ -100,8 +113,9 @@ static bool take_no_vote(struct plan *p, const char *value, struct problem *err)
     return true;
 }
 
-static bool take(struct plan *p, int option, const char *value, struct problem *err)
+static bool take(struct init *in, int option, const char *value, struct problem *err)
 {
+    struct plan *p = &in->plan;
     switch (option) {
     case INIT_CLUSTER: p->cluster = value; return true;
     case INIT_OUT: p->out = value; return true;
@@ -115,6 +129,8 @@ static bool take(struct plan *p, int option, const char *value, struct problem *
     case INIT_NO_VOTE: return take_no_vote(p, value, err);
     case INIT_SET: return plan_set(p, value, err);
     case INIT_OPERATOR: p->operator_name = value; return true;
+    case INIT_PASSPHRASE_FILE: in->passphrase_file = value; return true;
+    case INIT_OPEN_ROOT_KEY: in->open_root_key = true; return true;
     }
     return false;
 }
@@ -149,12 +165,13 @@ static void print_json(struct inspect *x, const struct plan *p, const struct mad
     for (int i = 0; i < p->n_notices; i++)
         json_array_append_new(
             notices, json_pack("{s:s,s:s}", "message", p->notices[i].fact, "hint", p->notices[i].hint));
-    output_json(&x->out, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:i,s:o,s:o}", "cluster", c->name,
-                                   "cluster_id", id, "folder", p->out, "operator", p->operator_name,
-                                   "durability", durabilities[p->durability], "rule",
-                                   c->first.voters.rule == RULE_SITES ? "sites" : "majority", "voters",
-                                   c->first.voters.n, "primary", p->primary, "lease_ms_max",
-                                   (int)p->lease_ms_max, "members", members, "notices", notices));
+    output_json(&x->out,
+                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:i,s:b,s:o,s:o}", "cluster", c->name,
+                          "cluster_id", id, "folder", p->out, "operator", p->operator_name, "durability",
+                          durabilities[p->durability], "rule",
+                          c->first.voters.rule == RULE_SITES ? "sites" : "majority", "voters",
+                          c->first.voters.n, "primary", p->primary, "lease_ms_max", (int)p->lease_ms_max,
+                          "passphrase", made->passphrase != NULL, "members", members, "notices", notices));
 }
 
 static void print_text(struct inspect *x, const struct plan *p, const struct made *made)
@@ -185,25 +202,56 @@ static void print_text(struct inspect *x, const struct plan *p, const struct mad
     output_text(&x->out, 5, "  1. Copy each member's folder to its host and start it there:");
     output_text(&x->out, 7, "       pgmesh-node --config FOLDER/node.conf        databases and observers");
     output_text(&x->out, 7, "       pgmesh-witness --config FOLDER/node.conf     witnesses");
-    output_text(
-        &x->out, 5,
-        "  2. Close \"%s/root.key\" by a passphrase (pgmesh root passphrase --root-key FILE) and keep it offline: "
-        "whoever has it can be any member.",
-        p->out);
+    output_text(&x->out, 5, "  2. Keep \"%s/root.key\" offline: whoever has it%s can be any member.", p->out,
+                made->passphrase ? " and its passphrase" : "");
     output_text(&x->out, 5, "  3. Look: pgmesh status --config FOLDER/node.conf");
     output_text(&x->out, 5,
                 "  Commands are signed with the key in \"%s/operator\"; pgmesh.conf there tells how.",
                 p->out);
 }
 
-static int make(struct inspect *x, struct plan *p)
+/* ---- the root key's passphrase ---------------------------------------------------------------------------------- */
+
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Whoever reads an open root key can be any member, so that it stays open must be said. */
+static int ask_passphrase(struct inspect *x, const struct init *in, struct passphrase *p)
+{
+    struct problem problem = {0};
+    if (in->passphrase_file == NULL && !has_terminal())
+        return output_fail(
+            &x->out, EXIT_USAGE,
+            "a passphrase for the root key is wanted, and there is no terminal to ask at",
+            "Whoever has the root key can be any member of the cluster.",
+            "Give a file with the passphrase, mode 0600: --passphrase-file FILE; or --open-root-key, for a key that "
+            "the mode of its file protects well enough.");
+    return secret_new(text("%s/root.key", in->plan.out), in->passphrase_file, p, &problem)
+               ? EXIT_OK
+               : output_problem(&x->out, EXIT_REFUSED, &problem);
+}
+
+static int make(struct inspect *x, const struct init *in)
 {
     static struct made made;
+    const struct plan *p = &in->plan;
+    struct passphrase passphrase;
     struct problem problem = {0};
     if (!make_target_free(p->out, &problem))
         return output_problem(&x->out, EXIT_REFUSED, &problem);
-    bool planned = make_all(&made, p, &problem), good = planned && make_write(&made, p, &problem);
-    if (good) {
+    int code = make_all(&made, p, &problem) ? EXIT_OK : output_problem(&x->out, EXIT_USAGE, &problem);
+    if (code == EXIT_OK && !in->open_root_key) {
+        code = ask_passphrase(x, in, &passphrase);
+        made.passphrase = &passphrase;
+    }
+    if (code == EXIT_OK && !make_write(&made, p, &problem))
+        code = output_problem(&x->out, EXIT_REFUSED, &problem);
+    if (code == EXIT_OK) {
         for (int i = 0; i < p->n_notices; i++)
             output_notice(&x->out, p->notices[i].fact, p->notices[i].hint);
         if (x->out.json)
@@ -212,32 +260,36 @@ static int make(struct inspect *x, struct plan *p)
             print_text(x, p, &made);
     }
     make_close(&made);
-    return good ? EXIT_OK : output_problem(&x->out, planned ? EXIT_REFUSED : EXIT_USAGE, &problem);
+    keys_wipe(&passphrase, sizeof passphrase);
+    return code;
 }
 
 int command_init(struct inspect *x)
 {
-    static struct plan plan;
+    static struct init in;
     static char out[FILE_PATH_SIZE];
+    struct plan *plan = &in.plan;
     struct problem problem = {0};
     const char *value;
     int code = EXIT_OK, option;
-    plan_begin(&plan);
+    plan_begin(plan);
     while ((option = args_next(x, &value, &code)) >= 0)
-        if (!take(&plan, option, value, &problem))
+        if (!take(&in, option, value, &problem))
             return output_problem(&x->out, EXIT_USAGE, &problem);
     if (option == ARGS_STOP)
         return code;
     if (option == ARGS_WORD)
         return usage(x, text("unexpected word \"%s\"", value),
                      "A member is given as --member NAME,ROLE,SITE,ADDRESS.");
-    if (plan.out == NULL || *plan.out == '\0')
+    if (plan->out == NULL || *plan->out == '\0')
         return usage(x, "no folder is named", "Give one with --out FOLDER.");
-    snprintf(out, sizeof out, "%s", plan.out);
+    if (in.open_root_key && in.passphrase_file != NULL)
+        return usage(x, "--open-root-key and --passphrase-file exclude each other", NULL);
+    snprintf(out, sizeof out, "%s", plan->out);
     for (size_t n = strlen(out); n > 1 && out[n - 1] == '/'; n--)
         out[n - 1] = '\0';
-    plan.out = out;
-    if (!plan_check(&plan, &problem))
+    plan->out = out;
+    if (!plan_check(plan, &problem))
         return output_problem(&x->out, EXIT_USAGE, &problem);
-    return make(x, &plan);
+    return make(x, &in);
 }

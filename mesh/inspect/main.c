@@ -242,7 +242,9 @@ const struct command_row commands[] = {
      options_none, command_approve},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
-     "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key.\n"
+     "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key under a\n"
+     "passphrase: it is asked for at the terminal, twice, or read from --passphrase-file. Only --open-root-key leaves the\n"
+     "key to the mode of its file.\n"
      "\n"
      "A member is NAME,ROLE,SITE,ADDRESS[,ADDRESS...][,pg=HOST:PORT][,data=FOLDER][,OPTION=VALUE...]. ROLE: database,\n"
      "witness (votes, holds no data) or observer (an application host). ADDRESS: HOST:PORT at which the others reach it.\n"

@@ -152,7 +152,7 @@ bool make_all(struct made *made, const struct plan *p, struct problem *err)
     struct cluster *c = &made->cluster;
     memset(made, 0, sizeof *made);
     keys_begin();
-    keys_generate(&made->root, made->root_seed);
+    keys_generate(&made->root, NULL);
     snprintf(c->name, sizeof c->name, "%s", p->cluster);
     members_make(made, p);
     first_record(&c->first, p, c);
@@ -172,7 +172,6 @@ bool make_all(struct made *made, const struct plan *p, struct problem *err)
 void make_close(struct made *made)
 {
     keys_wipe(&made->root, sizeof made->root);
-    keys_wipe(made->root_seed, sizeof made->root_seed);
     keys_wipe(made->seeds, sizeof made->seeds);
     for (int i = 0; i < MEMBERS_MAX; i++)
         free(made->node_conf[i]);

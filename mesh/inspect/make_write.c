@@ -11,7 +11,6 @@
 #include "mesh/inspect/make.h"
 #include "mesh/inspect/output.h"
 #include "mesh/io/file.h"
-#include "mesh/io/keys_sealed.h"
 #include "mesh/io/store.h"
 #include "mesh/wire.h"
 
@@ -114,7 +113,7 @@ static bool write_all(const char *out, const struct made *made, struct problem *
         good = write_member(out, made, i, &passwords, err);
     keys_wipe(&passwords, sizeof passwords);
     return good && write_operator(out, made, err) &&
-           keys_write(text("%s/root.key", out), made->root_seed, err);
+           keys_sealed_write(text("%s/root.key", out), &made->root, made->passphrase, false, err);
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)

@@ -203,11 +203,11 @@ static bool ask_once(int fd, const char *prompt, struct passphrase *p, struct pr
     struct termios before, quiet;
     char line[PASSPHRASE_SIZE + 2];
     ssize_t n = -1;
-    dprintf(fd, "%s", prompt);
     if (tcgetattr(fd, &before) == 0) {
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         if (tcsetattr(fd, TCSAFLUSH, &quiet) == 0) {
+            dprintf(fd, "%s", prompt); /* now: what is typed before would be seen, and lost */
             n = read(fd, line, sizeof line);
             tcsetattr(fd, TCSAFLUSH, &before);
         }

@@ -34,7 +34,7 @@ trap end EXIT
 trap 'exit 130' INT TERM
 
 for ((i = 1; i <= most; i++)); do
-    "$build/pgmesh" init --cluster "c$i" --out "$work/c$i" --durability async \
+    "$build/pgmesh" init --open-root-key --cluster "c$i" --out "$work/c$i" --durability async \
         --member "db1,database,a,127.0.0.1:$((20000 + i))" --member "db2,database,b,127.0.0.2:$((20000 + i)),data=/nowhere" \
         --member "wit1,witness,c,127.0.0.3:$((20000 + i))" >"$work/init.txt" 2>&1 || { cat "$work/init.txt"; exit 1; }
 done

@@ -1,5 +1,5 @@
 # pgmesh config check: what the daemons would say, before they are started.
-"$pgmesh" init --cluster orders --out orders --member db1,database,fra,10.0.0.1:7400 --member wit1,witness,lux,10.0.0.3:7400 \
+"$pgmesh" init --open-root-key --cluster orders --out orders --member db1,database,fra,10.0.0.1:7400 --member wit1,witness,lux,10.0.0.3:7400 \
     --member db2,database,ams,10.0.0.2:7400 >/dev/null 2>&1
 expect 'good files' 0 '' config check orders/db1/node.conf orders/wit1/node.conf
 expect 'good files as JSON' 0 '' config check orders/db1/node.conf orders/wit1/node.conf --output json
@@ -31,7 +31,7 @@ holds 'failures as JSON' '(.ok | not) and (.files | map(select(.ok | not)) | len
 
 # ---- settings of other programs, and of older PostgreSQL
 explains() { # what, exit code, piece, line for a good node.conf
-    "$pgmesh" init --cluster other --out other --member db1,database,fra,10.0.0.1:7400 >/dev/null 2>&1
+    "$pgmesh" init --open-root-key --cluster other --out other --member db1,database,fra,10.0.0.1:7400 >/dev/null 2>&1
     echo "$4" >>other/db1/node.conf
     expect "$1" "$2" "$3" config check other/db1/node.conf
     rm -r other

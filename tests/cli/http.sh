@@ -7,7 +7,7 @@ fi
 repo=$(cd "$here/../.." && pwd)
 net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))
 url=http://$net.2:8008
-"$pgmesh" init --cluster orders --out orders --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
+"$pgmesh" init --open-root-key --cluster orders --out orders --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
     --member "wit2,witness,ams,$net.3:7400" --set realtime=off >/dev/null 2>&1
 conf=orders/wit1/node.conf
 complains() { # what, piece of the complaint, exit code, arguments...

@@ -5,7 +5,7 @@ if [ ! -x "$witness" ]; then
     return
 fi
 net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))
-"$pgmesh" init --cluster orders --out orders --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
+"$pgmesh" init --open-root-key --cluster orders --out orders --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
     --member "wit2,witness,ams,$net.3:7400" --set realtime=off >/dev/null 2>&1
 for i in 1 2; do
     "$witness" --config orders/wit$i/node.conf >wit$i.log 2>&1 &

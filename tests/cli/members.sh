@@ -5,7 +5,7 @@ if [ ! -x "$witness" ]; then
 fi
 net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))
 cluster() { # folder
-    "$pgmesh" init --cluster orders --out "$1" --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
+    "$pgmesh" init --open-root-key --cluster orders --out "$1" --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
         --member "wit2,witness,ams,$net.3:7400" --set realtime=off >/dev/null 2>&1
 }
 cluster orders

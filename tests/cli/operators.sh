@@ -24,7 +24,7 @@ expect 'no file is named' 2 'no file is named' operator key
 
 [ -x "$witness" ] || return
 net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))
-"$pgmesh" init --cluster orders --out orders --operator root1 --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
+"$pgmesh" init --open-root-key --cluster orders --out orders --operator root1 --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
     --member "wit2,witness,ams,$net.3:7400" --set realtime=off >/dev/null 2>&1
 for i in 1 2; do
     "$witness" --config orders/wit$i/node.conf >wit$i.log 2>&1 &

@@ -10,7 +10,7 @@ specs=()
 for spec in db1,database,fra db2,database,ams db3,database,ams wit1,witness,lux wit2,witness,lux app,observer,app; do
     specs+=(--member "$spec,$net.$((${#specs[@]} + 1)):7400")
 done
-"$pgmesh" init --cluster live --out live "${specs[@]}" --set realtime=off >/dev/null 2>&1
+"$pgmesh" init --open-root-key --cluster live --out live "${specs[@]}" --set realtime=off >/dev/null 2>&1
 cp "$saved/journal" live/wit1/state/journal
 "$witness" --config live/wit1/node.conf >wit1.log 2>&1 &
 started+=($!)

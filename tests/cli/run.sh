@@ -53,6 +53,29 @@ expect() {
 holds() {
     if jq -e "$2" >/dev/null 2>&1 <<<"$out"; then ok "$1"; else not_ok "$1" "$2"; fi
 }
+# What to type, the command: at a terminal of its own, where each question for a secret is answered; leaves $out and $code.
+typed() {
+    local secret=$1 pid keys asked answered=0
+    shift
+    rm -f keys.fifo code.txt
+    mkfifo keys.fifo
+    script -qfc "$(printf '%q ' "$@"); echo \$? >code.txt" shown.txt <keys.fifo >/dev/null 2>&1 &
+    pid=$!
+    exec {keys}>keys.fifo
+    while kill -0 "$pid" 2>/dev/null; do
+        asked=$(grep -aoE '(passphrase for [^:]*|Passphrase of [^:]*|Once more|Token): ' shown.txt 2>/dev/null | wc -l)
+        if [ "$asked" -gt "$answered" ]; then
+            printf '%s\n' "$secret" >&"$keys"
+            answered=$asked
+        else
+            sleep 0.05
+        fi
+    done
+    exec {keys}>&-
+    wait "$pid" || :
+    code=$(cat code.txt)
+    out=$(tr -d '\r' <shown.txt)
+}
 # A condition, asked again until it holds, for ten seconds.
 await() {
     local end=$((SECONDS + 10))

@@ -5,7 +5,7 @@ if [ ! -x "$witness" ]; then
 fi
 net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))
 for i in 1 2 3; do
-    "$pgmesh" init --cluster "c$i" --out "c$i" --member "db1,database,fra,$net.1:740$i" --member "db2,database,ams,$net.2:740$i,data=/d" \
+    "$pgmesh" init --open-root-key --cluster "c$i" --out "c$i" --member "db1,database,fra,$net.1:740$i" --member "db2,database,ams,$net.2:740$i,data=/d" \
         --member "wit1,witness,lux,$net.3:740$i" --set realtime=off >/dev/null 2>&1
 done
 echo 'leese = 1s' >>c2/wit1/node.conf

@@ -529,7 +529,7 @@ begin_foreign_cluster() {
     local specs=() name
     for name in "${MEMBERS[@]}"; do specs+=(--member "$(spec_of "$name")"); done
     rm -rf "$work/other"
-    "$LIVE_BIN/pgmesh" init --cluster live --out "$work/other" "${specs[@]}" >/dev/null || return 1
+    "$LIVE_BIN/pgmesh" init --open-root-key --cluster live --out "$work/other" "${specs[@]}" >/dev/null || return 1
     printf "listen = %s:7999\n" "${ADDRESS[app]}" >>"$work/other/wit1/node.conf"
     in_background foreign nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/pgmesh-witness" \
         --config "$work/other/wit1/node.conf"

@@ -305,7 +305,7 @@ live_init() { # options of pgmesh init
         mkdir -p "$work/$name"
         chown postgres: "$work/$name"
     done
-    "$LIVE_BIN/pgmesh" init --cluster live --out "$work/mesh" "${options[@]}" "$@" >"$work/log/init.txt" 2>&1 ||
+    "$LIVE_BIN/pgmesh" init --open-root-key --cluster live --out "$work/mesh" "${options[@]}" "$@" >"$work/log/init.txt" 2>&1 ||
         { cat "$work/log/init.txt"; return 1; }
 }
 

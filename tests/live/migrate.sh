@@ -145,7 +145,7 @@ guide() { GUIDE=$LIVE_ROOT/$1; }
 step() { # block, host...
     local name=$1 where
     shift
-    block "$GUIDE" "$name" >"$work/log/$name.sh"
+    block "$GUIDE" "$name" | unattended >"$work/log/$name.sh"
     [ -s "$work/log/$name.sh" ] || { not_ok "the document has the block $name"; exit 1; }
     for where in "$@"; do
         at "$where" bash -eu "$work/log/$name.sh" >>"$work/log/$name.txt" 2>&1 && continue

@@ -62,7 +62,7 @@ expect 'random bytes on the port change nothing' whole 2
 foreign_cluster() {
     local specs=() name
     for name in "${MEMBERS[@]}"; do specs+=(--member "$(spec_of "$name")"); done
-    "$LIVE_BIN/pgmesh" init --cluster live --out "$work/other" "${specs[@]}" >/dev/null || return 1
+    "$LIVE_BIN/pgmesh" init --open-root-key --cluster live --out "$work/other" "${specs[@]}" >/dev/null || return 1
     sed -i 's/^#*listen = .*//; $a listen = '"${ADDRESS[app]}"':7999' "$work/other/wit1/node.conf"
     on_host app "$LIVE_BIN/pgmesh-witness" --config "$work/other/wit1/node.conf" </dev/null >"$work/log/other.log" 2>&1 &
     disown

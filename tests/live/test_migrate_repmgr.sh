@@ -96,7 +96,7 @@ step configuration db1 db2 db3
 
 # First with a primary that is none: nothing happens to anybody, and it can be undone.
 wrong=$(others | head -n 1)
-block "$GUIDE" repmgr-init | sed "s/--primary [^ ]*/--primary $wrong/" >"$work/log/wrong.sh"
+block "$GUIDE" repmgr-init | unattended | sed "s/--primary [^ ]*/--primary $wrong/" >"$work/log/wrong.sh"
 must 'a cluster is made with a standby as its primary' at "$was" bash -eu "$work/log/wrong.sh" >/dev/null
 step copy "$was"
 step install db1 db2 db3 wit1 wit2
