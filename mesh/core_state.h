@@ -16,7 +16,8 @@
  *   sealing.c    a database's seal                                                       (disk.sealed_for, sealing)
  *   primary.c    the lease, health, release, readiness                                   (hold)
  *   syncset.c    upkeep of the sync set                                                  (upkeep)
- *   operate.c    operators' commands, planned switchover                                 (operation)
+ *   operate.c    operators' commands                                                     (operation, failover)
+ *   switchover.c the planned switchover                                                  (operation)
  *   amend.c      an operator's changes of durability, databases and voters               (operation)
  *   goals.c      what PostgreSQL should be doing                                         (goal, sync_order)
  *   notice.c     what is noticed for people's sake                                       (notice, peer.rtt_us)
@@ -424,15 +425,24 @@ enum reject on_command(struct core *c, const struct command *m, const uint8_t *b
 enum reject on_answer(struct core *c, const struct answer *a);
 void operate_drive(struct core *c);
 void operate_decided(struct core *c);
-/* The running switchover wants PostgreSQL stopped cleanly. */
-bool operate_stopping(const struct core *c);
-/* ... or checkpointed first. */
-bool operate_checkpointing(const struct core *c);
 /* For the files that carry an operation out: begun, ended with an answer, or refused before it began. */
 void operate_begin(struct core *c, enum operation_phase phase, const struct command *m, member_id from);
 void operate_finish(struct core *c, bool done, const char *text, const char *detail, const char *hint);
 void operate_refuse(struct core *c, member_id to, const struct command *m, const char *text,
                     const char *detail, const char *hint);
+/* The answer alone: whoever gave the command waits no longer, whatever goes on. */
+void operate_answer(struct core *c, member_id to, const struct command *m, bool done, const char *text,
+                    const char *detail, const char *hint);
+
+/* ---- switchover.c ---------------------------------------------------------------------------------------------- */
+/* The command came to the primary; refused when the target does not qualify, or not now. */
+void switchover_begin(struct core *c, const struct command *m, member_id from);
+/* The next phase, when its time has come; without an operation, what an interrupted switchover left in the record. */
+void switchover_drive(struct core *c);
+/* The running switchover wants PostgreSQL stopped cleanly. */
+bool switchover_stopping(const struct core *c);
+/* ... or checkpointed first. */
+bool switchover_checkpointing(const struct core *c);
 
 /* ---- amend.c --------------------------------------------------------------------------------------------------- */
 void amend(struct core *c, const struct command *m, member_id from);

@@ -118,7 +118,7 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
     g->timeline = r->timeline;
     g->not_after = c->hold.until;
     g->sync = syncset_setting(c, r);
-    g->checkpoint = operate_checkpointing(c);
+    g->checkpoint = switchover_checkpointing(c);
     for (int i = 0; i < r->n_databases; i++)
         if (r->databases[i] != c->self)
             g->slots[g->n_slots++] = r->databases[i];
@@ -126,7 +126,7 @@ static void goal_primary(struct core *c, const struct record *r, struct pg_goal 
         g->kind = sealed_above(c) ? GOAL_SEAL : GOAL_DOWN;
     else if (c->hold.failing || !own)
         g->kind = GOAL_DOWN;
-    else if (operate_stopping(c))
+    else if (switchover_stopping(c))
         g->kind = GOAL_SHUTDOWN;
     else if (!allowed)
         g->kind = GOAL_KEEP;

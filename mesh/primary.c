@@ -174,7 +174,7 @@ static uint32_t patience_ms(const struct core *c)
 static bool crashed(const struct core *c)
 {
     return c->hold.seen_up && c->sample.phase == PG_DOWN && c->sample.confirmed_dead &&
-           !operate_stopping(c) && c->operation.phase != OPERATION_UNDO;
+           !switchover_stopping(c) && c->operation.phase != OPERATION_UNDO;
 }
 
 static void crash_decide(struct core *c)

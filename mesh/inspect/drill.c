@@ -162,7 +162,7 @@ static int order_once(struct drill *d, const char *to, bool *given)
     return code;
 }
 
-/* The primary may be changing the sync set at that very moment: that is no reason to end a drill (operate.c). */
+/* The primary may be changing the sync set at that very moment: that is no reason to end a drill (switchover.c). */
 static int switch_over(struct drill *d, const char *to, unsigned long long *term)
 {
     long long until = now_ms() + d->settle_ms;
