@@ -2,7 +2,7 @@
  * signs, core_step() neither asserts nor reads what is not there, and what the core writes can be read again.
  *
  * The input is a script: the first byte chooses who we are, then steps of an opcode and what it takes. */
-// LINK: tests/unit/rig.c
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
 #include "tests/unit/kinds.h"
 #include "tests/unit/rig.h"
 

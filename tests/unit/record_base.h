@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "policy/lineage.h"
-#include "policy_properties.h"
+#include "tests/unit/policy_properties.h"
 
 /* Members 1 to 4 are databases, 1 is primary in term 3 on timeline 5, {2, 3} with k = 1 is the sync set. */
 static inline struct record base(void)

@@ -100,10 +100,16 @@ void rig_sample(struct rig *r);
 void rig_roster(struct rig *r, const struct roster_news *news);
 /* `ms` of time: a tick each 10 ms, heartbeats of all that are alive each 50 ms. */
 void rig_run(struct rig *r, int ms);
+/* The same, with a sample of the hand each 50 ms. */
+void rig_wait(struct rig *r, int ms);
+/* The hand has brought the setting of the sync order into force; the next sample says so. */
+void rig_obey(struct rig *r);
 /* Those that vote answer what the core proposed. */
 void rig_vote(struct rig *r);
 /* The primary is heard no more, long enough for a verdict. */
 void rig_silence(struct rig *r);
+
+/* ---- what the others say: rig_word.c, but for frames ------------------------------------------------------------- */
 
 /* A frame of `from`, over its own link or another's. */
 void rig_frame(struct rig *r, enum frame_kind kind, member_id from, member_id link, const uint8_t *body,
@@ -138,6 +144,8 @@ void rig_sign_all(const struct rig *r, struct proposal *p);
 /* Accepted by the voters of the mask (bit i: member i + 1). */
 struct certificate *rig_certificate(const struct rig *r, const struct proposal *p, uint32_t voters);
 void rig_decide(struct rig *r, const struct proposal *p);
+
+/* ---- what came out ------------------------------------------------------------------------------------------------- */
 
 /* The last frame of that kind that was sent, or NULL. */
 const struct rig_frame *rig_sent(const struct rig *r, enum frame_kind kind);

@@ -1,20 +1,14 @@
 /* An operator's changes of durability, databases and voters: what is refused, what is waited for, what comes of it. */
-// LINK: tests/unit/rig.c
-#include "tests/unit/rig.h"
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
+#include "tests/unit/rig_rows.h"
 #include "tests/unit/suite.h"
 
-static void obey(struct rig *r)
-{
-    r->pg.sync_seq = r->core->sync_order.seq;
-    r->pg.sync_progress = PG_GOAL_REACHED;
-    r->pg.sync_lsn = r->pg.lsn;
-}
 static void wait(struct rig *r, int ms)
 {
     for (int t = 0; t < ms; t += 50) {
         rig_run(r, 50);
         if (r->core->upkeep.running)
-            obey(r);
+            rig_obey(r);
         rig_sample(r);
     }
 }
@@ -38,16 +32,6 @@ static void drop_row(struct rig *r, member_id id)
 static void as_it_is(struct durable *d)
 {
     (void)d;
-}
-static void async(struct durable *d)
-{
-    struct record *x = &d->decided.proposal.record;
-    x->durability = DURABILITY_ASYNC;
-    memset(x->sync, 0, sizeof x->sync);
-}
-static void strict(struct durable *d)
-{
-    d->decided.proposal.record.durability = DURABILITY_STRICT;
 }
 static void without_w2(struct durable *d)
 {
@@ -75,20 +59,11 @@ static void without_db3(struct durable *d)
 }
 static void strict_of_two(struct durable *d)
 {
-    without_db3(d), strict(d);
-    memset(d->decided.proposal.record.sync, 0, sizeof d->decided.proposal.record.sync); /* not formed yet */
-}
-static void only_db2_confirms(struct durable *d)
-{
-    d->decided.proposal.record.sync[0] = (struct sync_set){.k = 1, .n = 1, .m = {{DB2, 102}}};
+    without_db3(d), strict(d), empty(d); /* not formed yet */
 }
 
 /* ---- refused ---------------------------------------------------------------------------------------------------------------- */
 
-static void nothing(struct rig *r)
-{
-    (void)r;
-}
 static void none_streams(struct rig *r)
 {
     drop_row(r, DB2), drop_row(r, DB3), rig_sample(r);
@@ -127,10 +102,10 @@ static const struct refused_row {
     const char *text;
     bool detail, hint;
 } refused_rows[] = {
-    {"sync with nobody to confirm", async, none_streams, COMMAND_SYNC, MEMBER_NONE, "too few standbys", true,
-     true},
-    {"strict with nobody to confirm", async, none_streams, COMMAND_STRICT, MEMBER_NONE, "too few standbys",
+    {"sync with nobody to confirm", async_empty, none_streams, COMMAND_SYNC, MEMBER_NONE, "too few standbys",
      true, true},
+    {"strict with nobody to confirm", async_empty, none_streams, COMMAND_STRICT, MEMBER_NONE,
+     "too few standbys", true, true},
     {"a vote for a stranger", as_it_is, nothing, COMMAND_VOTE_GIVE, 99,
      "the primary does not know the member", false, true},
     {"a vote for an observer", as_it_is, nothing, COMMAND_VOTE_GIVE, APP1,
@@ -153,7 +128,7 @@ static const struct refused_row {
      true},
     {"a voter of three, the other down", three_voters, db3_silent, COMMAND_MEMBER_REMOVE, DB2,
      "too few voters would be left", true, true},
-    {"the only one that confirms", only_db2_confirms, db3_gone, COMMAND_MEMBER_REMOVE, DB2,
+    {"the only one that confirms", only_db2, db3_gone, COMMAND_MEMBER_REMOVE, DB2,
      "no standby would be left to confirm commits", false, true},
     {"a database of a strict cluster that cannot spare one", strict_of_two, nothing, COMMAND_MEMBER_REMOVE,
      DB2, "too few standbys would be left", true, true},
@@ -226,8 +201,8 @@ static const struct done_row {
     bool (*holds)(const struct record *);
 } done_rows[] = {
     {"sync to async", as_it_is, COMMAND_ASYNC, MEMBER_NONE, is_async},
-    {"async to sync, with the set", async, COMMAND_SYNC, MEMBER_NONE, is_sync},
-    {"async to strict, with the set", async, COMMAND_STRICT, MEMBER_NONE, is_strict},
+    {"async to sync, with the set", async_empty, COMMAND_SYNC, MEMBER_NONE, is_sync},
+    {"async to strict, with the set", async_empty, COMMAND_STRICT, MEMBER_NONE, is_strict},
     {"sync to strict", as_it_is, COMMAND_STRICT, MEMBER_NONE, is_strict},
     {"strict to sync", strict, COMMAND_SYNC, MEMBER_NONE, is_sync},
     {"strict to async", strict, COMMAND_ASYNC, MEMBER_NONE, is_async},
@@ -259,7 +234,7 @@ END_TEST
 /* Nothing claims protection before the set that gives it is formed. */
 START_TEST(async_until_the_set_is_formed)
 {
-    struct rig *r = rig_running_with(DB1, async);
+    struct rig *r = rig_running_with(DB1, async_empty);
     wait(r, 300);
     struct command m = rig_command(r, COMMAND_SYNC, MEMBER_NONE);
     rig_submit(r, &m);
@@ -311,7 +286,7 @@ END_TEST
 /* As an end of it the record would be refused by everybody, and be proposed again for ever. */
 START_TEST(a_switchover_left_over_goes_with_its_target)
 {
-    struct rig *r = rig_running_with(DB1, only_db2_confirms);
+    struct rig *r = rig_running_with(DB1, only_db2);
     drop_row(r, DB3), rig_sample(r);
     struct record *x = &r->core->disk.decided.proposal.record;
     x->switchover_from = DB1;

@@ -1,6 +1,6 @@
 /* The candidate: one row for each step, in which all later steps speak for the other side. */
-#include "policy_properties.h"
-#include "suite.h"
+#include "tests/unit/policy_properties.h"
+#include "tests/unit/suite.h"
 
 /* Ahead in everything but the steps before its own. */
 #define GOOD(id_) \

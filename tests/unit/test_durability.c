@@ -1,6 +1,6 @@
 /* Durability: how many seals of a set are wanted, and when they suffice for a takeover. */
-#include "policy_properties.h"
-#include "suite.h"
+#include "tests/unit/policy_properties.h"
+#include "tests/unit/suite.h"
 
 // clang-format off
 #define MEMBERS(...) (sizeof(struct sync_member[]){__VA_ARGS__} / sizeof(struct sync_member))

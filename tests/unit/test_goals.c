@@ -1,14 +1,10 @@
 /* What PostgreSQL should be doing: role, record and what the hand reports, to a goal. */
-// LINK: tests/unit/rig.c
-#include "tests/unit/rig.h"
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
+#include "tests/unit/rig_rows.h"
 #include "tests/unit/suite.h"
 
 /* ---- situations: the disk before the start, what happens then, what the hand says ------------------------------------------ */
 
-static void nothing(struct rig *r)
-{
-    (void)r;
-}
 static void undecided_first(struct durable *d)
 {
     struct record *x = &d->decided.proposal.record;
@@ -43,11 +39,6 @@ static void sealed(struct durable *d)
 static void cloning(struct durable *d)
 {
     d->dir = 0, d->dir_next = 77;
-}
-static void joint(struct durable *d)
-{
-    d->decided.proposal.record.joint = true;
-    d->decided.proposal.record.sync[1] = (struct sync_set){.k = 1, .n = 1, .m = {{DB3, 103}}};
 }
 
 static void no_lease(struct rig *r)
@@ -227,9 +218,9 @@ END_TEST
 
 /* ---- every phase in every situation --------------------------------------------------------------------------------------------- */
 
-static void (*const disks[])(struct durable *) = {
-    NULL,     undecided_first,     not_served, other_dir, no_dir,
-    released, released_and_sealed, sealed,     cloning,   joint};
+static void (*const disks[])(struct durable *) = {NULL,    undecided_first, not_served,          other_dir,
+                                                  no_dir,  released,        released_and_sealed, sealed,
+                                                  cloning, joint_db3};
 static void (*const befores[])(struct rig *) = {nothing,   no_lease, rig_silence,
                                                 switching, reinit,   primary_not_ready};
 enum { SITUATIONS = (int)(sizeof disks / sizeof disks[0] * (sizeof befores / sizeof befores[0])) };

@@ -1,6 +1,6 @@
 /* Leases: the voter's promise and the holder's deadline. */
-#include "policy_properties.h"
-#include "suite.h"
+#include "tests/unit/policy_properties.h"
+#include "tests/unit/suite.h"
 
 /* Time in these rows is milliseconds on both clocks after a start at 1000, or on each clock by itself. */
 static instant at2(int64_t boot_ms, int64_t raw_ms)

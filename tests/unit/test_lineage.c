@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "policy/lineage.h"
-#include "suite.h"
+#include "tests/unit/suite.h"
 
 /* 3 from the start, 4 from 0x400, 6 from 0x600: timeline 5 was a promotion that nothing continues. */
 static const struct record history = {

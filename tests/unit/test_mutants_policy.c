@@ -15,8 +15,8 @@ enum mutant mutant_active = MUTANT_NONE;
 #include "policy/record.c"
 #include "policy/verdict.c"
 
-#include "policy_properties.h"
-#include "suite.h"
+#include "tests/unit/policy_properties.h"
+#include "tests/unit/suite.h"
 
 static const struct row {
     const char *name;

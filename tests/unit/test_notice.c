@@ -1,5 +1,5 @@
 /* What is noticed for people: round trips, outages as observers saw them, takeovers considered and refused, followers. */
-// LINK: tests/unit/rig.c
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 

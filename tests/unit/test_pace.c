@@ -1,14 +1,10 @@
 /* The pace of heartbeats: how many go to whom in twelve beats, calm and not. */
-// LINK: tests/unit/rig.c
-#include "tests/unit/rig.h"
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
+#include "tests/unit/rig_rows.h"
 #include "tests/unit/suite.h"
 
 enum { BEATS = 12, BEAT_MS = 50, ANSWERED = BEATS / 2, CALM = BEATS / 4 };
 
-static void nothing(struct rig *r)
-{
-    (void)r;
-}
 static void primary_gone(struct rig *r)
 {
     r->alive &= ~(1u << (DB1 - 1));

@@ -1,19 +1,8 @@
 /* The primary: when it is ready, when it gives its term up, when it starts PostgreSQL again. */
-// LINK: tests/unit/rig.c
-#include "tests/unit/rig.h"
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
+#include "tests/unit/rig_rows.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r)
-{
-    (void)r;
-}
-static void wait(struct rig *r, int ms)
-{
-    for (int t = 0; t < ms; t += 50) {
-        rig_run(r, 50);
-        rig_sample(r);
-    }
-}
 static void dead(struct rig *r)
 {
     r->pg.phase = PG_DOWN;
@@ -55,13 +44,9 @@ static void no_grants(struct rig *r)
     for (member_id id = DB2; id <= W2; id++)
         r->grants[id] = false;
 }
-static void strict(struct durable *d)
-{
-    d->decided.proposal.record.durability = DURABILITY_STRICT;
-}
 static void strict_empty(struct durable *d)
 {
-    strict(d), memset(d->decided.proposal.record.sync, 0, sizeof(struct sync_set));
+    strict(d), empty(d);
 }
 
 static const struct ready_row {
@@ -103,10 +88,10 @@ START_TEST(restarted_it_waits_for_its_standbys)
         rig_clear(r);
         r->pg.lsn += 100; /* it recovers more than anybody has confirmed */
         up(r);
-        wait(r, 200);
+        rig_wait(r, 200);
         ck_assert(lease_held(r->core) && !r->core->hold.ready);
         r->pg.standbys[1].flush_lsn = r->pg.lsn;
-        wait(r, 100);
+        rig_wait(r, 100);
         ck_assert(r->core->hold.ready);
     }
 }
@@ -120,7 +105,7 @@ START_TEST(a_standby_ahead_proves_a_rollback)
     r->beat[DB3].pg.lsn = RIG_LSN + 100;
     rig_run(r, 100);
     up(r);
-    wait(r, 100);
+    rig_wait(r, 100);
     ck_assert(!r->core->hold.ready);
     ck_assert_int_eq(r->core->goal.kind, GOAL_DOWN);
     ck_assert(rig_said(r, "a standby is ahead"));
@@ -156,15 +141,15 @@ static void crash_not_reaped(struct rig *r)
 }
 static void hangs_shortly(struct rig *r)
 {
-    r->pg.answering = false, wait(r, 2500);
+    r->pg.answering = false, rig_wait(r, 2500);
 }
 static void hangs(struct rig *r)
 {
-    r->pg.answering = false, wait(r, 3500);
+    r->pg.answering = false, rig_wait(r, 3500);
 }
 static void hangs_frozen(struct rig *r)
 {
-    r->pg.answering = false, r->pg.frozen = true, wait(r, 3500);
+    r->pg.answering = false, r->pg.frozen = true, rig_wait(r, 3500);
 }
 static void hangs_then_dead(struct rig *r)
 {
@@ -185,10 +170,6 @@ static void other_directory(struct rig *r)
 static void other_directory_dead(struct rig *r)
 {
     r->core->disk.dir = 999, dead(r);
-}
-static void paused(struct durable *d)
-{
-    d->decided.proposal.record.paused = true;
 }
 
 static const struct outcome_row {
@@ -278,7 +259,7 @@ START_TEST(a_long_recovery)
     r->pg.answering = false;
     rig_start(r);
     row->before(r);
-    wait(r, row->ms);
+    rig_wait(r, row->ms);
     EXPECT_INT(r->core->hold.failing == NULL, row->goes_on, row);
     EXPECT_INT(r->core->goal.kind == GOAL_DOWN, !row->goes_on, row);
 }
@@ -294,7 +275,7 @@ START_TEST(a_failing_primary_lets_them_take_over)
         ck_assert_int_eq(r->core->hold.failing != NULL, failing);
         rig_clear(r);
         r->beat[DB2].promised = r->beat[DB2].sealed_for = rig_ballot(99, DB2);
-        wait(r, 500);
+        rig_wait(r, 500);
         ck_assert_int_eq(rig_count(r, FRAME_PREPARE) > 0, !failing);
     }
 }
@@ -328,7 +309,7 @@ START_TEST(what_the_first_primary_finds_goes_into_the_record)
     for (member_id id = DB1; id <= APP1; id++)
         r->beat[id].decided_term = r->beat[id].accepted_term = 1;
     rig_start(r);
-    wait(r, 3000);
+    rig_wait(r, 3000);
     ck_assert_int_eq(decided(r->core)->system_id, RIG_SYSTEM);
     ck_assert_int_eq(decided(r->core)->timeline, 1);
     ck_assert_int_eq(decided(r->core)->n_history, 1);

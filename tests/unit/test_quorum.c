@@ -1,6 +1,6 @@
 /* Quorums: who may decide, until when a quorum holds, and which voters may follow which. */
-#include "policy_properties.h"
-#include "suite.h"
+#include "tests/unit/policy_properties.h"
+#include "tests/unit/suite.h"
 
 /* ---- reached ------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* The record: what it may look like by itself, and looking things up in it.  A row that is refused says
  * by which sentence, so that it cannot be refused for another reason than its own. */
-#include "record_base.h"
-#include "suite.h"
+#include "tests/unit/record_base.h"
+#include "tests/unit/suite.h"
 
 /* ---- one record by itself ------------------------------------------------------------------------------ */
 

@@ -1,7 +1,7 @@
 /* The record: what may follow it.  One row for each rule; a row that is refused says by which sentence,
  * so that it cannot be refused for another reason than its own. */
-#include "record_base.h"
-#include "suite.h"
+#include "tests/unit/record_base.h"
+#include "tests/unit/suite.h"
 
 /* `f` is the record before; from NEXT on, `t` is the one after it. */
 #define NEXT *t = *f, t->version++

@@ -1,5 +1,5 @@
 /* The voters re-formed by the root's word: the record, who believes it, and what counts no longer afterwards. */
-// LINK: tests/unit/rig.c
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
 #include "tests/unit/record_base.h"
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"

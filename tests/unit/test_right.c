@@ -1,5 +1,5 @@
 /* Who may order what: roles, the second person, orders that wait, and what of all that a voter checks again. */
-// LINK: tests/unit/rig.c
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 
@@ -20,11 +20,6 @@ static struct secret_key secret_of(const struct rig *r, member_id id)
         sign_keypair(key, &secret, seed);
     return secret;
 }
-static void tell(struct rig *r)
-{
-    struct event e = {.kind = EVENT_ROSTER, .now = r->core->now, .roster = &news};
-    core_step(r->core, &e, r->fx);
-}
 /* The rig with three persons more, and what `edit` does to them. */
 static struct rig *peopled(member_id self, void (*edit)(void))
 {
@@ -41,7 +36,7 @@ static struct rig *peopled(member_id self, void (*edit)(void))
     }
     if (edit)
         edit();
-    tell(r);
+    rig_roster(r, &news);
     rig_clear(r);
     return r;
 }

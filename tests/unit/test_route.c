@@ -1,5 +1,5 @@
 /* Where applications should go: the primary that is ready, holding during a planned switchover, replicas by lag. */
-// LINK: tests/unit/rig.c
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
 

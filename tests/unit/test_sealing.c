@@ -1,12 +1,8 @@
 /* Seals: when a database swears, in which order, and what it keeps of it. */
-// LINK: tests/unit/rig.c
-#include "tests/unit/rig.h"
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
+#include "tests/unit/rig_rows.h"
 #include "tests/unit/suite.h"
 
-static void nothing(struct rig *r)
-{
-    (void)r;
-}
 static void released(struct rig *r)
 {
     rig_release(r, DB1, RIG_TERM, DB1);
@@ -45,10 +41,6 @@ static void sealed_higher(struct durable *d)
 static void no_directory(struct durable *d)
 {
     d->dir = 0, d->dir_next = 4;
-}
-static void async(struct durable *d)
-{
-    d->decided.proposal.record.durability = DURABILITY_ASYNC;
 }
 static void wal_arrives(struct rig *r)
 {
@@ -189,10 +181,6 @@ START_TEST(a_higher_ballot_is_sealed_for_as_well)
 }
 END_TEST
 
-static void raised(struct record *x)
-{
-    x->version--;
-}
 static void primary_back(struct rig *r)
 {
     r->alive |= 1;
@@ -227,7 +215,7 @@ START_TEST(what_a_seal_keeps)
     struct rig *r = sealing();
     reached(r);
     if (row->decided)
-        rig_decide(r, rig_change(r, 21, raised));
+        rig_decide(r, rig_change(r, 21, edit_none));
     if (row->restart) {
         rig_restart(r);
         rig_sample(r);

@@ -1,53 +1,19 @@
 /* Changing the sync set: joint, in force, caught up, and only then away from the old one; or back. */
-// LINK: tests/unit/rig.c
-#include "tests/unit/rig.h"
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
+#include "tests/unit/rig_rows.h"
 #include "tests/unit/suite.h"
 
 static const struct sync_set none, both = {.k = 1, .n = 2, .m = {{DB2, 102}, {DB3, 103}}},
-                                   db2 = {.k = 1, .n = 1, .m = {{DB2, 102}}},
-                                   db3 = {.k = 1, .n = 1, .m = {{DB3, 103}}};
-
-static void only_db2(struct durable *d)
-{
-    d->decided.proposal.record.sync[0] = db2;
-}
-static void only_db3(struct durable *d)
-{
-    d->decided.proposal.record.sync[0] = db3;
-}
-static void empty(struct durable *d)
-{
-    d->decided.proposal.record.sync[0] = none;
-}
-static void joint(struct durable *d)
-{
-    only_db2(d), d->decided.proposal.record.joint = true, d->decided.proposal.record.sync[1] = db3;
-}
-static void strict(struct durable *d)
-{
-    d->decided.proposal.record.durability = DURABILITY_STRICT;
-}
-static void async(struct durable *d)
-{
-    empty(d), d->decided.proposal.record.durability = DURABILITY_ASYNC;
-}
+                                   db2 = {.k = 1, .n = 1, .m = {{DB2, 102}}};
 
 /* The hand does what it is told, at once, at the LSN at which it is. */
-static void obey(struct rig *r)
-{
-    r->pg.sync_seq = r->core->sync_order.seq;
-    r->pg.sync_progress = PG_GOAL_REACHED;
-    r->pg.sync_lsn = r->pg.lsn;
-    rig_sample(r);
-}
 static void wait(struct rig *r, int ms, bool obeying)
 {
     for (int t = 0; t < ms; t += 50) {
         rig_run(r, 50);
         if (obeying && r->core->upkeep.running)
-            obey(r);
-        else
-            rig_sample(r);
+            rig_obey(r);
+        rig_sample(r);
     }
 }
 static void row_set(struct rig *r, member_id id, bool streaming, lsn_t flushed)
@@ -88,7 +54,7 @@ static const struct settle_row {
     {"from nobody to both", empty, true, true, false, &both},
     {"nobody is left: the empty set, under sync", NULL, false, false, false, &none},
     {"nobody is left under strict: writes wait", strict, false, false, false, &both},
-    {"async wants nobody", async, true, true, false, &none},
+    {"async wants nobody", async_empty, true, true, false, &none},
     {"a joint found after a restart is left forward", joint, true, true, false, &both},
     {"a joint whose new set is gone is left backwards", joint, true, false, false, &db2},
 };
@@ -111,7 +77,7 @@ static void until_joint(struct rig *r)
         if (now(r)->joint)
             break;
         if (r->core->upkeep.running)
-            obey(r);
+            rig_obey(r), rig_sample(r);
         else
             rig_sample(r);
     }
@@ -130,7 +96,7 @@ START_TEST(the_record_first_then_postgresql)
     ck_assert_int_eq(r->sync.n_before, 3); /* walsenders of either set must have confirmed, or be gone */
     wait(r, 1000, false);
     ck_assert(now(r)->joint); /* not in force yet */
-    obey(r);
+    rig_obey(r), rig_sample(r);
     wait(r, 200, true);
     ck_assert(!now(r)->joint && sync_set_equal(&now(r)->sync[0], &both));
 }
@@ -143,7 +109,7 @@ START_TEST(a_joint_waits_until_the_new_set_has_caught_up)
     ck_assert(sync_set_equal(&now(r)->sync[1], &db2));
     wait(r, 50, false);
     r->pg.lsn += 100; /* db2 has not flushed where the setting came into force */
-    obey(r);
+    rig_obey(r), rig_sample(r);
     wait(r, 500, true);
     ck_assert(now(r)->joint);
     row_set(r, DB2, true, r->pg.sync_lsn - 1);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "policy/verdict.h"
-#include "suite.h"
+#include "tests/unit/suite.h"
 
 enum { GRACE = 5000, BOUND = 6000, RETURN = 500 };
 

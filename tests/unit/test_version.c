@@ -1,6 +1,6 @@
 /* Two neighbouring versions of the protocol.  The same file tests the present program and, built with NEXT=1, the one that stands
  * for the version to come: what holds for both, and what each does on its own. */
-// LINK: tests/unit/rig.c
+// LINK: tests/unit/rig.c tests/unit/rig_word.c
 #include "tests/unit/draw.h"
 #include "tests/unit/rig.h"
 #include "tests/unit/suite.h"
