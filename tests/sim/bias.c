@@ -4,7 +4,7 @@
  * violation needs several things at their right moments, a directed plan (plan_*.c) brings them about, with jitter. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 // clang-format off
 #define SYNC    .durability = DURABILITY_SYNC + 1

@@ -1,5 +1,5 @@
 /* clocks.c: two bent clocks on every host, both within 1 % of real time; they stop while the VM is paused. */
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static int64_t reading(const struct clock *c, ns_t now)
 {

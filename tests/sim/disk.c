@@ -4,7 +4,7 @@
  * so what stood after the crash point is lost (world.c counts them). */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* Keeps a copy that an administrator, or a hypervisor's snapshot, may come back with. */
 static void keep_copy(struct disk *d, int at)

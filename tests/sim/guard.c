@@ -2,7 +2,7 @@
  *
  * It freezes PostgreSQL at the deadline, thaws it when the deadline rises again within the same term, and kills it one
  * lease later.  It goes on while the agent is stopped, dead or restarting; a paused VM stops it too. */
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 void guard_reset(struct world *w, int i)
 {

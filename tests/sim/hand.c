@@ -2,7 +2,7 @@
  * state it finds, one operation at a time, and reports by sampling.  Durations and failures are drawn. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 void hand_changed(struct world *w, int i)
 {

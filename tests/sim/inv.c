@@ -1,7 +1,7 @@
 /* inv.c: what the invariants know, at the start of a seed. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 void inv_reset(struct world *w)
 {

@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* I1  at every real instant at most one database holds a valid lease, clock-rate error and stalls within bounds (a
  * paused VM is outside).

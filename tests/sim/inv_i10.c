@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* I10  memory and queues are bounded whatever arrives.
  *

@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* I2  under sync and strict, an acknowledged commit is in the WAL of every later `ready` primary, even with unbounded
  * clock error and pauses.

@@ -3,7 +3,7 @@
 
 #include "policy/quorum.h"
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* I3  decided records form one chain; one term has one primary and one timeline; a timeline has one term.
  *

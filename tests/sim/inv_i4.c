@@ -3,7 +3,7 @@
 #include "policy/durability.h"
 #include "policy/quorum.h"
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* Would anybody who knows the members' keys believe it?  An offline check, written without the core's own. */
 bool inv_i4_verifies(struct world *w, const struct certificate *c, const char **why)

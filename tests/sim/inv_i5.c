@@ -1,7 +1,7 @@
 #include "policy/quorum.h"
 
 #include "mesh/core_state.h"
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 #include <string.h>
 

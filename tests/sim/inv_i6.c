@@ -3,7 +3,7 @@
 #include "policy/quorum.h"
 
 #include "mesh/core_state.h"
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static const char *const durability_names[] = {"async", "sync", "strict"};
 enum { BOUND_S = 20, GOOD_MS = 300 };

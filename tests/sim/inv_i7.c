@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* I7  a member that lost its store never votes; a forged, replayed or foreign statement changes nothing.
  *

@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* A SEALED leaves: remember the highest ballot it was for. */
 void inv_i8_sealed(struct world *w, int i, const struct frame *f)

@@ -1,4 +1,4 @@
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* I9  PostgreSQL not frozen => agent or guard saw now < deadline within the last two ticks.
  *

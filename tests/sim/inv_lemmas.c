@@ -28,7 +28,7 @@
 
 #include "policy/quorum.h"
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static struct durable *disk_of(struct world *w, int i)
 {

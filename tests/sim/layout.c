@@ -4,7 +4,7 @@
 
 #include "policy/quorum.h"
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static void member_make(struct world *w, struct core_setup *s, int at, enum role role, const char *name,
                         int number, int site)

@@ -5,7 +5,7 @@
  * and delivers them, stale, after the heal.  Queues are bounded; what does not fit is lost, as with a ZeroMQ HWM. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 enum { FLYING_MAX = 200 };
 

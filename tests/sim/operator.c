@@ -4,7 +4,7 @@
 
 #include "mesh/core_state.h"
 #include "policy/quorum.h"
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* A primary whose software is wrong proposes to admit two voters again in one step: no acceptor may let it pass. */
 void operator_two_steps(struct world *w)

@@ -1,7 +1,7 @@
 /* plan.c: what will go wrong, drawn by seed: one to eight faults, most of them short, then everything heals. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* How often each fault is drawn, out of the sum. */
 static const uint8_t usual[FAULT_COUNT] = {
@@ -41,37 +41,6 @@ static enum fault_kind draw_kind(struct world *w, const uint8_t *weight)
     for (; at >= weight[k]; k++)
         at -= weight[k];
     return (enum fault_kind)k;
-}
-
-static bool lasting(enum fault_kind k)
-{
-    switch (k) {
-    case FAULT_PG_CRASH:
-    case FAULT_DATA_LOST:
-    case FAULT_STRAY_TIMELINE:
-    case FAULT_AGENTS_RESTART:
-    case FAULT_TWIN:
-    case FAULT_CMD_PAUSE:
-    case FAULT_CMD_RESUME:
-    case FAULT_CMD_SWITCHOVER:
-    case FAULT_CMD_FAILOVER:
-    case FAULT_CMD_FAILOVER_LOSS:
-    case FAULT_CMD_READMIT:
-    case FAULT_CMD_ASYNC:
-    case FAULT_CMD_SYNC:
-    case FAULT_CMD_STRICT:
-    case FAULT_CMD_DATABASE_ADD:
-    case FAULT_CMD_VOTE_GIVE:
-    case FAULT_CMD_VOTE_TAKE:
-    case FAULT_CMD_REMOVE:
-    case FAULT_CMD_RECOVER:
-    case FAULT_FORGE:
-    case FAULT_TWO_STEPS:
-    case FAULT_ROTATE:
-    case FAULT_KEY_THIEF:
-    case FAULT_GUARD_CRASH: return false;
-    default: return true;
-    }
 }
 
 static enum target draw_target_kind(struct world *w, enum fault_kind k)
@@ -117,7 +86,7 @@ static uint32_t draw_arg(struct world *w, enum fault_kind k)
 
 static ns_t draw_lasts(struct world *w, enum fault_kind k)
 {
-    if (!lasting(k))
+    if (fault_end(k) == AT_ONCE)
         return 0;
     if (k == FAULT_AGENT_CRASH || k == FAULT_AGENT_CRASH_MID || k == FAULT_ROLLBACK ||
         k == FAULT_STORE_LOST || k == FAULT_UPGRADE || k == FAULT_DOWNGRADE)

@@ -1,7 +1,7 @@
 /* plan_directed.c: plans that lead to a situation which random faults reach too rarely.
  *
  * In all of them db1 (index 0) is the first primary; times are in milliseconds, with jitter. */
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static struct fault at(struct world *w, enum fault_kind kind, int who, int ms, int jitter_ms, int lasts_ms)
 {

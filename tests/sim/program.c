@@ -5,7 +5,7 @@
  * heartbeat in mesh/wire.h); envelopes it opens with the next one's reader, which reads both. */
 #include <stdlib.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 size_t next_core_size(void);
 bool next_core_start(struct core *core, const struct core_setup *setup, struct effects *out,

@@ -9,7 +9,7 @@
 #include "mesh/core_state.h"
 #include "policy/durability.h"
 #include "policy/quorum.h"
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static const uint8_t heading[8] = "reform1";
 enum { TEXT = sizeof heading + sizeof(struct reform) };

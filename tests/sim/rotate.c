@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "mesh/core_state.h"
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 enum { STEP_NONE, STEP_NEW, STEP_RETIRED };
 

@@ -1,7 +1,7 @@
 /* server.c: the processes of one PostgreSQL: running, frozen, hung, dead; and the time that passes in it. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 bool pg_runs(const struct world *w, int i)
 {

@@ -4,7 +4,7 @@
  * with another's key.  The public key holds the secret one; nothing in the core knows that. */
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {

@@ -6,8 +6,8 @@
  *
  * The machine under test is the one of the daemons: it is driven through mesh/core.h only.  The invariants look at what
  * passes that door and at the world's truth, never at the core's memory, so that a wrong belief cannot excuse itself. */
-#ifndef PGMESH_SIM_H
-#define PGMESH_SIM_H
+#ifndef PGMESH_TESTS_SIM_SIM_H
+#define PGMESH_TESTS_SIM_SIM_H
 
 #include <setjmp.h>
 #include <stdbool.h>
@@ -16,208 +16,10 @@
 #include <stdio.h>
 
 #include "mesh/core.h"
-#include "policy/mutant.h"
-
-typedef int64_t ns_t;
-#define US(x)      ((ns_t)(x)*1000)
-#define MS(x)      ((ns_t)(x)*1000000)
-#define SECONDS(x) ((ns_t)(x)*1000000000)
-#define NEVER      INT64_MAX
-
-enum {
-    SIM_MEMBERS = 10, /* members with a process; persons come on top */
-    SIM_PERSONS = 3,  /* two admins and an operator */
-    SIM_UNLAWFUL = 64,
-    SIM_EVENTS = 1 << 15,
-    SIM_BRANCHES = 200, /* histories of WAL */
-    SIM_FAULTS = 40,
-    SIM_HELD = 24,  /* frames kept by a cut link, to arrive late after the heal */
-    SIM_COPIES = 8, /* older copies of a store, for rollbacks */
-    SIM_DECIDED = 400,
-    SIM_ROSTER = 64,
-    SIM_CLIENTS = 2, /* per primary */
-    SIM_REPLAY_RING = 32,
-};
-
-/* ---- randomness (splitmix64: one multiplication chain, good enough, cheap) ----------------------------------- */
-struct rng {
-    uint64_t s;
-};
-static inline uint64_t rng_u64(struct rng *r)
-{
-    uint64_t z = (r->s += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-static inline uint32_t rng_below(struct rng *r, uint32_t n)
-{
-    return (uint32_t)(((rng_u64(r) >> 32) * n) >> 32);
-}
-static inline int64_t rng_range(struct rng *r, int64_t lo, int64_t hi)
-{
-    return lo + (int64_t)(((unsigned __int128)rng_u64(r) * (uint64_t)(hi - lo + 1)) >> 64);
-}
-static inline bool rng_chance(struct rng *r, uint32_t permille)
-{
-    return rng_below(r, 1000) < permille;
-}
-
-/* ---- events ---------------------------------------------------------------------------------------------------- */
-enum ev_kind {
-    EV_PACKET,  /* who: receiver, from: link's peer, a: packet */
-    EV_WAKE,    /* who: agent's own deadline */
-    EV_SAMPLE,  /* who: the hand posts a sample */
-    EV_BOOT,    /* who: the agent starts; a: life */
-    EV_GUARD,   /* who: the guard looks at its deadline */
-    EV_FREEZE,  /* who: the freezer has done it */
-    EV_OP,      /* who: an operation of the hand or of PostgreSQL ends; a: its number */
-    EV_PG_TICK, /* who: keepalives, replay, reconnects; a: life of the host */
-    EV_WAL,     /* who: standby, from: sender, a: connection, b: LSN */
-    EV_CONFIRM, /* who: sender, from: standby, a: connection, b: LSN */
-    EV_LEARN,   /* who: primary, from: walsender (or itself: the backends) learns the setting; a: setting */
-    EV_CLIENT,  /* who: primary, from: client, a: start of this server */
-    EV_FLUSHED, /* who: primary, from: client, a: start, b: LSN of the commit */
-    EV_FAULT,   /* a: fault begins */
-    EV_HEAL,    /* a: fault ends */
-    EV_RESUME,  /* who: what was paused goes on */
-    EV_TWIN,    /* the twin's own deadline */
-    EV_ORPHANS, /* who: somebody notices that the guard is gone */
-    EV_STOP,    /* end of the seed */
-};
-struct ev {
-    ns_t at;
-    uint64_t seq;
-    uint8_t kind, who, from, pad;
-    uint32_t a;
-    uint64_t b;
-};
-
-/* ---- hosts -------------------------------------------------------------------------------------------------------- */
-struct clock {
-    ns_t since;   /* real time of the last change */
-    int64_t base; /* reading then */
-    int32_t ppm;  /* rate error */
-    bool stopped; /* a paused VM */
-};
-
-struct guard {
-    bool armed;   /* a deadline was given */
-    bool gone;    /* killed: nobody watches the deadline but the anchor */
-    ns_t wake_at; /* the EV_GUARD under way, 0 none */
-    instant deadline;
-    uint64_t term;
-    ns_t froze_at;   /* 0: not frozen, nor freezing */
-    ns_t expired_at; /* when it saw the deadline pass */
-};
-
-struct disk {
-    uint8_t bytes[DURABLE_MAX];
-    size_t len; /* 0: nothing there */
-    struct {
-        uint8_t bytes[DURABLE_MAX];
-        size_t len;
-        uint64_t generation;
-    } copy[SIM_COPIES]; /* the store as it stood at some moments */
-    int copies;
-    uint64_t generation; /* raised by every STORE */
-    ns_t write_ns;       /* how long a STORE takes, mean */
-};
-
-/* ---- PostgreSQL ----------------------------------------------------------------------------------------------------- */
-struct branch { /* one history of WAL: made by initdb or a promotion, written by one server only */
-    uint32_t timeline;
-    uint16_t parent;
-    lsn_t fork;    /* where it left its parent */
-    uint64_t term; /* of the record it was promoted under */
-    member_id maker;
-    lsn_t acked; /* highest commit that a client was told about */
-    ns_t acked_at;
-};
-enum { BRANCH_ROOT = 0, BRANCH_NONE = 0xffff };
-struct content { /* what lies in a data directory: all of `branch` and its parents up to `lsn` */
-    uint16_t branch;
-    lsn_t lsn;
-};
-
-enum op {
-    OP_NONE,
-    OP_START_PRIMARY,
-    OP_START_STANDBY,
-    OP_KILL,
-    OP_STOP,
-    OP_SWITCH,
-    OP_WRITABLE,
-    OP_INIT,
-    OP_REWIND,
-    OP_CLONE,
-    OP_CUT,
-    OP_REPLAY,
-    OP_REAP
-};
-
-struct sender { /* a walsender, for one standby */
-    bool up;
-    uint32_t conn;
-    dir_id dir; /* of application_name */
-    lsn_t flush;
-    lsn_t waiting; /* a confirmation that it has not read yet */
-    uint32_t view; /* the setting it knows */
-    ns_t last_heard;
-};
-
-struct pg {
-    enum pg_phase phase;
-    bool frozen;
-    bool hung;          /* answers nobody, confirms nothing (disk hangs) */
-    bool exists;        /* a data directory */
-    bool torn;          /* half rewound or half copied: unusable */
-    bool clean;         /* shut down cleanly */
-    bool restored;      /* came back from an old backup */
-    bool writable_once; /* primary mode: PRIMARY, or on the way there */
-    struct content at;  /* of a primary: inserted; of a standby: flushed */
-    lsn_t flushed;      /* of a primary */
-    lsn_t replay;
-    lsn_t consistent;     /* no promotion below this LSN */
-    uint32_t history_max; /* highest .history file seen */
-    uint64_t system_id;
-    uint32_t start; /* raised by every start and death of a server */
-    /* hand */
-    struct pg_goal goal;
-    enum pg_progress progress;
-    enum op op;
-    uint64_t done_seq; /* the goal whose rewind or clone is done */
-    lsn_t copy_from;
-    ns_t sampled_at, beat_at;
-    uint32_t tick_life;
-    uint32_t op_seq;
-    bool op_stalled; /* its time came while frozen */
-    bool sealed;
-    lsn_t sealed_lsn;
-    ns_t promote_ns, replay_ns;
-    uint64_t armed_term; /* the guard freezes it whenever no deadline of that term lies ahead */
-    uint32_t promote_timeline;
-    uint64_t promote_term;
-    bool sample_due;
-    /* standby */
-    int upstream; /* index of the member, -1 none */
-    dir_id name_dir;
-    uint32_t conn; /* 0: not connected */
-    ns_t last_msg, retry_at;
-    /* primary */
-    struct sync_set setting[16]; /* by number modulo 16 */
-    uint32_t setting_now;        /* newest number */
-    bool waits_known;            /* do the backends know that somebody must confirm? */
-    uint32_t waits_view;         /* the newest setting that they know */
-    struct sender sender[SIM_MEMBERS];
-    lsn_t wait[SIM_CLIENTS]; /* commits not yet acknowledged, 0 none */
-    /* order */
-    bool order_active, order_written;
-    struct pg_sync_order order;
-    enum pg_progress order_progress;
-    lsn_t order_mark, order_lsn;
-    ns_t order_since;
-};
+#include "tests/sim/inv.h"
+#include "tests/sim/sim_base.h"
+#include "tests/sim/sim_fault.h"
+#include "tests/sim/sim_host.h"
 
 /* ---- members -------------------------------------------------------------------------------------------------------- */
 enum { SENT_KEPT = 256 };
@@ -311,71 +113,6 @@ struct packet {
     uint16_t len;
     int32_t next; /* free list */
     uint8_t *bytes;
-};
-
-/* ---- faults ------------------------------------------------------------------------------------------------------------- */
-#define FAULT_LIST(X) \
-    X(AGENT_CRASH, "agent-crash") \
-    X(AGENT_CRASH_MID, "agent-crash-mid") \
-    X(HOST_CRASH, "host-crash") \
-    X(CLUSTER_RESTART, "cluster-restart") \
-    X(AGENTS_RESTART, "agents-restart") \
-    X(PG_CRASH, "postmaster-crash") \
-    X(PG_HANG, "disk-hang") \
-    X(CUT_MEMBER, "cut-member") \
-    X(CUT_PAIR, "cut-pair") \
-    X(CUT_ONE_WAY, "cut-one-way") \
-    X(CUT_OUT, "cut-out") \
-    X(CUT_IN, "cut-in") X(CUT_SITE, "cut-site") X(CUT_ALL, "cut-all") X(CUT_SOME, "cut-some") \
-        X(CUT_REPLICATION, "cut-replication") X(LOSS, "loss") X(SLOW_NET, "slow-net") \
-            X(DUPLICATES, "duplicates") X(PAUSE_AGENT, \
-                                          "pause-agent") X(PAUSE_VM, "pause-vm") X(STORE_LOST, "store-lost") \
-                X(DISK_LOST, "disk-lost") X(DATA_LOST, "data-lost") X(DISK_RESTORED, "disk-restored") \
-                    X(ROLLBACK, "rollback") X(SLOW_PROMOTE, "slow-promote") X(SLOW_REPLAY, "slow-replay") \
-                        X(SLOW_DISK, "slow-disk") X(ENEMY, "enemy") X(STRAY_TIMELINE, "stray-timeline") \
-                            X(CMD_PAUSE, "pause") X(CMD_RESUME, "resume") X(CMD_SWITCHOVER, "switchover") \
-                                X(CMD_FAILOVER, "failover") X(CMD_FAILOVER_LOSS, "failover-with-loss") \
-                                    X(CMD_READMIT, "readmit") X(CMD_ASYNC, "async") X(CMD_SYNC, "sync") \
-                                        X(CMD_STRICT, "strict") X(CMD_DATABASE_ADD, "database-add") \
-                                            X(CMD_VOTE_GIVE, "vote-on") X(CMD_VOTE_TAKE, "vote-off") \
-                                                X(CMD_REMOVE, "member-remove") X(CMD_RECOVER, "recover") \
-                                                    X(FORGE, "forge") X(TWO_STEPS, "two-steps") \
-                                                        X(GUARD_CRASH, "guard-crash") X(TWIN, "twin") \
-                                                            X(UPGRADE, "upgrade") X(DOWNGRADE, "downgrade") \
-                                                                X(ROTATE, "rotate-key") \
-                                                                    X(KEY_THIEF, "key-thief")
-enum fault_kind {
-#define X(name, text) FAULT_##name,
-    FAULT_LIST(X)
-#undef X
-        FAULT_COUNT
-};
-/* What a fault waits for, once its time has come: a moment inside a takeover. */
-enum when {
-    WHEN_NOW,
-    WHEN_PREPARE,
-    WHEN_PROMISE,
-    WHEN_SEALED,
-    WHEN_ACCEPT,
-    WHEN_ACCEPTED,
-    WHEN_DECIDED,
-    WHEN_PROMOTING,
-    WHEN_RELEASE,
-    WHEN_JOINT
-};
-enum target { TARGET_MEMBER, TARGET_PRIMARY, TARGET_STANDBY, TARGET_VOTER, TARGET_PROPOSER };
-struct fault {
-    enum fault_kind kind;
-    enum when when;
-    enum target target;
-    int who, other; /* indices; -1: to be drawn when it begins */
-    ns_t at, lasts; /* lasts 0: no heal */
-    uint32_t arg;
-    bool armed, begun, healed;
-    uint32_t links; /* CUT_SOME: seed of the subset */
-    int skip;       /* that many such moments pass first */
-    bool prompt;    /* without a delay of the world's own */
-    ns_t delay;     /* after the moment */
 };
 
 struct decided { /* what a quorum accepted, by the world's own count */
@@ -532,54 +269,6 @@ struct layout {
 };
 void layout_make(struct world *w, const struct layout *l);
 
-/* plan.c, fault.c */
-struct bias {
-    enum mutant mutant;
-    uint8_t weight[FAULT_COUNT];                        /* 0: as usual */
-    uint8_t only;                                       /* nothing but the weighted ones */
-    uint8_t extreme_clocks, long_lease_max, durability; /* durability + 1 */
-    uint8_t databases, witnesses, k;
-    uint8_t when; /* 1: most faults wait for a moment inside a takeover */
-    uint8_t slow_freeze;
-    uint8_t slow_wal;                 /* standbys far apart */
-    uint8_t slow_learn;               /* walsenders learn a new setting late */
-    uint8_t mixed;                    /* members run different programs from the start */
-    uint8_t short_grace;              /* a boot grace below the lease: it is no safety rule */
-    uint8_t moment;                   /* enum when: most of what waits, waits for this */
-    void (*directed)(struct world *); /* instead of drawing: a plan that leads there */
-};
-const struct bias *mutant_bias(enum mutant m);
-void plan_draw(struct world *w);
-void plan_add(struct world *w, const struct fault *f);
-void plan_two_takeovers(struct world *w);
-void plan_shorter_lease(struct world *w);
-void plan_slow_proposer(struct world *w);
-void plan_seal_forgotten(struct world *w);
-void plan_second_takeover(struct world *w);
-void plan_joint_grows(struct world *w);
-void plan_set_grows(struct world *w);
-void plan_restored_standby(struct world *w);
-void plan_restored_primary(struct world *w);
-void plan_voters_restart(struct world *w);
-void plan_accept_forgotten(struct world *w);
-void plan_joint_lost(struct world *w);
-void plan_restart_undecided(struct world *w);
-void plan_agent_returns(struct world *w);
-void plan_agent_deaf(struct world *w);
-void plan_two_steps(struct world *w);
-void plan_forged_voters(struct world *w);
-void plan_retired_key(struct world *w);
-void plan_new_key(struct world *w);
-void plan_sealed_alone(struct world *w);
-void plan_rolling_upgrade(struct world *w);
-void plan_majority_lost(struct world *w);
-void plan_recover_early(struct world *w);
-void fault_begin(struct world *w, int f);
-void fault_heal(struct world *w, int f);
-void fault_moment(struct world *w, enum when when, int who);
-const char *fault_name(enum fault_kind k);
-bool fault_parse(const char *text, enum fault_kind *k);
-
 /* program.c */
 void program_draw(struct world *w);
 void program_change(struct world *w, int i, enum program_kind to, ns_t dark);
@@ -658,50 +347,18 @@ void wal_client(struct world *w, int primary, int client, uint32_t start);
 void wal_flushed(struct world *w, int primary, int client, uint32_t start, lsn_t lsn);
 bool wal_drained(const struct world *w, int primary);
 
-/* inv_*.c: each asserts one invariant of docs/protocol.md, section 9 */
-void inv_reset(struct world *w);
-void inv_i1_leases(struct world *w);
-void inv_i2_acked(struct world *w, int primary, lsn_t lsn);
-void inv_i2_ready(struct world *w, int i);
-void inv_i2_forgive(struct world *w, int i);
-void inv_i3_frame(struct world *w, int i, const struct frame *f);
-void inv_i3_certificate(struct world *w, int i, const struct certificate *c);
-void inv_i3_reformed(struct world *w, const struct certificate *c);
-struct decided *inv_i3_entry(struct world *w, struct ballot b);
-void inv_i4_promotion(struct world *w, int i, const struct pg_goal *goal);
-bool inv_i4_verifies(struct world *w, const struct certificate *c, const char **why);
-void inv_i5_takeover(struct world *w, const struct decided *d);
-void inv_i5_links(struct world *w);
-void inv_i6_alive(struct world *w);
-bool inv_i6_recoverable(struct world *w);
-void inv_i7_frame(struct world *w, int i, const struct frame *f);
-void inv_i8_confirm(struct world *w, int standby, int from, uint64_t term);
-void inv_i8_sealed(struct world *w, int i, const struct frame *f);
-void inv_i9_ack(struct world *w, int i);
-void inv_i10_step(struct world *w, int i, const struct effects *fx);
-/* inv_lemmas.c */
-void lemma_started(struct world *w, int i);
-void lemma_forgets(struct world *w, int i);
-void lemma_sent(struct world *w, int i, const struct frame *f);
-void lemma_frame(struct world *w, int i, const struct frame *f);
-void lemma_waits(struct world *w, int i);
-void lemma_heartbeat(struct world *w, int i, const struct heartbeat *h);
-void lemma_proposed(struct world *w, int i, struct decided *d);
-void lemma_decided(struct world *w, const struct decided *d);
-void lemma_setting(struct world *w, int i, const struct sync_set *set, lsn_t lsn);
-void lemma_order(struct world *w, int i, uint64_t id);
-void lemma_lease(struct world *w, int i, instant until);
-void lemma_goal(struct world *w, int i, const struct pg_goal *goal);
-
 /* scenario.c */
 int scenario_file(struct world *w, const char *path, bool update);
 int scenario_dir(struct world *w, const char *dir, bool update);
+
+/* operator.c */
+void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss);
+void operator_forge(struct world *w, int i);
 void operator_two_steps(struct world *w);
+
 /* recover.c */
 void operator_recover(struct world *w, int via);
 void recover_told(struct world *w, int i, const uint8_t *bytes, size_t n);
 void recover_take(struct world *w, int i);
-void operator_forge(struct world *w, int i);
-void operator_command(struct world *w, int via, enum command_kind kind, member_id target, bool loss);
 
 #endif

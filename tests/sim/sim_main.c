@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 enum mutant mutant_active = MUTANT_NONE;
 

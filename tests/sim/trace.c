@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* One line: seconds and milliseconds, then a sentence. */
 void say(struct world *w, const char *fmt, ...)

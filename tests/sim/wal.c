@@ -4,7 +4,7 @@
  * two histories with one number are mixed.  A commit is acknowledged when `ANY k` of the set, as known by the walsender
  * that has just read a confirmation, have flushed it (src/backend/replication/syncrep.c); a new setting reaches every
  * walsender, and the backends, at its own time. */
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 /* ---- histories ------------------------------------------------------------------------------------------------------ */
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim.h"
+#include "tests/sim/sim.h"
 
 static struct effects *fx; /* one for all: a step's effects are performed before the next step */
 
