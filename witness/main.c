@@ -34,18 +34,13 @@ static void help(void)
     config_print_help(stdout);
 }
 
-static int usage(const char *fact)
-{
-    fprintf(stderr, "%s: %s\nHINT: Try \"%s --help\".\n", program, fact, program);
-    return 2;
-}
-
 static int failed(const struct problem *problem)
 {
     problem_print(stderr, program, problem);
     return 1;
 }
 
+/* false: the exit status stands in *status. */
 static bool arguments(int argc, char **argv, const char **files, int *n, bool *check, int *status)
 {
     enum { CHECK = 256, VERSION, HELP };
@@ -54,11 +49,12 @@ static bool arguments(int argc, char **argv, const char **files, int *n, bool *c
                                             {"version", no_argument, NULL, VERSION},
                                             {"help", no_argument, NULL, HELP},
                                             {NULL, 0, NULL, 0}};
+    *status = 0;
     for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
         switch (option) {
         case 'c':
             if (*n == LOOP_CLUSTERS_MAX) {
-                *status = usage("too many clusters for one process");
+                *status = problem_usage(program, "too many clusters for one process");
                 return false;
             }
             files[(*n)++] = optarg;
@@ -66,12 +62,13 @@ static bool arguments(int argc, char **argv, const char **files, int *n, bool *c
         case CHECK: *check = true; break;
         case VERSION: printf("%s (pgmesh) %s\n", program, PGMESH_VERSION); return false;
         case HELP: help(); return false;
-        default: *status = usage("wrong arguments"); return false;
+        default: *status = problem_usage(program, "wrong arguments"); return false;
         }
     }
-    *status = optind < argc ? usage("arguments without an option are not understood")
-              : *n == 0     ? usage("no --config")
-                            : 0;
+    if (optind < argc)
+        *status = problem_usage(program, "arguments without an option are not understood");
+    else if (*n == 0)
+        *status = problem_usage(program, "no --config");
     return *status == 0;
 }
 

@@ -50,12 +50,6 @@ static void help(void)
     config_print_help(stdout);
 }
 
-static int usage(const char *fact)
-{
-    fprintf(stderr, "%s: %s\nHINT: Try \"%s --help\".\n", program, fact, program);
-    return 2;
-}
-
 static int cannot(const struct problem *problem)
 {
     problem_print(stderr, program, problem);
@@ -85,13 +79,13 @@ static bool read_arguments(int argc, char **argv, struct arguments *a, int *stat
         case TOKEN: a->token = optarg; break;
         case VERSION: printf("%s (pgmesh) %s\n", program, PGMESH_VERSION); return false;
         case HELP: help(); return false;
-        default: *status = usage("wrong arguments"); return false;
+        default: *status = problem_usage(program, "wrong arguments"); return false;
         }
     }
     if (optind < argc)
-        *status = usage("arguments without an option are not understood");
+        *status = problem_usage(program, "arguments without an option are not understood");
     else if (a->config == NULL && a->token == NULL)
-        *status = usage("no --config");
+        *status = problem_usage(program, "no --config");
     return *status == 0;
 }
 

@@ -106,15 +106,16 @@ bool file_path(char out[static FILE_PATH_SIZE], const char *folder, const char *
     return n < FILE_PATH_SIZE;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
+bool file_write_all(int fd, const void *bytes, size_t n)
 {
+    const uint8_t *at = bytes;
     while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
+        ssize_t done = write(fd, at, n);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
             return false;
-        bytes += done;
+        at += done;
         n -= (size_t)done;
     }
     return true;
@@ -144,7 +145,7 @@ static bool replace(const char *path, const void *bytes, size_t n, mode_t mode, 
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return problem_fact(err, "could not create \"%s\": %s", temporary, strerror(errno));
-    bool good = fchmod(fd, mode) == 0 && write_all(fd, bytes, n) && (!sync || fsync(fd) == 0);
+    bool good = fchmod(fd, mode) == 0 && file_write_all(fd, bytes, n) && (!sync || fsync(fd) == 0);
     int why = errno;
     close(fd);
     if (good && rename(temporary, path) != 0)

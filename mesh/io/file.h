@@ -21,6 +21,9 @@ enum file_rule {
  * or is longer than max. */
 char *file_read(const char *path, int rules, size_t max, size_t *n, struct problem *err);
 
+/* All of it, whatever signals come; false: errno tells why. */
+bool file_write_all(int fd, const void *bytes, size_t n);
+
 /* Writes PATH.tmp, syncs it, renames it over PATH, syncs the directory.  On failure PATH is as it was. */
 bool file_replace(const char *path, const void *bytes, size_t n, mode_t mode, struct problem *err);
 /* The same without waiting for the disk: others see the old file or the new one; after a crash of the host it may be

@@ -52,3 +52,9 @@ void problem_print(FILE *out, const char *program, const struct problem *p)
     if (p->hint[0])
         fprintf(out, "HINT: %s\n", p->hint);
 }
+
+int problem_usage(const char *program, const char *fact)
+{
+    fprintf(stderr, "%s: %s\nHINT: Try \"%s --help\".\n", program, fact, program);
+    return 2;
+}

@@ -21,4 +21,7 @@ bool problem_hint(struct problem *p, const char *format, ...) __attribute__((for
 /* "PROGRAM: fact", then "DETAIL: ..." and "HINT: ..." where there is something to say. */
 void problem_print(FILE *out, const char *program, const struct problem *p);
 
+/* Of a program's command line: "PROGRAM: fact", and where to read more, to stderr.  2, which is to be the exit status. */
+int problem_usage(const char *program, const char *fact);
+
 #endif

@@ -2,6 +2,7 @@
 #include "mesh/io/store.h"
 
 #include "mesh/io/clock.h"
+#include "mesh/io/file.h"
 #include "mesh/sign.h"
 
 #include <errno.h>
@@ -196,20 +197,6 @@ enum store_found store_load(struct store *s, uint8_t *bytes, size_t max, size_t 
 
 /* ---- saving --------------------------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const uint8_t *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
 static bool write_temporary(struct store *s, const uint8_t *bytes, size_t n)
 {
     uint8_t head[HEAD] = {0};
@@ -223,7 +210,7 @@ static bool write_temporary(struct store *s, const uint8_t *bytes, size_t n)
     int fd = openat(s->dir_fd, temporary_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return false;
-    bool good = write_all(fd, head, sizeof head) && write_all(fd, bytes, n) && fdatasync(fd) == 0;
+    bool good = file_write_all(fd, head, sizeof head) && file_write_all(fd, bytes, n) && fdatasync(fd) == 0;
     int why = errno;
     if (close(fd) != 0 && good) {
         good = false;
