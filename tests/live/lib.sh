@@ -174,6 +174,10 @@ start() { # name...
         disown
     done
 }
+http_start() { # name: pgmesh-http beside the member, by the same configuration
+    on_host "$1" "$LIVE_BIN/pgmesh-http" --config "$work/mesh/$1/node.conf" </dev/null >>"$work/log/http-$1.log" 2>&1 &
+    disown
+}
 stop() { # name...: in order
     local name
     for name in "$@"; do kill -TERM "${PID[$name]}" 2>/dev/null || :; done

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# migrate.sh: hosts on which a document's commands are run as they stand there. To be sourced after lib.sh and live_begin.
+# migrate.sh: hosts on which a document's commands are run as they stand there. To be sourced after lib.sh.
 #
 #     host NAME ROLE SITE ADDRESS      a member (role "etcd", "client": not of the mesh)
 #     hosts_make                       network, and for each host a file system view of its own
 #     at NAME COMMAND...               runs it there, as root, in /root
 #     guide FILE                       the document
 #     step BLOCK NAME...               runs one of its blocks on each of these hosts
+#     migrate_begin ... migrate_prove  what a migration from one peer has in common with that from another
 #
 # Blocks: tests/blocks.sh. Each host has its own /etc, /var, /root and /run
 # (overlays: what is installed on this machine is installed there), its own network and cgroup; programs of the build come first in
@@ -195,3 +196,68 @@ same_rows() {
 }
 # The longest silence of the writer since then.
 silence() { outage "$1" "$(clock)" | cut -d' ' -f1; } # from (us)
+
+# ---- what both migrations do ---------------------------------------------------------------------------------------
+# `was` is the primary that ran before the step, `settings_before` what some_settings said of it.
+
+migrate_begin() { # peer, its programs...
+    local tool
+    live_begin "migrate_$1"
+    for tool in "${@:2}"; do
+        command -v "$tool" >/dev/null || { echo "ok $live_name # SKIP there is no $tool (packaging/install-deps.sh peers)"; exit 0; }
+    done
+    guide docs/migration.md
+    expect 'a test runs every block of the document' blocks_run "$GUIDE" "$LIVE_ROOT"/tests/live/{migrate,test_migrate_*}.sh
+    host db1 database fra 10.0.1.1
+    host db2 database ams 10.0.2.1
+    host db3 database ams 10.0.2.2
+    host wit1 witness lux 10.0.3.1
+    host wit2 witness lux 10.0.3.2
+}
+others() { printf '%s\n' db1 db2 db3 | grep -vx "$was"; }
+some_settings() { sql "$1" "SELECT string_agg(name || setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN ('work_mem', 'max_connections', 'data_checksums', 'maintenance_work_mem')"; }
+foreign_slots() { sql "$1" "SELECT count(*) FROM pg_replication_slots WHERE slot_name !~ '^pgmesh'"; }
+primary_changed() { [ -n "$(sql "$1" 'SELECT 1 WHERE NOT pg_is_in_recovery()')" ] || [ -n "$(sql "$2" 'SELECT 1 WHERE NOT pg_is_in_recovery()')" ]; }
+one_was_primary() { [ "$(grep -c 'shut down$' "$1")" = 1 ] && [ "$(grep -c 'shut down in recovery$' "$1")" = 2 ]; }
+migrate_adopt() { # PostgreSQL runs and nobody manages it
+    local began
+    began=$(clock)
+    step start-witness wit1 wit2
+    # shellcheck disable=SC2046
+    step start $(others)
+    expect 'the standbys wait for their primary' await 5 streaming 2
+    step start-primary "$was"
+    step_within 60 settled db1
+    must 'the mesh stands, both standbys confirm' await 30 mesh_whole db1 2
+    say "adopted: without writes for $(silence "$began") ms"
+    expect 'the primary is the one that ran' [ "$(serving)" = "$was" ]
+    expect 'its settings are what they were' [ "$(some_settings "$was")" = "$settings_before" ]
+    step slots db1 db2 db3
+    expect 'no slot is left that would keep WAL for nobody' [ "$(foreign_slots db1)$(foreign_slots db2)$(foreign_slots db3)" = 000 ]
+    expect 'nothing lost so far' nothing_lost "$was" --running
+}
+migrate_failover() {
+    local began
+    began=$(clock)
+    unplug "$was"
+    # shellcheck disable=SC2046
+    must 'it fails over as any mesh does' await 20 primary_changed $(others)
+    plug "$was"
+    must 'the former primary follows' await 60 mesh_whole "$(others | head -n 1)" 2
+    await 10 writes_flow || not_ok 'writes flow'
+    say "a host unplugged: without writes for $(silence "$began") ms"
+    was=$(serving)
+}
+migrate_stop() { # the mesh, its PostgreSQL servers too
+    # shellcheck disable=SC2046
+    step back-stop "$was" $(others)
+    step back-stop-witness wit1 wit2
+    step back-same db1 db2 db3
+    expect 'it tells who was the primary' one_was_primary "$work/log/back-same.txt"
+}
+migrate_prove() {
+    writers_stop || not_ok 'the writer ends'
+    expect 'every acknowledged row is there, none twice, none from nowhere, one primary at a time' nothing_lost "$(serving)"
+    tail -n 1 "$work/log/checker.txt" | sed 's/^/# /'
+    expect 'every database holds the same rows' await 30 same_rows
+}

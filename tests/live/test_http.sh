@@ -5,10 +5,6 @@ live_begin http
 member db1 database fra
 member db2 database ams
 member wit1 witness lux
-http_start() { # name: beside the member, as it was configured by live_init
-    on_host "$1" "$LIVE_BIN/pgmesh-http" --config "$work/mesh/$1/node.conf" </dev/null >>"$work/log/http-$1.log" 2>&1 &
-    disown
-}
 get() { # name, path, curl's options: the status alone
     in_net "$1" curl -s -m 5 -o "$work/log/answer" -w '%{http_code}' "${@:3}" "http://${ADDRESS[$1]}:8008$2"
 }

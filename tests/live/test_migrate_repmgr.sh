@@ -5,18 +5,7 @@
 # ONLY WHEN NAMED: it takes two minutes, and the peer's packages (make migrate-test).
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/migrate.sh"
-live_begin migrate_repmgr
-for tool in repmgr repmgrd; do
-    command -v "$tool" >/dev/null || { echo "ok migrate_repmgr # SKIP there is no $tool (packaging/install-deps.sh peers)"; exit 0; }
-done
-guide docs/migration.md
-expect 'a test runs every block of the document' blocks_run "$GUIDE" "$LIVE_ROOT"/tests/live/test_migrate_*.sh
-
-host db1 database fra 10.0.1.1
-host db2 database ams 10.0.2.1
-host db3 database ams 10.0.2.2
-host wit1 witness lux 10.0.3.1
-host wit2 witness lux 10.0.3.2
+migrate_begin repmgr repmgr repmgrd
 host app client - 10.0.9.1
 hosts_make
 
@@ -85,8 +74,6 @@ must 'the former primary rejoins' as_postgres db1 sh -c 'cd /; repmgr -f /etc/re
 at db1 systemctl start repmgrd
 must 'all stand' await 30 streaming 2
 
-others() { printf '%s\n' db1 db2 db3 | grep -vx "$was"; }
-some_settings() { sql "$1" "SELECT string_agg(name || setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN ('work_mem', 'max_connections', 'data_checksums', 'maintenance_work_mem')"; }
 settings_before=$(some_settings "$was")
 writer_start app
 
@@ -115,44 +102,16 @@ step install db1 db2 db3 wit1 wit2
 step unmanage db1 db2 db3
 expect 'PostgreSQL goes on without repmgrd' writes_flow
 say "without writes for at most $(silence "$began") ms until here"
-began=$(clock)
-step start-witness wit1 wit2
-# shellcheck disable=SC2046
-step start $(others)
-expect 'the standbys wait for their primary' await 5 streaming 2
-step start-primary "$was"
-step_within 60 settled db1
-must 'the mesh stands, both standbys confirm' await 30 mesh_whole db1 2
-say "adopted: without writes for $(silence "$began") ms"
-expect 'the primary is the one that ran' [ "$(serving)" = "$was" ]
-expect 'its settings are what they were' [ "$(some_settings "$was")" = "$settings_before" ]
-step slots db1 db2 db3
-foreign_slots() { sql "$1" "SELECT count(*) FROM pg_replication_slots WHERE slot_name !~ '^pgmesh'"; }
-expect 'no slot is left that would keep WAL for nobody' [ "$(foreign_slots db1)$(foreign_slots db2)$(foreign_slots db3)" = 000 ]
-expect 'nothing lost so far' nothing_lost "$was" --running
+migrate_adopt
 
 # ---- a failover, and back ------------------------------------------------------------------------------------------
 
-began=$(clock)
-unplug "$was"
-changed() { [ -n "$(sql "$1" 'SELECT 1 WHERE NOT pg_is_in_recovery()')" ] || [ -n "$(sql "$2" 'SELECT 1 WHERE NOT pg_is_in_recovery()')" ]; }
-# shellcheck disable=SC2046
-must 'it fails over as any mesh does' await 20 changed $(others)
-plug "$was"
-must 'the former primary follows' await 60 mesh_whole "$(others | head -n 1)" 2
-await 10 writes_flow || not_ok 'writes flow'
-say "a host unplugged: without writes for $(silence "$began") ms"
 before=$was
-was=$(serving)
+migrate_failover
 
 began=$(clock)
 step back-pause "$before"
-# shellcheck disable=SC2046
-step back-stop "$was" $(others)
-step back-stop-witness wit1 wit2
-step back-same db1 db2 db3
-one_was_primary() { [ "$(grep -c 'shut down$' "$1")" = 1 ] && [ "$(grep -c 'shut down in recovery$' "$1")" = 2 ]; }
-expect 'it tells who was the primary' one_was_primary "$work/log/back-same.txt"
+migrate_stop
 step repmgr-settings db1 db2 db3
 step repmgr-primary "$was"
 # shellcheck disable=SC2046
@@ -162,7 +121,4 @@ step repmgrd-start db1 db2 db3
 await 20 writes_flow || not_ok 'writes flow'
 say "back under repmgr: without writes for $(silence "$began") ms"
 at db1 runuser -u postgres -- repmgr -f /etc/repmgr.conf cluster show || :
-writers_stop || not_ok 'the writer ends'
-expect 'every acknowledged row is there, none twice, none from nowhere, one primary at a time' nothing_lost "$(serving)"
-tail -n 1 "$work/log/checker.txt" | sed 's/^/# /'
-expect 'every database holds the same rows' await 30 same_rows
+migrate_prove

@@ -5,11 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 live_begin operators
 three_databases
-live_network
-live_init
-start_all
-must 'a cluster comes up from nothing' await 90 whole 2
-must 'the application makes its table' make_ledger "$(primary)"
+live_cluster
 writer_start || not_ok 'the writer writes'
 
 root=(--root-key "$work/mesh/root.key")

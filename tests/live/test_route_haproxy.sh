@@ -6,10 +6,6 @@ command -v haproxy >/dev/null || { echo 'ok route_haproxy # SKIP there is no hap
 three_databases
 for name in db1 db2 db3; do EXTRA[$name]="http_listen=${ADDRESS[$name]}:8008"; done
 live_cluster
-http_start() { # name
-    on_host "$1" "$LIVE_BIN/pgmesh-http" --config "$work/mesh/$1/node.conf" </dev/null >>"$work/log/http-$1.log" 2>&1 &
-    disown
-}
 for name in db1 db2 db3; do http_start "$name"; done
 
 sed -e "s,10\.0\.1\.1,${ADDRESS[db1]},; s,10\.0\.2\.1,${ADDRESS[db2]},; s,10\.0\.2\.2,${ADDRESS[db3]}," \
