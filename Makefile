@@ -341,7 +341,7 @@ live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
 check: ## everything: installs what is missing, builds, runs all tests, ends with one line of counts
 	+$(Q)MAKE='$(MAKE)' tests/check.sh
 
-layers: ## the rings: who includes whom, and what the core wants from the linker
+layers: $(LIBCORE) ## the rings: who includes whom, and what the core wants from the linker
 	$(Q)tests/layers.sh
 
 # Build after the installation, in a fresh make: this one asked pkg-config before it.

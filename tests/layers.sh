@@ -7,7 +7,8 @@
 #
 # Twice over. By include, in every source and header. And by what the core's objects want from the linker,
 # for an include rule can be talked round with a declaration, the linker cannot: policy/ and mesh/*.c may want
-# one another, the short list below, and nothing else. Needs build/default/ for the second; says so without.
+# one another, the short list below, and nothing else. The second needs objects as new as
+# their sources in build/default/, and says so without; `make layers` builds them first.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -104,7 +105,7 @@ includes() {
 
 linker() {
     if [ ! -d "$objects" ]; then
-        echo "note: $objects does not exist, so only the includes were checked; run make first"
+        echo "note: nothing is built (no $objects), so only the includes were checked; make layers builds first"
         return 0
     fi
     local source object judged=() unjudged=()
@@ -118,7 +119,7 @@ linker() {
         fi
     done
     if [ ${#unjudged[@]} -gt 0 ]; then
-        echo "not ok linker: no object as new as its source for ${unjudged[*]}; run make first"
+        echo "not ok linker: no object as new as its source for ${unjudged[*]}; make layers builds them first"
         return 1
     fi
     if [ ${#judged[@]} -eq 0 ]; then
