@@ -12,7 +12,7 @@
 #
 # A new source file in one of the directories below is found by itself. Includes are written from the
 # repository's root. A test in tests/unit/ or tests/fuzz/ that needs more than the core says so in a line of
-# its own, for example:   // LINK: node/pg_lineage.c
+# its own, for example:   // LINK: node/pg_config.c
 
 # The version, here and in packaging/deb/changelog and packaging/rpm/pgmesh.spec; packaging/test-packages.sh compares.
 VERSION      := 0.1

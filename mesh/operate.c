@@ -1,5 +1,5 @@
 /* operate.c: operators' signed commands: who executes one, which is refused, and what is no more than one change of the
- * record (docs/protocol.md, section 7).
+ * record (docs/protocol.md, "Commands").
  *
  * A command names the decided record that the operator saw and is valid on no other, so a replayed one does nothing.
  * Any member takes it and carries it to the one that executes: the primary, or for failover and reinit the target.

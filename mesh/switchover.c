@@ -1,4 +1,5 @@
-/* switchover.c: the planned switchover: the phases that an operator's command goes through (docs/protocol.md, section 7).
+/* switchover.c: the planned switchover: the phases that an operator's command goes through (docs/protocol.md,
+ * "Commands", last part).
  *
  *   NONE -> CHECKPOINT (what is long, while everybody still writes: that, and the quarantine of whom the takeover needs)
  *        -> RECORD (the record says so: poolers pause) -> POOLERS (all that are heard of have paused, or POOLERS_MS are over)

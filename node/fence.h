@@ -1,4 +1,4 @@
-/* fence.h: stopping PostgreSQL so that it acknowledges nothing, whatever state it is in (docs/protocol.md, section 4).
+/* fence.h: stopping PostgreSQL so that it acknowledges nothing, whatever state it is in (docs/protocol.md, "The fence").
  *
  * A fence knows one PostgreSQL: the processes in one cgroup v2, or, where no cgroup can be had, the processes named
  * `postgres` whose working directory is the data directory, with all that descends from them.  Killing the postmaster

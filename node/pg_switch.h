@@ -1,4 +1,5 @@
-/* pg_switch.h: steps on a running server: follow, seal, promote, be primary (docs/protocol.md, sections 4 to 7).
+/* pg_switch.h: steps on a running server: follow, seal, promote, be primary (docs/protocol.md, "Takeover and
+ * seals").
  *
  * All of them are one rewritten pgmesh.conf and one SIGHUP, then questions over a kept connection every millisecond:
  * no pg_ctl, whose waits are 100 ms, and no ALTER SYSTEM. */

@@ -1,5 +1,5 @@
 /* pg_sync.h: changes synchronous_standby_names on a running primary and proves that the change is in force
- * (docs/protocol.md, "Changing the sync set").
+ * (docs/protocol.md, "The sync set").
  *
  * "In force" cannot be read anywhere: a stopped walsender goes on under the old setting.  So: a fresh session sees the
  * new setting (the postmaster has signalled every process by then), a WAL record is written, and every walsender of

@@ -2,7 +2,7 @@
  * control socket; stamps events with time and randomness; performs effects in order.
  *
  * One turn: wait until something arrives or a deadline comes; drain ALL input (bounded per turn), and only then judge
- * deadlines with EVENT_TICK, so that one's own lateness is never a peer's death (facts/mesh: libzmq and czmq both run
+ * deadlines with EVENT_TICK, so that one's own lateness is never a peer's death (libzmq and czmq both run
  * timers before they read).
  *
  * A STORE that fails drops the SENDs after it and halts that cluster: a voter that cannot write does not vote.  A

@@ -35,7 +35,7 @@ enum {
     CURVE_OVERHEAD = 64,     /* 33 bytes (RFC 26), which ZMQ_MAXMSGSIZE counts */
 };
 
-/* docs/protocol.md, "Links"; each value was measured or read in libzmq's source. */
+/* Each value was measured or read in libzmq's source. */
 bool link_options(void *socket, const struct link_identity *id)
 {
     static const struct {

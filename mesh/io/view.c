@@ -272,7 +272,7 @@ void view_estimate(const struct view *v, struct view_estimate *e)
 {
     enum {
         DECIDE_AND_PROMOTE_MS = 120
-    }; /* verdict, votes, seals, promotion: docs/protocol.md, "Time budget" */
+    }; /* verdict, votes, seals, promotion (docs/operating.md, "Timings") */
     const struct view_member *primary = view_find(v, v->primary);
     struct view_side others;
     memset(e, 0, sizeof *e);

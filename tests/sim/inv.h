@@ -1,4 +1,4 @@
-/* inv.h: the invariants of docs/protocol.md, section 9, each in its file, and the lemmas of their proofs. */
+/* inv.h: the invariants of docs/protocol.md, section 16, each in its file, and the lemmas of their proofs. */
 #ifndef PGMESH_TESTS_SIM_INV_H
 #define PGMESH_TESTS_SIM_INV_H
 

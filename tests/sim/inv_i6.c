@@ -77,7 +77,7 @@ static bool all_remembered(const struct world *w)
 }
 
 /* Is a recovery without a hand possible at all?  A quorum of voters remembers, and either the recorded primary still has
- * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover", step 4), and one of them is on
+ * its data directory or enough of each sync set have theirs (docs/protocol.md, "Takeover and seals", step 4), and one of them is on
  * the record's history. */
 bool inv_i6_recoverable(struct world *w)
 {

@@ -1,4 +1,4 @@
-/* The envelope: what is sealed opens as it was, and nothing else opens and verifies (faults I1, I2, I6). */
+/* The envelope: what is sealed opens as it was, and nothing else opens and verifies. */
 #include "mesh/frame.h"
 #include "tests/unit/draw.h"
 #include "tests/unit/suite.h"

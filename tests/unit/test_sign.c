@@ -1,4 +1,4 @@
-/* Signatures and hashes: the published vectors, and every forgery of faults.md I6 that needs no more than a signature. */
+/* Signatures and hashes: the published vectors, and every forgery that needs no more than a signature. */
 #include "mesh/sign.h"
 #include "tests/unit/suite.h"
 

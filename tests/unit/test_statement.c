@@ -1,4 +1,4 @@
-/* The bytes under statements' signatures: fixed layouts, every field counts, no kind can pass for another (faults I6). */
+/* The bytes under statements' signatures: fixed layouts, every field counts, no kind can pass for another. */
 #include "tests/unit/kinds.h"
 #include "tests/unit/suite.h"
 

@@ -1,5 +1,5 @@
 /* Bodies and the store's bytes: what is written is read back as it was, one encoding for each value, and nothing else
- * is ever accepted (faults I1, I3). */
+ * is ever accepted. */
 #include "tests/unit/kinds.h"
 #include "tests/unit/suite.h"
 

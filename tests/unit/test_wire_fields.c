@@ -1,4 +1,4 @@
-/* Bodies, field by field: what each type on the wire may look like and what not (faults I3). */
+/* Bodies, field by field: what each type on the wire may look like and what not. */
 #include "tests/unit/kinds.h"
 #include "tests/unit/suite.h"
 
