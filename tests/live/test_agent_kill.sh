@@ -22,7 +22,7 @@ expect 'PostgreSQL was not restarted' [ "$(postmaster_of "$primary")" = "$master
 no_failed_write() { ! grep -q '^lost ' "${WRITER_LOGS[0]}"; }
 expect 'no write failed' no_failed_write
 
-standby=$(for n in db1 db2 db3; do [ "$n" = "$primary" ] || echo "$n"; done | head -n 1)
+standby=$(other_than "$primary")
 kill_agent "$standby"
 crash wit1
 start wit1

@@ -26,7 +26,7 @@ say "cut at 0, first acknowledgement of the next one after $(((${promoted_us:-0}
 
 # One way: the primary no longer hears a voter (and the voter hears the primary). Others relay.
 was=$(primary) before=$(term)
-standby=$(for n in db1 db2 db3; do [ "$n" = "$was" ] || echo "$n"; done | head -n 1)
+standby=$(other_than "$was")
 for peer in wit1 wit2; do deafen "$was" "$peer"; done
 expect "$was deaf to both witnesses: no failover" never 5 primary_is_not "$was"
 expect 'writes flow' writes_flow
