@@ -388,20 +388,6 @@ bool fence_kill(const struct fence *f, int wait_ms)
     return false;
 }
 
-bool fence_wait_empty(const struct fence *f, int wait_ms)
-{
-    if (f->cgroup[0])
-        return cgroup_await(f, "populated ", 0, wait_ms);
-    struct ladder *l = ladder_room();
-    int64_t end = now_ms() + wait_ms;
-    while (ladder_scan(f, l) > 0) {
-        if (now_ms() >= end)
-            return false;
-        short_pause();
-    }
-    return true;
-}
-
 bool fence_is_empty(const struct fence *f)
 {
     if (f->cgroup[0])

@@ -44,8 +44,6 @@ bool fence_thaw(const struct fence *f);
  * false: some stay (stuck in the kernel); what they do can no longer reach a client. */
 bool fence_kill(const struct fence *f, int wait_ms);
 
-/* Waits until no process is left, killing nothing. */
-bool fence_wait_empty(const struct fence *f, int wait_ms);
 /* Is any process inside? */
 bool fence_is_empty(const struct fence *f);
 /* Is that process inside? */

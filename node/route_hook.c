@@ -41,7 +41,7 @@ struct route_hook {
     struct routing last; /* as last told */
 };
 
-const char *route_hook_name(enum route_hook_event e)
+static const char *event_name(enum route_hook_event e)
 {
     switch (e) {
     case HOOK_START: return "start";
@@ -130,7 +130,7 @@ static void run_one(struct route_hook *h, const struct queued *q)
 {
     struct problem why = {0};
     struct route_run *r = &h->run;
-    const char *name = route_hook_name(q->event);
+    const char *name = event_name(q->event);
     if (!program_fit(r->program, &r->user, &why)) {
         log_problem(LOG_LEVEL_WARNING, "hook_failed", &why);
         return;
@@ -244,10 +244,9 @@ static json_t *event_json(const struct route_hook *h, enum route_hook_event e, u
 {
     const struct folder *f = h->folder;
     char at[CLOCK_TEXT_SIZE];
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "event", route_hook_name(e), "cluster",
-                     f->cluster.name, "member", f->config.member, "role",
-                     cluster_role_name(f->self->member.role), "at", clock_print(at, clock_wall_us()), "term",
-                     (json_int_t)term);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "event", event_name(e), "cluster", f->cluster.name,
+                     "member", f->config.member, "role", cluster_role_name(f->self->member.role), "at",
+                     clock_print(at, clock_wall_us()), "term", (json_int_t)term);
 }
 
 static json_t *member_json(const struct route_hook *h, member_id id)
@@ -261,7 +260,7 @@ static json_t *member_json(const struct route_hook *h, member_id id)
 /* Under the lock: an event that is not run. */
 static void drop(struct route_hook *h, enum route_hook_event e, const char *why)
 {
-    log_event(LOG_LEVEL_WARNING, "hook_failed", "%s: dropped, the %u. so far: %s", route_hook_name(e),
+    log_event(LOG_LEVEL_WARNING, "hook_failed", "%s: dropped, the %u. so far: %s", event_name(e),
               ++h->dropped, why);
 }
 

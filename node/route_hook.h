@@ -26,7 +26,6 @@ enum route_hook_event {
     HOOK_PAUSED, /* no automatic failover */
     HOOK_RESUMED,
 };
-const char *route_hook_name(enum route_hook_event e);
 
 struct route_hook;
 /* Is the program fit to be run: a regular file that nobody but root and those two users can change, a user that exists?

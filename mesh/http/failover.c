@@ -51,7 +51,8 @@ long long failover_took_ms(const json_t *row)
     return judged >= 0 && ready >= 0 ? judged + ready : -1;
 }
 
-long long failover_since_ms(const struct http *h, int64_t wall_us)
+/* Since the present term's takeover, -1: there was none that this member knows. */
+static long long since_ms(const struct http *h, int64_t wall_us)
 {
     const json_t *last = failover_counts(h).last;
     int64_t at = json_number(last, "at_us", 0);
@@ -61,8 +62,7 @@ long long failover_since_ms(const struct http *h, int64_t wall_us)
 
 enum health_state failover_state(const struct http *h, int64_t wall_us)
 {
-    return h->snapshot.status != NULL ? health_state(&h->snapshot.view, failover_since_ms(h, wall_us))
-                                      : STATE_UNKNOWN;
+    return h->snapshot.status != NULL ? health_state(&h->snapshot.view, since_ms(h, wall_us)) : STATE_UNKNOWN;
 }
 
 /* ---- databases -------------------------------------------------------------------------------------------------------- */

@@ -7,8 +7,6 @@
 route_answer failover_status, failover_metrics, failover_health, failover_history, failover_patroni_history,
     failover_events, failover_member;
 
-/* Since the present term's takeover, -1: there was none that this member knows. */
-long long failover_since_ms(const struct http *h, int64_t wall_us);
 enum health_state failover_state(const struct http *h, int64_t wall_us);
 
 /* What the history holds. */

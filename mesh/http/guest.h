@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { GUEST_READ_MS = 10000, GUEST_WRITE_MS = 20000, GUESTS_MAX = 4096 };
+enum { GUEST_READ_MS = 10000, GUEST_WRITE_MS = 20000 };
 
 enum guest_phase { GUEST_FREE, GUEST_READING, GUEST_WORKING, GUEST_WRITING };
 struct guest {

@@ -362,7 +362,8 @@ static void put_http(struct text *t, const struct http *h)
             (double)h->watch.unanswered);
 }
 
-char *metrics_text(const struct http *h, instant now, int64_t wall_us)
+/* The text, to be freed; NULL: no memory. */
+static char *metrics_text(const struct http *h, instant now, int64_t wall_us)
 {
     char *out = NULL;
     size_t n = 0;

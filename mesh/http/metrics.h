@@ -6,7 +6,4 @@
 
 route_answer metrics_answer;
 
-/* The text, to be freed; NULL: no memory. */
-char *metrics_text(const struct http *h, instant now, int64_t wall_us);
-
 #endif

@@ -61,12 +61,6 @@ static const struct route routes[] = {
 };
 // clang-format on
 
-const struct route *route_all(size_t *n)
-{
-    *n = sizeof routes / sizeof routes[0];
-    return routes;
-}
-
 const struct route *route_find(const char *path)
 {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)

@@ -60,7 +60,6 @@ struct route {
 
 /* NULL: there is none of that path. */
 const struct route *route_find(const char *path);
-const struct route *route_all(size_t *n);
 /* One of enum method, 0: none that we know. */
 unsigned route_method(const char *name);
 

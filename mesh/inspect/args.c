@@ -65,7 +65,7 @@ static void help_paragraphs(struct output *o, const char *line)
     }
 }
 
-void help_command(struct inspect *x, const struct command_row *command)
+static void help_command(struct inspect *x, const struct command_row *command)
 {
     struct output o = x->out;
     o.json = false;

@@ -47,7 +47,6 @@ bool args_none(struct inspect *x, int *code);
 /* A common option ahead of the command's name; false: return *code. */
 bool args_common(struct inspect *x, int *code);
 
-void help_command(struct inspect *x, const struct command_row *command);
 /* A complaint about how the command was called, with a pointer to its help. */
 int usage(struct inspect *x, const char *fact, const char *detail);
 

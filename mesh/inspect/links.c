@@ -6,14 +6,28 @@
 
 #include "mesh/inspect/client.h"
 
+enum link_state {
+    LINK_UNKNOWN, /* the hearing member is not heard itself */
+    LINK_DIRECT,  /* over its own link */
+    LINK_RELAYED, /* that link is silent; what the other says comes by way of others */
+    LINK_SILENT   /* not at all */
+};
+struct link {
+    enum link_state state;
+    bool one_way;     /* DIRECT, and the other does not hear it directly */
+    long long rtt_us; /* -1 not measured */
+    long long age_ms; /* since it heard the other, -1 never */
+};
+
 /* ---- what is known ------------------------------------------------------------------------------------------------ */
 
-bool link_counts(const struct view_member *m)
+/* Has a process that hears others. */
+static bool link_counts(const struct view_member *m)
 {
     return strcmp(m->role, "operator") != 0;
 }
 
-const char *link_state_name(enum link_state state)
+static const char *link_state_name(enum link_state state)
 {
     switch (state) {
     case LINK_UNKNOWN: return "unknown";
@@ -53,7 +67,9 @@ static struct link one_side(const struct view *v, const struct view_member *a, c
     return l;
 }
 
-struct link link_between(const struct view *v, const struct view_member *a, const struct view_member *b)
+/* Does `a` hear `b`? */
+static struct link link_between(const struct view *v, const struct view_member *a,
+                                const struct view_member *b)
 {
     struct link l = one_side(v, a, b);
     enum link_state back = one_side(v, b, a).state;

@@ -10,7 +10,7 @@
 /* More to replay than this, and the promotion takes longer than the estimate says. */
 enum { BACKLOG_BYTES = 64 * 1024 * 1024, LAG_BYTES = 256 * 1024 * 1024 };
 
-const char *readiness_name(enum readiness r)
+static const char *readiness_name(enum readiness r)
 {
     switch (r) {
     case READY: return "ready";

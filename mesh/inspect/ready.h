@@ -6,7 +6,6 @@
 
 /* Also the exit codes of "pgmesh ready", in the manner of monitoring plugins. */
 enum readiness { READY, READY_DEGRADED, READY_NOT };
-const char *readiness_name(enum readiness r);
 
 /* `findings`: sentences, a new reference: what blocks (READY_NOT), or what is not as it should be. */
 enum readiness readiness_judge(const struct view *v, const struct view_estimate *e, json_t **findings);

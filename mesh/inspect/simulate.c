@@ -7,8 +7,6 @@
 #include "mesh/inspect/client.h"
 #include "mesh/inspect/show.h"
 
-enum { DECIDE_AND_PROMOTE_MS = 120, RENEW_MS = 50 };
-
 struct simulation {
     struct inspect *x;
     struct view view;
@@ -108,7 +106,7 @@ static void is_fenced(const struct simulation *m, json_t *steps)
 static void takes_over(struct simulation *m, const struct view_side *s, json_t *steps)
 {
     const struct view *v = &m->view;
-    long long ms = lease_of(v) + DECIDE_AND_PROMOTE_MS;
+    long long ms = lease_of(v) + VIEW_DECIDE_AND_PROMOTE_MS;
     step(steps, "The grants to %s end unrenewed, at the latest %lld ms from now; %d of %d voters then agree.",
          v->primary, lease_of(v), s->votes, s->voters);
     if (s->who == NULL) {

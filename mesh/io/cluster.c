@@ -126,8 +126,10 @@ static uint8_t *put_name(uint8_t *out, const char *name)
     return out + NAME_SIZE;
 }
 
-size_t cluster_certificate_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,
-                                 const struct cluster_member *m)
+enum { CERTIFICATE_BYTES_MAX = 256 };
+
+static size_t certificate_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,
+                                const struct cluster_member *m)
 {
     uint8_t *p = put_bytes(out, certificate_prefix, strlen(certificate_prefix) + 1);
     p = put_bytes(p, id->b, sizeof id->b);
@@ -144,13 +146,13 @@ size_t cluster_certificate_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], cons
 void cluster_certify(const struct cluster *c, struct cluster_member *m, const struct key *root)
 {
     uint8_t bytes[CERTIFICATE_BYTES_MAX];
-    sign_make(m->signature, &root->secret, bytes, cluster_certificate_bytes(bytes, &c->id, m));
+    sign_make(m->signature, &root->secret, bytes, certificate_bytes(bytes, &c->id, m));
 }
 
 bool cluster_certificate_holds(const struct cluster *c, const struct cluster_member *m)
 {
     uint8_t bytes[CERTIFICATE_BYTES_MAX];
-    return sign_holds(m->signature, c->root, bytes, cluster_certificate_bytes(bytes, &c->id, m));
+    return sign_holds(m->signature, c->root, bytes, certificate_bytes(bytes, &c->id, m));
 }
 
 static size_t request_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,

@@ -6,7 +6,7 @@
  *   record HEX(packed first record) HEX64(root's signature over "pgmesh record v1\0" and those bytes)
  *   member ID NAME ROLE SITE HEX32KEY FROM UNTIL HEX64SIG [mesh=HOST:PORT[,HOST:PORT...]] [pg=HOST:PORT]
  *
- * The certificate in a member line is the root's signature over fixed-layout bytes (cluster_certificate_bytes).
+ * The certificate in a member line is the root's signature over fixed-layout bytes (certificate_bytes() in cluster.c).
  * Addresses are not certified: a wrong address reaches nobody, since the key behind it would be another.
  * In a roster (roster.h) a member's line may end with was=KEY:ROUND[,...], the keys that it had before (core.h, former_key);
  * ROUND is "-" for one that is not retired yet.
@@ -70,9 +70,6 @@ void cluster_sign_record(struct cluster *c, const struct key *root);
 /* Fills the member's signature; the cluster's id must stand already. */
 void cluster_certify(const struct cluster *c, struct cluster_member *m, const struct key *root);
 bool cluster_certificate_holds(const struct cluster *c, const struct cluster_member *m);
-enum { CERTIFICATE_BYTES_MAX = 256 };
-size_t cluster_certificate_bytes(uint8_t out[static CERTIFICATE_BYTES_MAX], const struct cluster_id *id,
-                                 const struct cluster_member *m);
 
 /* A member's request for a new key: its present key's signature over "pgmesh request v1\0", cluster id, name and new key. */
 void cluster_request_sign(uint8_t signature[static SIGNATURE_SIZE], const struct cluster_id *id,

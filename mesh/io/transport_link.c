@@ -229,7 +229,8 @@ static void measure(struct link *l, const struct link_identity *id, instant now)
     l->rtt.ns += (took.ns - l->rtt.ns) / 8;
 }
 
-span link_patience(const struct link *l, const struct link_identity *id)
+/* The longest time that an echo may take. */
+static span link_patience(const struct link *l, const struct link_identity *id)
 {
     int64_t ns = l->rtt.ns ? l->rtt.ns + 4 * l->deviation.ns : span_ms(UNKNOWN_MS).ns;
     if (ns > span_ms(SLOW_MS).ns)

@@ -64,8 +64,6 @@ void link_close(struct link *l, const struct link_identity *id); /* keeps what i
 bool link_listen(struct link *l, const struct link_identity *id, zmq_msg_t *frame, instant now);
 /* Is its descriptor polled?  Ends the watch when its time is over. */
 bool link_watched(struct link *l, const struct link_identity *id, instant now);
-/* The longest time that an echo may take. */
-span link_patience(const struct link *l, const struct link_identity *id);
 /* false: nothing stands to carry it. */
 bool link_send(struct link *l, const struct link_identity *id, const uint8_t *bytes, size_t n, instant now);
 /* An echo came lately enough, of those that were taken in. */

@@ -270,9 +270,6 @@ bool view_quorum(const struct view *v)
 
 void view_estimate(const struct view *v, struct view_estimate *e)
 {
-    enum {
-        DECIDE_AND_PROMOTE_MS = 120
-    }; /* verdict, votes, seals, promotion (docs/operating.md, "Timings") */
     const struct view_member *primary = view_find(v, v->primary);
     struct view_side others;
     memset(e, 0, sizeof *e);
@@ -285,7 +282,7 @@ void view_estimate(const struct view *v, struct view_estimate *e)
     if (e->who == NULL)
         return;
     long long lease_ms = v->lease_ms > 0 ? v->lease_ms : 600, quarantine_ms = e->who->quarantine_ms;
-    e->ms = (quarantine_ms > lease_ms ? quarantine_ms : lease_ms) + DECIDE_AND_PROMOTE_MS;
+    e->ms = (quarantine_ms > lease_ms ? quarantine_ms : lease_ms) + VIEW_DECIDE_AND_PROMOTE_MS;
     if (durability_of(v) == DURABILITY_ASYNC)
         e->bytes_at_risk = primary->lsn < 0 || e->who->lsn < 0 ? -1
                            : primary->lsn > e->who->lsn        ? primary->lsn - e->who->lsn

@@ -58,6 +58,8 @@ const char *view_behind(const struct view *v, const struct view_member *m, const
                         long long *bytes);
 
 /* If the primary died now. */
+/* Of a failover beside the rest of the lease: verdict, votes, seals, promotion (docs/operating.md, "Timings"). */
+enum { VIEW_DECIDE_AND_PROMOTE_MS = 120 };
 struct view_estimate {
     bool known;                    /* the record names a primary */
     const struct view_member *who; /* takes over, NULL: nobody by itself */

@@ -126,11 +126,6 @@ ns_t net_stream(struct world *w, int from, int to)
     return arrives;
 }
 
-bool net_open(const struct world *w, int from, int to)
-{
-    return !w->mesh[from][to].cut;
-}
-
 void net_cut(struct world *w, int from, int to, int by, bool repl)
 {
     struct link *l = repl ? &w->repl[from][to] : &w->mesh[from][to];

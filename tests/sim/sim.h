@@ -283,7 +283,6 @@ void net_send(struct world *w, int from, int to, uint32_t packet, ns_t at);
 ns_t net_stream(struct world *w, int from,
                 int to); /* when bytes sent now on a replication link arrive; NEVER: lost */
 void net_cut(struct world *w, int from, int to, int by, bool repl);
-bool net_open(const struct world *w, int from, int to);
 void enemy_act(struct world *w);
 void enemy_note(struct world *w, uint32_t packet);
 
