@@ -44,7 +44,7 @@ while [ $# -gt 0 ]; do
 done
 seed=${seed:-$(date +%s)}
 for name in $chosen; do
-    [ -n "$(fault_field "$name" 5)" ] || { echo "chaos.sh: there is no fault \"$name\" (--list shows them)" >&2; exit 2; }
+    [ -n "$(fault_field "$name" 4)" ] || { echo "chaos.sh: there is no fault \"$name\" (--list shows them)" >&2; exit 2; }
 done
 
 # ---- each fault alone -------------------------------------------------------------------------------------------------
@@ -91,8 +91,8 @@ judge() { # expectation, hold, begun (us)
 one() { # fault: alone
     local expectation hold at begun ms note='' healed
     if [ "$disks" = 0 ] && needs_disk "$1"; then echo "ok $live_name: $1 # SKIP no loop devices with ext4"; return; fi
-    expectation=$(fault_field "$1" 3)
-    hold=$(fault_field "$1" 4)
+    expectation=$(fault_field "$1" 2)
+    hold=$(fault_field "$1" 3)
     case $expectation in @*)
         at=${expectation%% *}
         expectation=${expectation#* }
@@ -108,7 +108,7 @@ one() { # fault: alone
     end_fault "$1" "$P" "$S" "$T" || not_ok "$1: it could not be taken back"
     healed=$(clock)
     heal_all
-    oracle "$1" && case $note in as*) ok "$1: $(fault_field "$1" 5)" ;; esac
+    oracle "$1" && case $note in as*) ok "$1: $(fault_field "$1" 4)" ;; esac
     ms=$(outage "$begun" "$healed" 2>/dev/null | cut -d' ' -f1) || ms="?"
     say "$(printf '%-26s %s -> %s, term %s -> %s, outage %s ms, whole after %s s; %s' "$1" "$P" "$(primary)" "$before" "$(term)" \
         "$ms" "$whole_after" "$note")"

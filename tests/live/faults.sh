@@ -11,8 +11,8 @@ FAULTS=$(grep -v "^#" "$LIVE_ROOT/tests/live/faults.txt")
 
 # ---- the table -----------------------------------------------------------------------------------------------------
 
-fault_names() { awk -F'|' 'NF == 5 { gsub(/ /, "", $1); print $1 }' <<<"$FAULTS"; }
-fault_field() { # name, number: 2 rows, 3 expectation, 4 hold, 5 text
+fault_names() { awk -F'|' 'NF == 4 { gsub(/ /, "", $1); print $1 }' <<<"$FAULTS"; }
+fault_field() { # name, number: 2 expectation, 3 hold, 4 text
     awk -F'|' -v n="$1" -v f="$2" '{ k = $1; gsub(/ /, "", k) }
         k == n { v = $f; gsub(/^ +| +$/, "", v); print v }' <<<"$FAULTS"
 }
