@@ -34,8 +34,8 @@ struct http_counters {
 struct http {
     const struct config *config;
     const struct cluster *cluster;
-    const struct cluster_member *operator; /* NULL: no operator's key, so nothing can be ordered */
-    struct key key;                        /* the operator's */
+    const struct cluster_member *signer; /* NULL: no operator's key, so nothing can be ordered */
+    struct key key;                      /* the operator's */
     struct tokens tokens;
     bool tls, client_certificates;
     struct member_line *line;

@@ -143,8 +143,8 @@ static bool read_operator(const struct config *c, struct http *h, struct problem
     if (!keys_sealed_read(c->http_operator_key, &h->key, NULL, nobody_to_ask, (void *)c->http_operator_key,
                           err))
         return false;
-    h->operator= command_sign_operator(h->cluster, &h->key);
-    if (h->operator!= NULL)
+    h->signer = command_sign_operator(h->cluster, &h->key);
+    if (h->signer != NULL)
         return true;
     problem_fact(err, "\"%s\" is the key of no operator of cluster %s", c->http_operator_key,
                  h->cluster->name);

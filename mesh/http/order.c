@@ -132,7 +132,7 @@ static bool sign_and_send(struct order *o, const json_t *status, instant now)
     o->command.term = (uint64_t)json_number(status, "term", 0);
     if (!command_sign_base(&o->command.base, status))
         return false;
-    json_t *request = command_sign_request(&o->command, h->cluster, h->operator, & h->key);
+    json_t *request = command_sign_request(&o->command, h->cluster, h->signer, &h->key);
     o->tries++;
     o->state = SENT;
     return request != NULL && member_ask(h->line, request, ORDER_TIMEOUT_MS, take_final, o, now);
@@ -209,7 +209,7 @@ static bool begin(struct http *h, const struct request *r, struct reply *out, co
                   const char *deed)
 {
     struct order *o = h->order;
-    if (h->operator== NULL)
+    if (h->signer == NULL)
         return refuse(out, 403, "nothing can be ordered here", "This program has no operator's key.",
                       "Set http_operator_key, or use the command pgmesh.");
     if (o->state != IDLE)

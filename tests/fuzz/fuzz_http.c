@@ -68,8 +68,8 @@ static void begin(void)
     http.config = &witness->folder->config;
     http.cluster = &witness->folder->cluster;
     http.key = witness->operator_key;
-    http.operator= command_sign_operator(http.cluster, &http.key);
-    assert(http.operator!= NULL);
+    http.signer = command_sign_operator(http.cluster, &http.key);
+    assert(http.signer != NULL);
     options.listening[options.n_listening++] =
         server_listen(&(struct address){.host = "127.0.0.1", .port = 0}, &problem);
     assert(options.listening[0] >= 0 &&
