@@ -12,10 +12,7 @@ live_begin page
 three_databases
 for name in "${MEMBERS[@]}"; do EXTRA[$name]="http_listen=${ADDRESS[$name]}:8008"; done
 live_cluster
-for name in db1 db2 wit1; do
-    on_host "$name" "$LIVE_BIN/pgmesh-http" --config "$work/mesh/$name/node.conf" </dev/null >>"$work/log/http-$name.log" 2>&1 &
-    disown
-done
+for name in db1 db2 wit1; do http_start "$name"; done
 url() { printf 'http://%s:8008/' "${ADDRESS[$1]}"; }
 answers() { [ "$(in_net app curl -s -m 5 -o /dev/null -w '%{http_code}' "$(url "$1")status")" = 200 ]; }
 must 'pgmesh-http answers' await 10 answers db1
