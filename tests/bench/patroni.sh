@@ -33,7 +33,10 @@ harm_switchover() { patronictl -c "$work/$was/patroni.yml" switchover --master "
 patronictl() { in_net app patronictl "$@"; }
 mend_switchover() { :; }
 harm_site_loss() { cut_site "${SITE[$was]}"; }
-mend_site_loss() { uncut_site "${SITE[$was]}"; }
+mend_site_loss() { uncut_site "${SITE[$was]}" && await 120 in_order && homeward; }
+homeward() { was=$(serving) target=$alone; harm_switchover && await 30 serves "$alone"; }
+# One standby is synchronous: the one in the other site, where a site is to be lost.
+nosync() { case "$1 ${BENCH_FAULTS-}" in db3\ *site_loss*) echo true ;; *) echo false ;; esac; }
 
 phases() { :; }
 is_ours() { case $(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null) in *bin/patroni* | *bin/etcd*) ;; *) return 1 ;; esac; }
@@ -92,6 +95,7 @@ postgresql:
   pgpass: $work/$1/pgpass
   authentication: {superuser: {username: postgres, password: secret}, replication: {username: replicator, password: secret}, rewind: {username: rewind, password: secret}}
   parameters: {unix_socket_directories: "$work/$1"}
+tags: {nosync: $(nosync "$1")}
 YML
 }
 start_patroni() { # name
