@@ -188,3 +188,14 @@ bool keys_equal(const void *a, const void *b, size_t n)
 {
     return sodium_memcmp(a, b, n) == 0;
 }
+
+void base64_put(char *out, size_t size, const void *bytes, size_t n)
+{
+    sodium_bin2base64(out, size, bytes, n, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool base64_get(uint8_t *bytes, size_t max, size_t *n, const char *text)
+{
+    return sodium_base642bin(bytes, max, text, strlen(text), NULL, n, NULL, sodium_base64_VARIANT_ORIGINAL) ==
+           0;
+}

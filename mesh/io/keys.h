@@ -1,4 +1,4 @@
-/* keys.h: Ed25519 keys on disk, their X25519 form for CURVE, hex, and randomness; in mesh/io alone names <sodium.h>.
+/* keys.h: Ed25519 keys on disk, their X25519 form for CURVE, hex and base64, and randomness; in mesh/io alone names <sodium.h>.
  *
  * A key file is one line: the 32-byte seed in hex, mode 0600. */
 #ifndef PGMESH_MESH_IO_KEYS_H
@@ -46,5 +46,9 @@ bool keys_curve_secret(uint8_t curve[static KEY_SIZE], const struct secret_key *
 char *hex_put(char *out, const void *bytes, size_t n);
 /* Exactly 2n digits at `text`, whose length is `len`; either case. */
 bool hex_get(void *bytes, size_t n, const char *text, size_t len);
+
+/* Base64, with its padding.  Reading: *n bytes into room for `max`; false: it is none, or longer. */
+void base64_put(char *out, size_t size, const void *bytes, size_t n);
+bool base64_get(uint8_t *bytes, size_t max, size_t *n, const char *text);
 
 #endif

@@ -179,7 +179,7 @@ static bool take(struct passphrase *p, const char *line, size_t n, struct proble
     while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
         n--;
     if (n < PASSPHRASE_MIN || n >= PASSPHRASE_SIZE || memchr(line, '\n', n) != NULL)
-        return problem_fact(err, "a passphrase is one line of %d to %d characters", PASSPHRASE_MIN,
+        return problem_fact(err, "a passphrase (or token) is one line of %d to %d characters", PASSPHRASE_MIN,
                             PASSPHRASE_SIZE - 1);
     memset(p, 0, sizeof *p);
     memcpy(p->text, line, n);

@@ -3,6 +3,7 @@
 #define PGMESH_MESH_IO_LOOP_STATE_H
 
 #include "mesh/io/control.h"
+#include "mesh/io/invites.h"
 #include "mesh/io/journal.h"
 #include "mesh/io/loop.h"
 #include "mesh/io/store.h"
@@ -46,6 +47,10 @@ struct station {
     const struct certificate *reformed; /* the record that comes with the line being taken; NULL: none does */
     instant roster_refused_at;          /* when a wrong line was last told of */
     instant persons_at;                 /* when the validity of persons' keys is looked at next */
+
+    struct invites invites;
+    instant invites_at;     /* when they are looked at next */
+    instant invite_told_at; /* when a token that was shown twice was last told of */
 
     bool key_due;           /* the rotation of our key may go a step further, see mesh/roster.c */
     uint64_t key_round;     /* highest ballot round seen */
@@ -100,5 +105,12 @@ void station_key_turn(struct station *s);
 /* The answers to {"command":"roster"} and {"command":"key"}. */
 struct json_t *station_roster_answer(struct station *s, const struct json_t *request);
 struct json_t *station_key_answer(struct station *s);
+
+/* ---- station_invite.c ---- */
+void station_invites_start(struct station *s);
+/* Invitations that have ended. */
+void station_tend_invites(struct station *s, instant now);
+/* The answer to {"command":"invite"}. */
+struct json_t *station_invite_answer(struct station *s, const struct json_t *request, instant now);
 
 #endif

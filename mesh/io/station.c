@@ -268,11 +268,13 @@ bool station_start(struct station *s, struct problem *err)
     s->store = (struct store){.dir_fd = -1, .lock_fd = -1};
     s->journal = (struct journal){.fd = -1};
     memset(s->awaited, 0, sizeof s->awaited);
-    s->tend = s->control_wake = s->persons_at = instant_never();
+    s->tend = s->control_wake = s->persons_at = s->invites_at = s->invite_told_at = instant_never();
     s->more = true;
     bool good = store_open(&s->store, c->state_dir, err) && journal_open(&s->journal, c->state_dir, err) &&
                 (s->control = control_open(c->control_socket, on_request, s, err)) != NULL &&
                 start_transport(s, err) && start_core(s, err);
+    if (good)
+        station_invites_start(s);
     if (!good) {
         station_stop(s);
         s->end = LOOP_FAILED;
@@ -351,6 +353,7 @@ void station_tick(struct station *s, instant now)
     if (s->running) {
         s->tend = transport_tend(s->transport, now);
         station_tend_persons(s, now);
+        station_tend_invites(s, now);
         s->more = s->more || transport_unsure(s->transport);
         mention_refused(s, now);
     }
@@ -505,11 +508,14 @@ static void on_request(void *arg, control_client client, struct json_t *request,
         answer = recover_answer(s, &view, request);
     else if (strcmp(command, "key") == 0)
         answer = station_key_answer(s);
+    else if (strcmp(command, "invite") == 0)
+        answer = station_invite_answer(s, request, now);
     else if (strcmp(command, "submit") == 0)
         submit(s, client, json_string_value(json_object_get(request, "frame")), now);
     else
-        answer = json_pack("{s:s, s:s}", "error", "unknown command", "hint",
-                           "Known are status, history, why, events, persons, roster, recover, key, submit.");
+        answer = json_pack(
+            "{s:s, s:s}", "error", "unknown command", "hint",
+            "Known are status, history, why, events, persons, roster, recover, key, invite, submit.");
     if (answer)
         control_answer(s->control, client, answer, true, now);
 }
