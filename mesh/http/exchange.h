@@ -14,7 +14,7 @@ enum { EXCHANGE_PEER_SIZE = 64 };
 
 /*   READING   its body comes in
  *   ASKING    suspended until the member has answered, at the latest at `deadline`
- *   ORDERED   suspended until the order is done
+ *   ORDERED   suspended until the order is done, or the host has joined
  *   READY     `reply` stands */
 enum exchange_stage { EXCHANGE_READING, EXCHANGE_ASKING, EXCHANGE_ORDERED, EXCHANGE_READY };
 
@@ -42,6 +42,7 @@ struct server {
     struct guests guests;
     struct exchange *suspended;
     struct exchange *ordering; /* the one order that is under way */
+    struct exchange *joining;  /* the one host that is joining */
 };
 
 /* Everything that can be judged without the member: path, method, token, body, arguments.  false: the reply stands. */

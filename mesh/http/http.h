@@ -9,6 +9,8 @@
  *   answer     the documents; metrics: the text for Prometheus; page and openapi: fixed texts
  *   token      who somebody is; client_cert: by a certificate
  *   order      an operator's order, signed here with the operator's key, carried to the member
+ *   join       a new host's question for its folder, by the token that it was given
+ *   gate       how often one address may ask that
  *   guest      the connections: how many, how slow; exchange: one request; server: the loop, libmicrohttpd
  *   note       what is worth telling others of, and in which words: pure; hook: posts it
  *
@@ -24,11 +26,13 @@
 #include "mesh/io/config.h"
 
 struct order;
+struct join;
 
 struct http_counters {
     uint64_t requests, refused_token, refused_role, not_found, too_large, malformed; /* requests */
     uint64_t connections, evicted, late, turned_away;                                /* connections */
     uint64_t orders, orders_failed;
+    uint64_t joins, joins_unknown, joins_used, joins_ended, joins_limited; /* join.h, by how they ended */
 };
 
 struct http {
@@ -42,6 +46,7 @@ struct http {
     struct snapshot snapshot;
     struct watch watch;
     struct order *order;
+    struct join *join;
     struct hooks hooks;
     struct note_watch notes;
     uint64_t events_noted; /* of snapshot.events_seen */

@@ -352,6 +352,14 @@ static void put_http(struct text *t, const struct http *h)
     counter(t, "pgmesh_http_orders_total", "Orders given over HTTP.", (double)c->orders);
     counter(t, "pgmesh_http_orders_failed_total", "Orders given over HTTP that were refused or broke off.",
             (double)c->orders_failed);
+    family(
+        t, "pgmesh_http_joins_total", "counter",
+        "Hosts that asked for their folder by a token, by what came of it; used: somebody else had that token.");
+    value(t, (double)c->joins, "", "result=\"given\"");
+    value(t, (double)c->joins_used, "", "result=\"used\"");
+    value(t, (double)c->joins_ended, "", "result=\"ended\"");
+    value(t, (double)c->joins_unknown, "", "result=\"unknown\"");
+    value(t, (double)c->joins_limited, "", "result=\"limited\"");
     counter(t, "pgmesh_webhooks_sent_total", "Notes posted to webhooks.",
             (double)atomic_load(&h->hooks.sent));
     family(t, "pgmesh_webhooks_failed_total", "counter",

@@ -112,8 +112,8 @@ int note_look(struct note_watch *w, const struct view *v, int64_t wall_us, struc
 bool note_event(const json_t *event, const char *cluster, const char *member, struct note *out)
 {
     static const char *const worth[] = {
-        "+primary-failing",   "+operator-needed", "+sync-empty",  "+store-lost",
-        "+foreign-directory", "-switchover",      "+split-found", "fatal"};
+        "+primary-failing", "+operator-needed", "+sync-empty", "+store-lost",  "+foreign-directory",
+        "-switchover",      "+split-found",     "fatal",       "invite-reused"};
     const char *name = json_text(event, "name");
     for (size_t i = 0; i < sizeof worth / sizeof worth[0]; i++) {
         if (strcmp(name, worth[i]) != 0)

@@ -2,6 +2,7 @@
 
 #include "mesh/http/answer.h"
 #include "mesh/http/failover.h"
+#include "mesh/http/join.h"
 #include "mesh/http/metrics.h"
 #include "mesh/http/order.h"
 
@@ -58,6 +59,7 @@ static const struct route routes[] = {
     ORDER("/switchover", ACCESS_OPERATE, order_switchover),
     ORDER("/pause", ACCESS_OPERATE, order_pause),
     ORDER("/resume", ACCESS_OPERATE, order_resume),
+    {"/join", METHOD_POST, ACCESS_OPEN, FRESH_ANY, HEALTH_PRIMARY, NULL, join_ask},
 };
 // clang-format on
 

@@ -45,7 +45,7 @@ struct reply {
 struct route;
 typedef void route_answer(struct http *h, const struct request *r, const struct route *route,
                           struct reply *out);
-/* Begins an order; the reply comes by order.h.  true: under way; false: `out` says why not. */
+/* Begins what takes its time; the reply comes by order.h or join.h.  true: under way; false: `out` says why not. */
 typedef bool route_order(struct http *h, const struct request *r, struct reply *out);
 
 struct route {

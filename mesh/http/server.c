@@ -3,6 +3,7 @@
 
 #include "mesh/http/answer.h"
 #include "mesh/http/exchange.h"
+#include "mesh/http/join.h"
 #include "mesh/http/order.h"
 #include "mesh/io/clock.h"
 #include "mesh/io/log.h"
@@ -147,12 +148,10 @@ static enum MHD_Result send_reply(struct exchange *x, instant now)
 
 /* ---- its way ----------------------------------------------------------------------------------------------------------- */
 
-static void order_done(void *arg, struct reply *reply)
+static void done(struct exchange **place, struct reply *reply)
 {
-    struct server *s = arg;
-    struct exchange *x = s->ordering;
-    s->ordering = NULL;
-    snapshot_outdate(&s->http->snapshot, clock_now());
+    struct exchange *x = *place;
+    *place = NULL;
     if (x == NULL) { /* the client is gone; the log has it */
         json_decref(reply->json);
         return;
@@ -162,12 +161,25 @@ static void order_done(void *arg, struct reply *reply)
     resume(x);
 }
 
+static void order_done(void *arg, struct reply *reply)
+{
+    struct server *s = arg;
+    snapshot_outdate(&s->http->snapshot, clock_now());
+    done(&s->ordering, reply);
+}
+
+static void join_done(void *arg, struct reply *reply)
+{
+    struct server *s = arg;
+    done(&s->joining, reply);
+}
+
 static enum MHD_Result give_order(struct exchange *x, instant now)
 {
     struct server *s = x->server;
     if (!x->route->order(s->http, &x->request, &x->reply))
         return send_reply(x, now);
-    s->ordering = x;
+    *(x->route->order == join_ask ? &s->joining : &s->ordering) = x;
     suspend(x, EXCHANGE_ORDERED);
     return MHD_YES;
 }
@@ -271,6 +283,8 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **exchange,
     resume(x);
     if (s->ordering == x)
         s->ordering = NULL;
+    if (s->joining == x)
+        s->joining = NULL;
     guest_phase(x->guest, GUEST_READING, clock_now());
     json_decref(x->request.body);
     json_decref(x->reply.json);
@@ -429,7 +443,8 @@ int server_run(const struct server_options *o)
     h->line = member_open(o->channel);
     h->started_us = clock_wall_us();
     if (h->line == NULL || !snapshot_open(&h->snapshot, h->line, told, s) || !order_open(h, order_done, s) ||
-        !hook_start(&h->hooks) || !guest_open(&s->guests, h->config->http_max_connections) || !start(s, o)) {
+        !join_open(h, join_done, s) || !hook_start(&h->hooks) ||
+        !guest_open(&s->guests, h->config->http_max_connections) || !start(s, o)) {
         log_event(LOG_LEVEL_ERROR, "http-failed", "the server could not start%s",
                   o->tls_cert != NULL ? ": are certificate and key PEM, and of one another?" : "");
         return 1;
@@ -442,6 +457,7 @@ int server_run(const struct server_options *o)
         resume(s->suspended);
     MHD_stop_daemon(s->daemon);
     order_close(h);
+    join_close(h);
     snapshot_close(&h->snapshot);
     member_close(&h->line);
     guest_close(&s->guests);
