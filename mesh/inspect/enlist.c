@@ -182,9 +182,16 @@ static int enlist(struct order *o, struct enlist *e, struct made *made, const st
     free(cluster_text);
     if (!good)
         return problem(o->x, &err);
-    if ((code = rekey_submit(o, line)) == EXIT_OK && m->role == ROLE_DATABASE)
-        code = give_place(o, made->cluster.members[at].member.id, m->name);
-    if (code == EXIT_OK)
+    const struct cluster_member *newcomer = &made->cluster.members[at];
+    if (e->invitation.valid_s)
+        code = invitation_leave(o, &e->invitation, e->plan.out, newcomer, root);
+    if (code == EXIT_OK && (code = rekey_submit(o, line)) == EXIT_OK && m->role == ROLE_DATABASE)
+        code = give_place(o, newcomer->member.id, m->name);
+    if (code != EXIT_OK)
+        invitation_undo(o, &e->invitation, root);
+    else if (e->invitation.valid_s)
+        invitation_tell(o, &e->invitation);
+    else
         tell_next(o, &e->plan, e->sign != NULL);
     return code;
 }

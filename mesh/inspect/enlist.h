@@ -2,6 +2,7 @@
 #ifndef PGMESH_INSPECT_ENLIST_H
 #define PGMESH_INSPECT_ENLIST_H
 
+#include "mesh/inspect/invitation.h"
 #include "mesh/inspect/plan.h"
 #include "mesh/inspect/rootkey.h"
 
@@ -11,7 +12,8 @@ struct enlist {
     int64_t days; /* how long the certificate is valid; 0: without an end */
     const char
         *sign; /* a request of `pgmesh join`: the key was made on the new host; NULL: it is made here */
-    const char *like; /* a database's folder, for pg.pass */
+    const char *like;             /* a database's folder, for pg.pass */
+    struct invitation invitation; /* instead of a folder here */
 };
 
 /* Both open and close the order, complain, and return the exit code. */

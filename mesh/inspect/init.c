@@ -1,9 +1,7 @@
 /* init.c: pgmesh init: from a list of members to folders that are ready to start. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mesh/inspect/inspect.h"
 #include "mesh/inspect/make.h"
@@ -212,19 +210,11 @@ static void print_text(struct inspect *x, const struct plan *p, const struct mad
 
 /* ---- the root key's passphrase ---------------------------------------------------------------------------------- */
 
-static bool has_terminal(void)
-{
-    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
 /* Whoever reads an open root key can be any member, so that it stays open must be said. */
 static int ask_passphrase(struct inspect *x, const struct init *in, struct passphrase *p)
 {
     struct problem problem = {0};
-    if (in->passphrase_file == NULL && !has_terminal())
+    if (in->passphrase_file == NULL && !secret_has_terminal())
         return output_fail(
             &x->out, EXIT_USAGE,
             "a passphrase for the root key is wanted, and there is no terminal to ask at",

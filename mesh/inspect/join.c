@@ -4,15 +4,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mesh/inspect/join.h"
 #include "mesh/inspect/problems.h"
 #include "mesh/inspect/rootkey.h"
 #include "mesh/io/file.h"
 
-enum { JOIN_KEY, JOIN_REQUEST, JOIN_FOLDER };
+enum { JOIN_KEY, JOIN_REQUEST, JOIN_FOLDER, JOIN_FROM, JOIN_TOKEN_FILE, JOIN_CA_FILE, JOIN_OUT };
 const struct option_row options_join[] = {
     [JOIN_KEY] = {"key", "FILE", "the new member's key: made with --request, used with --folder"},
     [JOIN_REQUEST] = {"request", "FILE", "make the key, and write here what is to be certified"},
     [JOIN_FOLDER] = {"folder", "FOLDER", "what \"member add --sign\" made: completed with the key"},
+    [JOIN_FROM] = {"from", "URL",
+                   "fetch the folder by a token, from pgmesh-http there; the token is asked for"},
+    [JOIN_TOKEN_FILE] = {"token-file", "FILE",
+                         "the token (mode 0600, or fd:N), instead of asking at the terminal"},
+    [JOIN_CA_FILE] = {"ca-file", "FILE",
+                      "whose certificates count for an https URL (PEM), instead of the system's"},
+    [JOIN_OUT] = {"out", "FOLDER", "where to make the folder that was fetched; by default the member's name"},
     {NULL, NULL, NULL},
 };
 
@@ -109,19 +117,31 @@ static int complete(struct inspect *x, const char *path, const char *folder)
 int command_join(struct inspect *x)
 {
     const char *value, *path = NULL, *request = NULL, *folder = NULL;
+    struct join token = {0};
     int code = EXIT_OK, option;
     while ((option = args_next(x, &value, &code)) >= 0)
         switch (option) {
         case JOIN_KEY: path = value; break;
         case JOIN_REQUEST: request = value; break;
         case JOIN_FOLDER: folder = value; break;
+        case JOIN_FROM: token.from = value; break;
+        case JOIN_TOKEN_FILE: token.token_file = value; break;
+        case JOIN_CA_FILE: token.ca_file = value; break;
+        case JOIN_OUT: token.out = value; break;
         }
     if (option == ARGS_STOP)
         return code;
     if (option == ARGS_WORD)
         return usage(x, text("unexpected word \"%s\"", value), NULL);
+    if (token.from != NULL && path == NULL && request == NULL && folder == NULL)
+        return join_by_token(x, &token);
+    if (token.from != NULL)
+        return usage(x, "--from takes none of --key, --request and --folder", NULL);
+    if (token.token_file != NULL || token.ca_file != NULL || token.out != NULL)
+        return usage(x, "--from is wanted", "It says where the folder is fetched with the token.");
     if (path == NULL || (request == NULL) == (folder == NULL))
-        return usage(x, "--key and one of --request and --folder are wanted", NULL);
+        return usage(x, "--key and one of --request and --folder are wanted",
+                     "Or, with a token, --from URL.");
     keys_begin();
     return request ? make_request(x, path, request) : complete(x, path, folder);
 }

@@ -154,11 +154,15 @@ const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh durability strict",
      options_none, command_durability},
-    {"member", "add SPEC | vote MEMBER on|off | rotate MEMBER | renew MEMBER | remove MEMBER",
+    {"member", "add SPEC | invite SPEC | vote MEMBER on|off | rotate MEMBER | renew MEMBER | remove MEMBER",
      "who belongs to the cluster and who votes: one change at a time",
      "\"add\" makes key, certificate and a ready folder as \"init\" does, and tells all members. SPEC is that of \"init\":\n"
      "NAME,ROLE,SITE,ADDRESS[,...]. A database gets its place at once: started, it copies its data from the primary and\n"
      "follows.\n"
+     "\n"
+     "\"invite\" makes the same, and leaves the folder with the member that is asked, closed by a token that is shown once.\n"
+     "The new host fetches it there, by way of pgmesh-http: \"pgmesh join --from URL\". A token is used up by that, and ends\n"
+     "after --valid. --list shows who is invited at the member and who has come, --withdraw takes one back.\n"
      "\n"
      "\"vote\" gives a database or witness a vote, or takes it; the others go on deciding by majority (or by sites).\n"
      "\"remove\" takes a member's vote and, of a database, its place: it leaves the sync set first, then the record, and\n"
@@ -173,6 +177,7 @@ const struct command_row commands[] = {
      "\n"
      "Example:\n"
      "    pgmesh member add db4,database,fra,10.0.1.4:7400 --root-key root.key --like /etc/pgmesh/db1 --out db4\n"
+     "    pgmesh member invite wit3,witness,lux,10.0.3.3:7400 --root-key root.key --valid 2h\n"
      "    pgmesh member vote wit3 on\n"
      "    pgmesh member rotate db1 --root-key root.key\n"
      "    pgmesh member remove db3 --root-key root.key",
@@ -190,13 +195,19 @@ const struct command_row commands[] = {
      "    pgmesh recover --root-key root.key --config /etc/pgmesh/db3/node.conf\n"
      "    pgmesh recover --root-key root.key --confirm orders --fenced db1,wit1,wit2 --output json",
      options_recover, command_recover},
-    {"join", "--key FILE --request FILE | --key FILE --folder FOLDER", "on a new host: its key is made here, and never leaves",
+    {"join", "--from URL | --key FILE --request FILE | --key FILE --folder FOLDER",
+     "on a new host: fetches its folder by a token; or makes its key, which never leaves",
+     "With --from, fetches the folder that \"pgmesh member invite\" left with a member, from pgmesh-http on that member's host.\n"
+     "The token is asked for, or read from --token-file: it alone opens what comes, so the URL may be http. The folder is\n"
+     "checked against the cluster's root key, which the token names, and is there in full or not at all. Wants curl.\n"
+     "\n"
      "With --request, makes a key in --key FILE and writes what it asks for, which is no secret. Where the root key is,\n"
      "\"pgmesh member add SPEC --sign REQUEST\" certifies it and makes a folder without any secret in it. With --folder, here\n"
      "again, the folder and the key come together: the certificate must be for this very key, and PostgreSQL's passwords are\n"
      "opened by it. Compare the root key's fingerprint that both print.\n"
      "\n"
      "Example:\n"
+     "    pgmesh join --from http://10.0.1.1:8008\n"
      "    pgmesh join --key db4.key --request db4.request\n"
      "    pgmesh join --key db4.key --folder db4",
      options_join, command_join},

@@ -37,6 +37,11 @@ struct newcomer {
 };
 bool make_write_one(const struct made *m, const struct plan *p, int at, const struct newcomer *from,
                     struct problem *err);
+/* Lets `write` fill a folder beside OUT, which gets that name when all is in it; else nothing is left. */
+typedef bool make_files(const char *partial, const void *arg, struct problem *err);
+bool make_in_one_move(const char *out, make_files *write, const void *arg, struct problem *err);
+/* A folder with all that is in it. */
+void make_remove(const char *folder);
 /* Forgets the secrets, frees the texts. */
 void make_close(struct made *m);
 

@@ -183,26 +183,29 @@ static bool write_newcomer(const char *out, const struct made *made, int at, con
            file_replace(text("%s/roster", state), from->roster_text, from->roster_len, 0644, err);
 }
 
-static bool write_in_one_move(const struct plan *p,
-                              bool (*write)(const char *partial, const void *arg, struct problem *),
-                              const void *arg, struct problem *err)
+void make_remove(const char *folder)
+{
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+bool make_in_one_move(const char *out, make_files *write, const void *arg, struct problem *err)
 {
     char partial[FILE_PATH_SIZE];
-    if (snprintf(partial, sizeof partial, "%s.partial-%d", p->out, (int)getpid()) >= FILE_PATH_SIZE - 96) {
+    if (snprintf(partial, sizeof partial, "%s.partial-%d", out, (int)getpid()) >= FILE_PATH_SIZE - 96) {
         problem_fact(err, "the path of the folder is too long");
-        return problem_detail(err, "\"%.60s...\" leaves no room for the files in it.", p->out);
+        return problem_detail(err, "\"%.60s...\" leaves no room for the files in it.", out);
     }
     if (!folder_make(partial, 0755, err))
         return false;
     bool good = write(partial, arg, err);
-    if (good && rename(partial, p->out) != 0) {
-        problem_fact(err, "cannot give the folder its name \"%s\"", p->out);
+    if (good && rename(partial, out) != 0) {
+        problem_fact(err, "cannot give the folder its name \"%s\"", out);
         good = problem_detail(err, "%s.", strerror(errno));
     }
     if (good)
-        sync_parent(p->out);
+        sync_parent(out);
     else
-        nftw(partial, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        make_remove(partial);
     return good;
 }
 
@@ -213,7 +216,7 @@ static bool whole(const char *partial, const void *arg, struct problem *err)
 
 bool make_write(const struct made *made, const struct plan *p, struct problem *err)
 {
-    return write_in_one_move(p, whole, made, err);
+    return make_in_one_move(p->out, whole, made, err);
 }
 
 struct one {
@@ -231,5 +234,5 @@ static bool one(const char *partial, const void *arg, struct problem *err)
 bool make_write_one(const struct made *made, const struct plan *p, int at, const struct newcomer *from,
                     struct problem *err)
 {
-    return write_in_one_move(p, one, &(struct one){made, at, from}, err);
+    return make_in_one_move(p->out, one, &(struct one){made, at, from}, err);
 }

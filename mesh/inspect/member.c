@@ -73,18 +73,26 @@ enum {
     MEMBER_SET,
     MEMBER_DAYS,
     MEMBER_REQUEST,
-    MEMBER_SIGN
+    MEMBER_SIGN,
+    MEMBER_VALID,
+    MEMBER_TOKEN_FILE,
+    MEMBER_LIST,
+    MEMBER_WITHDRAW
 };
 // clang-format off
 const struct option_row options_member[] = {
     [MEMBER_OUT] = {"out", "FOLDER", "add: where to make the new member's folder"},
-    [MEMBER_ROOT_KEY] = {"root-key", "FILE", "add, rotate, renew: signs the certificate; remove: revokes it"},
+    [MEMBER_ROOT_KEY] = {"root-key", "FILE", "add, invite, rotate, renew: signs the certificate; remove: revokes it"},
     [MEMBER_PASSPHRASE_FILE] = {"passphrase-file", "FILE", "the root key's passphrase (mode 0600), instead of asking at the terminal"},
-    [MEMBER_LIKE] = {"like", "FOLDER", "add: a database's folder; its pg.pass is copied (databases and observers)"},
-    [MEMBER_SET] = {"set", "OPTION=VALUE", "add: into its node.conf"},
-    [MEMBER_DAYS] = {"days", "N", "add, rotate, renew: how long the certificate is valid (without an end)"},
+    [MEMBER_LIKE] = {"like", "FOLDER", "add, invite: a database's folder; its pg.pass is copied (databases and observers)"},
+    [MEMBER_SET] = {"set", "OPTION=VALUE", "add, invite: into its node.conf"},
+    [MEMBER_DAYS] = {"days", "N", "add, invite, rotate, renew: how long the certificate is valid (without an end)"},
     [MEMBER_REQUEST] = {"request", "FILE", "rotate: on the member's host, write what it asks for; sign nothing"},
     [MEMBER_SIGN] = {"sign", "FILE", "add, rotate: sign what that file asks for, whose key was made on the host"},
+    [MEMBER_VALID] = {"valid", "TIME", "invite: how long the token is good, 1min to 7d (1h)"},
+    [MEMBER_TOKEN_FILE] = {"token-file", "FILE", "invite: write the token there (mode 0600), instead of showing it"},
+    [MEMBER_LIST] = {"list", NULL, "invite: who is invited at the member that is asked, and who has come"},
+    [MEMBER_WITHDRAW] = {"withdraw", "NAME", "invite: the token of that member is good for nothing any more"},
     {NULL, NULL, NULL},
 };
 // clang-format on
@@ -94,7 +102,7 @@ static int add(struct inspect *x, struct enlist *e, const char *spec)
     struct problem problem = {0};
     if (!plan_member_add(&e->plan, spec, text("%.60s", spec), &problem))
         return output_problem(&x->out, EXIT_USAGE, &problem);
-    return enlist_member(&order, e);
+    return e->invitation.valid_s ? invitation_give(&order, e) : enlist_member(&order, e);
 }
 
 /* Does the record in force name the member, as a voter or a database?  If it cannot be told: yes. */
@@ -155,8 +163,18 @@ static bool take_days(int64_t *days, const char *value, struct problem *err)
     return problem_detail(err, "A number of days from 1 to 36500 is wanted.");
 }
 
-static bool take(struct enlist *e, struct rekey *r, int option, const char *value, struct problem *err)
+/* What the options said. */
+struct asked {
+    struct enlist enlist;
+    struct rekey rekey;
+    bool list;
+    const char *withdraw;
+};
+
+static bool take(struct asked *a, int option, const char *value, struct problem *err)
 {
+    struct enlist *e = &a->enlist;
+    struct rekey *r = &a->rekey;
     switch (option) {
     case MEMBER_OUT: e->plan.out = value; return true;
     case MEMBER_ROOT_KEY: e->root_key.file = r->root.file = value; return true;
@@ -166,22 +184,41 @@ static bool take(struct enlist *e, struct rekey *r, int option, const char *valu
     case MEMBER_DAYS: return take_days(&r->days, value, err) && (e->days = r->days);
     case MEMBER_REQUEST: r->request = value; return true;
     case MEMBER_SIGN: e->sign = r->sign = value; return true;
+    case MEMBER_VALID: return invitation_valid(&e->invitation, value, err);
+    case MEMBER_TOKEN_FILE: e->invitation.token_file = value; return true;
+    case MEMBER_LIST: a->list = true; return true;
+    case MEMBER_WITHDRAW: a->withdraw = value; return true;
     }
     return false;
 }
 
+/* "invite SPEC", or one of its options instead. */
+static int invite(struct inspect *x, struct asked *a, const char *spec)
+{
+    struct enlist *e = &a->enlist;
+    if ((spec != NULL) + a->list + (a->withdraw != NULL) != 1)
+        return usage(x, "one of SPEC, --list and --withdraw NAME is wanted", NULL);
+    if (a->list)
+        return invitation_list(&order, x);
+    if (a->withdraw != NULL)
+        return invitation_withdraw(&order, x, a->withdraw, &e->root_key);
+    if (e->invitation.valid_s == 0)
+        e->invitation.valid_s = INVITATION_VALID_S;
+    return add(x, e, spec);
+}
+
 int command_member(struct inspect *x)
 {
-    static struct enlist e;
-    struct rekey r = {.days = -1};
+    static struct asked a;
     struct problem problem = {0};
     const char *word[WORDS_MAX], *value;
     int code = EXIT_OK, n = 0, option;
-    plan_begin(&e.plan);
+    a.rekey.days = -1;
+    plan_begin(&a.enlist.plan);
     while ((option = args_next(x, &value, &code)) >= 0 || (option == ARGS_WORD && n < WORDS_MAX)) {
         if (option == ARGS_WORD)
             word[n++] = value;
-        else if (!take(&e, &r, option, value, &problem))
+        else if (!take(&a, option, value, &problem))
             return output_problem(&x->out, EXIT_USAGE, &problem);
     }
     if (option == ARGS_STOP)
@@ -189,19 +226,23 @@ int command_member(struct inspect *x)
     order.x = x;
     if (option == ARGS_WORD)
         return usage(x, text("unexpected word \"%s\"", value), NULL);
-    r.name = n == 2 ? word[1] : NULL;
+    a.rekey.name = n == 2 ? word[1] : NULL;
+    if ((n == 1 || n == 2) && strcmp(word[0], "invite") == 0)
+        return invite(x, &a, a.rekey.name);
+    if (a.list || a.withdraw || a.enlist.invitation.valid_s || a.enlist.invitation.token_file)
+        return usage(x, "--valid, --token-file, --list and --withdraw are of \"member invite\"", NULL);
     if (n == 2 && strcmp(word[0], "add") == 0)
-        return add(x, &e, word[1]);
+        return add(x, &a.enlist, word[1]);
     if (n == 3 && strcmp(word[0], "vote") == 0)
         return vote(x, word[1], word[2]);
     if (n == 2 && strcmp(word[0], "remove") == 0)
-        return removal(x, word[1], &e.root_key);
+        return removal(x, word[1], &a.enlist.root_key);
     if (n == 2 && strcmp(word[0], "rotate") == 0)
-        return rekey_rotate(&order, x, &r);
+        return rekey_rotate(&order, x, &a.rekey);
     if (n == 2 && strcmp(word[0], "renew") == 0)
-        return rekey_renew(&order, x, &r);
+        return rekey_renew(&order, x, &a.rekey);
     return usage(
         x, n == 0 ? "nothing is asked for" : "this is not understood",
-        "It is \"member add SPEC\", \"member vote MEMBER on|off\", \"member rotate MEMBER\", \"member renew "
-        "MEMBER\" or \"member remove MEMBER\".");
+        "It is \"member add SPEC\", \"member invite SPEC\", \"member vote MEMBER on|off\", \"member rotate MEMBER\", "
+        "\"member renew MEMBER\" or \"member remove MEMBER\".");
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "mesh/inspect/secret.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +49,19 @@ bool secret_new(const char *path, const char *passphrase_file, struct passphrase
 {
     return passphrase_file ? from_file(passphrase_file, p, err)
                            : passphrase_read_terminal(text("New passphrase for %s: ", path), true, p, err);
+}
+
+bool secret_line(const char *prompt, const char *file, struct passphrase *p, struct problem *err)
+{
+    return file ? from_file(file, p, err) : passphrase_read_terminal(prompt, false, p, err);
+}
+
+bool secret_has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 const char *secret_path(const struct inspect *x, const char *configured)

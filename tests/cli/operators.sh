@@ -16,7 +16,7 @@ chmod 644 pass
 expect 'a passphrase that others can read' 1 'can be read by others' operator key --out x.key --key-passphrase-file pass
 chmod 600 pass
 printf 'short\n' >short && chmod 600 short
-expect 'a short passphrase' 1 'a passphrase is one line of 8' operator key --out x.key --key-passphrase-file short
+expect 'a short passphrase' 1 'is one line of 8' operator key --out x.key --key-passphrase-file short
 setsid -w "$pgmesh" operator key --out x.key 2>no-terminal </dev/null
 verdict 'no terminal to ask on' grep -q 'there is no terminal' no-terminal
 verdict 'nothing was made of the refused ones' [ ! -e x.key ]
