@@ -7,7 +7,8 @@
 #     vmlinuz, initrd           the same for a hypervisor that boots a kernel itself
 #     pgmesh-witness-oci.tar    an OCI image layout
 #
-# The kernel is Debian's for cloud machines (virtio, Xen, Hyper-V, VMware's and the big clouds' devices). In the system lie
+# The kernel is Debian's for cloud machines (virtio, Xen, Hyper-V, VMware's and the big clouds' devices). Its drivers that are
+# modules are all there that a voter may need; init loads those that the machine's devices ask for, by their aliases. In the system lie
 # BusyBox, the witness, the inspector, their libraries, and init; nothing else, and nothing of it listens but the witness.
 # Two builds of one commit give the same bytes.
 set -euo pipefail
@@ -19,8 +20,11 @@ export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/n
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 root=$out/root
-modules=(virtio_pci virtio_blk virtio_scsi virtio_net virtio-rng sd_mod sr_mod ata_piix isofs vfat nls_cp437 nls_ascii
-         hv_vmbus hv_netvsc hv_storvsc xen-blkfront xen-netfront vmxnet3 ena gve)
+modules=(virtio_pci virtio_mmio virtio_blk virtio_scsi virtio_net virtio-rng sd_mod sr_mod ata_piix ata_generic isofs vfat nls_cp437 nls_ascii
+         hv_vmbus hv_netvsc hv_storvsc pci-hyperv mana xen-blkfront xen-netfront xen-scsifront vmxnet3 vmw_pvscsi ixgbevf ena gve)
+# Both consoles: a screen for people, a serial line for hypervisors. The kernel's ciphers are used for the checksums of the votes' file
+# system and the signatures of modules: their self-tests and the search for the BIOS's idea of disks are not worth their time.
+arguments='quiet console=tty0 console=ttyS0 panic=10 net.ifnames=0 cryptomgr.notests edd=off'
 
 say() { printf 'appliance: %s\n' "$*"; }
 fail() { printf 'appliance: ERROR:  %s\nDETAIL:  %s\nHINT:  %s\n' "$@" >&2; exit 1; }
@@ -59,14 +63,15 @@ install_program() { # program, where
 install_modules() {
     local module path
     for module in "${modules[@]}"; do
-        modprobe -d "$out/kernel" -S "$release" --show-depends "$module" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p'
-    done | awk '!seen[$0]++' >"$out/modules"
-    [ -s "$out/modules" ] || fail 'no kernel module was found' "modprobe --show-depends named none of: ${modules[*]}." 'Is this kernel another one?'
-    mkdir -p "$root/lib/modules"
-    while read -r path; do
-        cp "$path" "$root/lib/modules/"
-        basename "$path"
-    done <"$out/modules" >"$root/lib/modules/order"
+        path=$(modprobe -d "$out/kernel" -S "$release" --show-depends "$module" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p')
+        [ -n "$path" ] || fail "the kernel has no module $module" "modprobe --show-depends $module names nothing." 'Is this kernel another one?'
+        printf '%s\n' "$path"
+    done | sort -u >"$out/modules"
+    while read -r path; do install -D -m 644 "$path" "$root/${path#"$out/kernel/"}"; done <"$out/modules"
+    ln -s ../bin/busybox "$root/sbin/modprobe"
+    cp "$out/kernel/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$root/lib/modules/$release/"
+    depmod -b "$root" "$release"
+    rm -f "$root/lib/modules/$release"/modules.*.bin "$root/lib/modules/$release"/modules.{builtin,builtin.*,order,devname,softdep}
 }
 users() { # etc
     mkdir -p "$1"
@@ -90,6 +95,7 @@ make_root() {
     printf '%s\n' "$("$bin/pgmesh-witness" --version)" >"$root/etc/release"
     install -m 755 $here/init "$root/init"
     install -m 755 $here/udhcpc.sh "$root/etc/udhcpc.sh"
+    install -m 644 $here/say.sh "$root/etc/say.sh"
     find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
@@ -99,26 +105,28 @@ make_initrd() {
     touch -d "@$SOURCE_DATE_EPOCH" "$out/initrd" "$out/vmlinuz"
 }
 
-# Both console arguments: a screen for people, a serial line for hypervisors.
+# GRUB with what it needs inside and nothing to search for: its own modules would be read one by one. It is told to start the kernel by
+# the firmware's own way, the 16-bit entry or the EFI stub: its 32-bit way first copies the 54 MB that an unpacked kernel wants, byte
+# by byte, which takes seconds under emulation.
 make_iso() {
-    local tree=$out/iso
+    local tree=$out/iso id efi=efi
+    id=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d-%H-%M-%S-00)
     rm -rf "$tree"
-    mkdir -p "$tree/boot/grub"
+    mkdir -p "$tree/boot"
     cp -p "$out/vmlinuz" "$out/initrd" "$tree/boot/"
-    cat >"$tree/boot/grub/grub.cfg" <<'CFG'
-set timeout=0
-linux /boot/vmlinuz quiet console=tty0 console=ttyS0 panic=10 net.ifnames=0
-initrd /boot/initrd
-boot
-CFG
-    find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-    # The EFI part's FAT gets a serial number by chance, unless it is given one.
-    mkdir -p "$out/tools"
-    printf '#!/bin/sh\nexec %s -N 70676d77 "$@"\n' "$(command -v mformat)" >"$out/tools/mformat"
-    chmod +x "$out/tools/mformat"
-    PATH=$out/tools:$PATH grub-mkrescue -o "$out/pgmesh-witness.iso" --locales= --themes= --fonts= \
-        "$tree" -- -volid PGMESHWITNESS -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" -volume_date uuid "$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S00)" \
-        >"$out/grub.log" 2>&1 || { tail -n 5 "$out/grub.log" >&2; fail 'the image could not be made' 'grub-mkrescue failed, see above.' 'packaging/install-deps.sh appliance'; }
+    [ -e /usr/lib/grub/x86_64-efi/linuxefi.mod ] || efi= # newer ones need no word of their own for it
+    printf '%s\n' "linux16 /boot/vmlinuz $arguments" 'initrd16 /boot/initrd' boot >"$out/bios.cfg"
+    printf '%s\n' "search.fs_uuid $id root" "linux$efi /boot/vmlinuz $arguments" "initrd$efi /boot/initrd" boot >"$out/efi.cfg"
+    grub-mkimage -O i386-pc-eltorito -p /boot -c "$out/bios.cfg" -o "$tree/boot/bios.img" biosdisk iso9660 linux16
+    grub-mkimage -O x86_64-efi -p /boot -c "$out/efi.cfg" -o "$out/bootx64.efi" iso9660 search_fs_uuid "linux$efi"
+    find "$tree" "$out/bootx64.efi" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+    mformat -C -i "$tree/boot/efi.img" -f 1440 -N 70676d77 ::
+    mmd -i "$tree/boot/efi.img" ::/EFI ::/EFI/BOOT
+    mcopy -m -i "$tree/boot/efi.img" "$out/bootx64.efi" ::/EFI/BOOT/BOOTX64.EFI
+    xorriso -as mkisofs -quiet -r -o "$out/pgmesh-witness.iso" -b boot/bios.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
+        --grub2-mbr /usr/lib/grub/i386-pc/boot_hybrid.img --protective-msdos-label --efi-boot boot/efi.img -efi-boot-part --efi-boot-image "$tree" \
+        -- -volid PGMESHWITNESS -volume_date all_file_dates "=$SOURCE_DATE_EPOCH" -volume_date uuid "${id//-/}" >"$out/xorriso.log" 2>&1 ||
+        { tail -n 5 "$out/xorriso.log" >&2; fail 'the image could not be made' 'xorriso failed, see above.' 'packaging/install-deps.sh appliance'; }
 }
 
 # ---- OCI image layout (image-spec 1.0): one layer with the witness and its libraries -----------------------------------
