@@ -1,26 +1,13 @@
 #!/usr/bin/env bash
 # `make appliance-test`: the witness appliance in a virtual machine (software emulation), as a voter of a real mesh.
-#
-# Its network is that of the host wit1: what the machine sends leaves from there, and the mesh's port there leads to it.
 . "$(dirname "$0")/live/lib.sh"
+. "$(dirname "$0")/live/appliance.sh"
 live_begin appliance
 image=${APPLIANCE:-build/appliance/pgmesh-witness.iso}
 cuts=${APPLIANCE_CUTS:-5}
 must 'the image is built (make appliance)' [ -s "$image" ]
 expect "the image is at most 64 MiB ($(($(stat -c %s "$image") / 1048576)) MiB)" [ "$(stat -c %s "$image")" -le $((64 << 20)) ]
 
-# Software emulation, always: a /dev/kvm that exists may still not work.
-power_on() { # what to boot, more options of QEMU
-    powered_us=$(clock)
-    on_host wit1 qemu-system-x86_64 -accel tcg,thread=single -cpu max -m 256 -display none -serial "file:$work/log/console-$((++boots)).txt" -no-reboot \
-        -drive "file=$votes,format=raw,if=virtio" -netdev "user,id=n,hostfwd=tcp:${ADDRESS[wit1]}:7400-:7400" \
-        -device virtio-net-pci,netdev=n,romfile= -netdev user,id=second,net=10.0.5.0/24 -device virtio-net-pci,netdev=second,romfile= "$@" </dev/null >>"$work/log/qemu.txt" 2>&1 &
-    PID[wit1]=$!
-    disown
-}
-with_seed() { printf '%s\n' -drive "file=$work/seed.iso,format=raw,if=virtio,readonly=on"; }
-as_cd() { printf '%s\n' -boot d -cdrom "$image"; }
-as_disk() { printf '%s\n' -drive "file=$image,format=raw,if=virtio,readonly=on,index=0"; }
 wit1_is() { status db1 | jq -e --argjson votes "$1" '.members[] | select(.name == "wit1") | .state == "up" and .vote == $votes' >/dev/null 2>&1; }
 power_cut() { crash wit1; }
 
@@ -31,17 +18,13 @@ member wit1 witness lux listen=0.0.0.0:7400
 member app observer -
 live_network
 live_init --durability sync
-mkdir -p "$work/seed"
-cp -r "$work/mesh/wit1" "$work/seed/wit1"
-xorriso -as mkisofs -quiet -R -V PGMESHSEED -o "$work/seed.iso" "$work/seed" >/dev/null 2>&1
-votes=$work/votes.img boots=0
-truncate -s 64M "$votes"
+appliance_seed
 
 start db1 db2 db3 app
 mapfile -t how < <(as_cd; with_seed)
 power_on "${how[@]}"
 must 'it boots as a CD, takes the seed, and votes' await 120 wit1_is true
-say "voting $((($(clock) - powered_us) / 1000)) ms after power on"
+phases
 expect 'its second network card has an address as well' await 30 grep -q '10\.0\.5\.15/24' "$work/log/console-1.txt"
 must 'the databases come up with it' await 90 whole 2
 must 'the application makes its table' make_ledger "$(primary)"
@@ -58,7 +41,8 @@ for cut in $(seq "$cuts"); do
     must "cut $cut: the databases go on without it" await 60 primary_is_not ''
     power_on "${how[@]}"
     must "cut $cut: it votes again, with the votes it had" await 120 wit1_is true
-    say "voting $((($(clock) - powered_us) / 1000)) ms after power on, term $before -> $(term)"
+    phases
+    say "term $before -> $(term)"
 done
 
 power_cut
