@@ -70,8 +70,8 @@ int main(int argc, char **argv)
         case 'r': o.realtime = false; break;
         case 'w': o.watchdog = optarg; break;
         case 'k': o.lock = optarg; break;
-        case 'v': printf("pgmesh-guard (pgmesh) %s\n", PGMESH_VERSION); return 0;
-        case 'h': help(); return 0;
+        case 'v': printf("pgmesh-guard (pgmesh) %s\n", PGMESH_VERSION); return fclose(stdout) != 0;
+        case 'h': help(); return fclose(stdout) != 0;
         case '?': return 2;
         }
     if (!o.name || !o.data_dir || optind >= argc) {

@@ -64,7 +64,7 @@ stage_if 'tests/unit/test_*.c' san-unit 300 "$make" "$sanitized" unit-run
 stage_if 'tests/sim/scenarios/*' san-sim-scenarios 180 "$make" "$sanitized" sim-scenarios
 stage_if 'tests/sim/*.c' san-sim-seeds 150 "$make" "$sanitized" SIM_SECONDS=30 sim-seeds
 stage_if 'tests/fuzz/fuzz_*.c' fuzz-corpus 300 "$make" "$sanitized" fuzz-corpus
-stage_if 'tests/cli/run.sh' cli 120 tests/cli/run.sh
+stage_if 'tests/cli/run.sh' cli 240 tests/cli/run.sh
 san=$builddir/san-address-undefined
 stage    san-http-build 300 "$make" -k -j"$jobs" "$sanitized" "$san/pgmesh" "$san/pgmesh-witness" "$san/pgmesh-http"
 stage    san-http 120 env PGMESH_BUILD="$san" tests/cli/run.sh http

@@ -129,13 +129,14 @@ int main(int argc, char **argv)
     int n = 0, status = 0;
     bool check = false;
 
+    process_begin();
     if (!arguments(argc, argv, files, &n, &check, &status))
-        return status;
+        return process_end(program, status);
     keys_begin();
     status = open_all(&options, files, n, check);
     if (status == 0 && !check)
         status = serve(&options, &problem);
     for (int i = 0; i < options.n; i++)
         folder_close(&options.folders[i]);
-    return status;
+    return process_end(program, status);
 }

@@ -312,17 +312,18 @@ int main(int argc, char **argv)
     uid_t uid = 0;
     gid_t gid = 0;
     int status;
+    process_begin();
     if (!read_arguments(argc, argv, &a, &status))
-        return status;
+        return process_end(program, status);
     keys_begin();
     if (a.token != NULL)
-        return token_make(a.token, &why) ? 0 : cannot(&why);
+        return process_end(program, token_make(a.token, &why) ? 0 : cannot(&why));
     if (!read_all(a.config, &options, &why) || !find_user(http.config, &uid, &gid, &why))
         return cannot(&why);
     if (a.check) {
         printf("%s: member \"%s\" of cluster \"%s\" can be served\n", program, http.config->member,
                http.cluster->name);
-        return 0;
+        return process_end(program, 0);
     }
     if (!listen_all(&options, &why))
         return cannot(&why);

@@ -1,5 +1,6 @@
 /* main.c: pgmesh, the mesh inspector and the operator's hand: a table of commands. */
 #include "mesh/inspect/inspect.h"
+#include "mesh/io/process.h"
 
 #include <string.h>
 
@@ -342,7 +343,7 @@ static bool wants_json(int argc, char **argv)
     return false;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     static char option[] = "--help";
     struct inspect x = {.argc = argc, .argv = argv, .at = 1};
@@ -372,8 +373,12 @@ int main(int argc, char **argv)
         return unknown_command(&x, argv[x.at]);
     x.command = command;
     x.at++;
-    code = command->run(&x);
-    if (fflush(stdout) != 0 && code == EXIT_OK)
-        code = EXIT_REFUSED;
-    return code;
+    return command->run(&x);
+}
+
+int main(int argc, char **argv)
+{
+    process_begin();
+    process_no_core();
+    return process_end("pgmesh", run(argc, argv));
 }

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,39 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+static struct {
+    bool lowered;
+    struct rlimit former;
+} core;
+
+void process_begin(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            abort(); /* the lowest free descriptor is this one, unless there is no /dev/null */
+}
+
+int process_end(const char *program, int status)
+{
+    bool lost = ferror(stdout);
+    errno = 0;
+    lost = fclose(stdout) != 0 || lost;
+    if (!lost)
+        return status;
+    fprintf(stderr, "%s: could not write to standard output%s%s\n", program, errno ? ": " : "",
+            errno ? strerror(errno) : "");
+    return status == 0 ? 1 : status;
+}
+
+void process_no_core(void)
+{
+    if (core.lowered || getrlimit(RLIMIT_CORE, &core.former) != 0)
+        return;
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = core.former.rlim_max};
+    core.lowered = setrlimit(RLIMIT_CORE, &none) == 0;
+}
 
 static void raise_descriptors(void)
 {
@@ -62,6 +96,7 @@ static bool write_oom_score(const char *score, size_t n)
 
 bool process_harden(bool realtime)
 {
+    process_no_core();
     mallopt(M_ARENA_MAX, 1);
     give_back_start();
     raise_descriptors();
@@ -81,6 +116,8 @@ bool process_harden(bool realtime)
 void process_child(void)
 {
     write_oom_score("0", 1);
+    if (core.lowered)
+        setrlimit(RLIMIT_CORE, &core.former);
 }
 
 void process_notify(const char *message)

@@ -1,13 +1,18 @@
-/* What makes a process fit: libraries go on working when the pages that only linking needed are given back. */
+/* What makes a process fit: libraries go on working when the pages that only linking needed are given back; no core dump holds a
+ * key; descriptors that are closed and outputs that are full do no harm. */
 #define _GNU_SOURCE
 #include "mesh/io/keys.h"
 #include "mesh/io/process.h"
 #include "tests/unit/suite.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zmq.h>
 
 static long file_pages_kb(void)
@@ -76,11 +81,112 @@ START_TEST(libraries_work_as_before)
 }
 END_TEST
 
+/* ---- core dumps ------------------------------------------------------------------------------------------------ */
+
+static rlim_t core_limit(void)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &limit), 0);
+    return limit.rlim_cur;
+}
+
+/* They would hold the member's key; PostgreSQL's are its administrator's business. */
+START_TEST(no_core_is_dumped_but_by_children_as_before)
+{
+    struct rlimit some = {.rlim_cur = 4096, .rlim_max = RLIM_INFINITY}, now;
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &now), 0);
+    some.rlim_max = now.rlim_max;
+    if (setrlimit(RLIMIT_CORE, &some) != 0)
+        return; /* the hard limit is 0 here: there is nothing to lower */
+    process_harden(false);
+    ck_assert_uint_eq(core_limit(), 0);
+    process_no_core(); /* the second call does not take 0 for what it was before */
+    process_child();
+    ck_assert_uint_eq(core_limit(), 4096);
+}
+END_TEST
+
+/* ---- descriptors that are closed ----------------------------------------------------------------------------------- */
+
+/* In a child whose descriptors from `first` to 2 are closed: what its first file would get, as an exit status. */
+static int with_closed(int first, int (*what)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int fd = first; fd <= 2; fd++)
+            close(fd);
+        process_begin();
+        _exit(what());
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status), "status %x", status);
+    return WEXITSTATUS(status);
+}
+
+static int next_file(void)
+{
+    return open("/dev/null", O_RDONLY);
+}
+
+static int say_nothing(void)
+{
+    return process_end("test", 7);
+}
+
+static int say_something(void)
+{
+    puts("something");
+    return process_end("test", 0);
+}
+
+static int say_something_and_fail(void)
+{
+    puts("something");
+    return process_end("test", 7);
+}
+
+static int read_something(void)
+{
+    char c;
+    return read(0, &c, 1) < 0 ? 5 : 6;
+}
+
+static int say_much_on_a_full_disk(void)
+{
+    int fd = open("/dev/full", O_WRONLY);
+    if (fd < 0 || dup2(fd, 1) != 1)
+        return 99;
+    for (int i = 0; i < 100000; i++) /* more than is buffered: the error comes before the end */
+        puts("something");
+    return process_end("test", 0);
+}
+
+START_TEST(the_first_file_is_never_taken_for_the_log)
+{
+    ck_assert_int_ge(with_closed(0, next_file), 3);
+    ck_assert_int_ge(with_closed(2, next_file), 3);
+    ck_assert_int_eq(with_closed(0, read_something), 5);
+}
+END_TEST
+
+START_TEST(what_could_not_be_said_is_no_success)
+{
+    ck_assert_int_eq(with_closed(1, say_something), 1);
+    ck_assert_int_eq(with_closed(1, say_something_and_fail), 7);
+    ck_assert_int_eq(with_closed(1, say_nothing), 7);
+    ck_assert_int_eq(with_closed(3, say_much_on_a_full_disk), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("process");
     TCase *tcase = suite_case(suite, "process");
     tcase_add_test(tcase, pages_that_only_linking_needed_are_given_back);
     tcase_add_test(tcase, libraries_work_as_before);
+    tcase_add_test(tcase, no_core_is_dumped_but_by_children_as_before);
+    tcase_add_test(tcase, the_first_file_is_never_taken_for_the_log);
+    tcase_add_test(tcase, what_could_not_be_said_is_no_success);
     return suite_run(suite);
 }
