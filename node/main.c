@@ -2,12 +2,14 @@
  *
  *   database   checks its configuration, becomes pgmesh-guard (same process), which starts `pgmesh-node --agent`
  *   observer   has no PostgreSQL to fence and runs the agent at once */
+#define _GNU_SOURCE /* environ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "mesh/io/process.h"
 #include "node/agent.h"
 #include "node/guard.h"
 
@@ -78,14 +80,33 @@ static void spare_libraries(char **argv)
     execv(self, argv); /* when it fails, so much for the memory */
 }
 
+/* An administrator's PGHOST, PGPASSWORD or PGOPTIONS is none of ours, and libpq would take it from our environment; so would the
+ * programs that the agent runs. */
+static void forget_libpq(void)
+{
+    char name[64];
+    for (char **v = environ; *v != NULL;) {
+        size_t n = strcspn(*v, "=");
+        bool ours = strncmp(*v, "PGMESH_", 7) == 0;
+        if (strncmp(*v, "PG", 2) != 0 || ours || n >= sizeof name) {
+            v++;
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)n, *v);
+        unsetenv(name); /* the next one is moved here */
+    }
+}
+
 int main(int argc, char **argv)
 {
+    process_begin();
+    forget_libpq();
     spare_libraries(argv);
     struct arguments a = {0};
     struct problem why = {0};
     int status;
     if (!read_arguments(argc, argv, &a, &status))
-        return status;
+        return process_end(program, status);
     struct folder *f = folder_open(a.config, 1u << ROLE_DATABASE | 1u << ROLE_OBSERVER, &why);
     if (!f || !agent_check(f, &why)) {
         problem_print(stderr, program, &why);
@@ -93,7 +114,7 @@ int main(int argc, char **argv)
     }
     if (a.check) {
         printf("%s: member \"%s\" of cluster \"%s\" can start\n", program, f->config.member, f->cluster.name);
-        return 0;
+        return process_end(program, 0);
     }
     if (a.agent || f->self->member.role == ROLE_OBSERVER)
         return agent_run(f, a.config);

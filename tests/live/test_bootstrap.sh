@@ -3,6 +3,10 @@
 . "$(dirname "$0")/lib.sh"
 live_begin bootstrap
 three_databases
+# What stands in the shell of whoever starts them is none of the members' business.
+for name in db1 db2 db3 app; do
+    HOST_ENV[$name]='PGHOST=10.77.0.1 PGPORT=1 PGUSER=nobody PGPASSWORD=wrong PGOPTIONS=-cdefault_transaction_read_only=on PGSERVICE=none PGTZ=Asia/Tokyo'
+done
 live_cluster
 
 all_agree() {
