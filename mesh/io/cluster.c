@@ -478,7 +478,7 @@ bool cluster_parse(const char *text, size_t n, const char *path, struct cluster 
 bool cluster_load(const char *path, struct cluster *c, struct problem *err)
 {
     size_t n;
-    char *text = file_read(path, FILE_TEXT, FILE_TEXT_MAX, &n, err);
+    char *text = file_read(path, FILE_TEXT | FILE_ITSELF, FILE_TEXT_MAX, &n, err);
     if (text == NULL)
         return false;
     bool good = cluster_parse(text, n, path, c, err);

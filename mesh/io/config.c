@@ -366,7 +366,7 @@ bool config_parse(const char *text, size_t n, const char *path, struct config *c
 bool config_load(const char *path, struct config *c, struct problem *err)
 {
     size_t n;
-    char *text = file_read(path, FILE_TEXT, FILE_TEXT_MAX, &n, err);
+    char *text = file_read(path, FILE_TEXT | FILE_ITSELF, FILE_TEXT_MAX, &n, err);
     if (text == NULL)
         return false;
     bool good = config_parse(text, n, path, c, err);

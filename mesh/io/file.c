@@ -8,14 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_link(const char *path, int rules, struct problem *err)
+{
+    problem_fact(err, "could not open \"%s\": it is a symbolic link", path);
+    return problem_hint(err, "%s is not followed through one: name the file itself.",
+                        rules & FILE_SECRET ? "A secret" : "What a member rests on");
+}
+
 static bool judge(const char *path, int rules, size_t max, const struct stat *st, struct problem *err)
 {
-    if (!S_ISREG(st->st_mode)) {
-        problem_fact(err, "\"%s\" is not a regular file", path);
-        if (S_ISLNK(st->st_mode))
-            problem_hint(err, "A secret is not followed through a symbolic link: name the file itself.");
-        return false;
-    }
+    if (!S_ISREG(st->st_mode))
+        return problem_fact(err, "\"%s\" is not a regular file", path);
     if (st->st_uid != 0 && st->st_uid != geteuid()) {
         problem_fact(err, "\"%s\" belongs to another user", path);
         problem_detail(err, "Its owner is uid %u; it must be root or uid %u.", (unsigned)st->st_uid,
@@ -76,13 +79,13 @@ char *file_read(const char *path, int rules, size_t max, size_t *n, struct probl
 {
     struct stat st;
     char *text = NULL;
-    int fd =
-        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (rules & FILE_SECRET ? O_NOFOLLOW : 0));
+    bool itself = rules & (FILE_SECRET | FILE_ITSELF);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (itself ? O_NOFOLLOW : 0));
     if (fd < 0) {
-        problem_fact(err, "could not open \"%s\": %s", path,
-                     errno == ELOOP && (rules & FILE_SECRET) ? "It is a symbolic link" : strerror(errno));
-        if (errno == ELOOP && (rules & FILE_SECRET))
-            problem_hint(err, "A secret is not followed through a symbolic link: name the file itself.");
+        if (errno == ELOOP && itself)
+            is_link(path, rules, err);
+        else
+            problem_fact(err, "could not open \"%s\": %s", path, strerror(errno));
         return NULL;
     }
     if (fstat(fd, &st) != 0)

@@ -13,8 +13,9 @@ enum { FILE_PATH_SIZE = 512, FILE_TEXT_MAX = 1024 * 1024 };
 /* What a file must be besides a regular one that belongs to root or to us and that no other user can write. */
 enum file_rule {
     FILE_PUBLIC = 0,
-    FILE_SECRET = 1 << 0, /* not a symbolic link, not readable by group or others */
+    FILE_SECRET = 1 << 0, /* not readable by group or others; FILE_ITSELF */
     FILE_TEXT = 1 << 1,   /* no NUL bytes */
+    FILE_ITSELF = 1 << 2, /* not a symbolic link */
 };
 
 /* The file's n bytes and a NUL after them, to be freed by the caller; NULL and a problem when the file breaks a rule,

@@ -463,7 +463,7 @@ bool roster_load(struct roster *r, struct cluster *c, const char *state_dir, str
         return false;
     if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return true;
-    char *text = file_read(path, FILE_TEXT, ROSTER_MAX, &n, err);
+    char *text = file_read(path, FILE_TEXT | FILE_ITSELF, ROSTER_MAX, &n, err);
     bool good = text != NULL && roster_merge(r, c, text, n, path, &news, err);
     free(text);
     return good;

@@ -271,6 +271,11 @@ START_TEST(suspicious_files_are_refused)
     ck_assert_ptr_nonnull(strstr(problem.fact, "not a regular file"));
     ck_assert_int_eq(mkfifo(scratch_path("pipe"), 0600), 0);
     ck_assert(!load("pipe")); /* and does not wait for a writer */
+    scratch_text("itself", "member = a\n");
+    ck_assert(load("itself"));
+    ck_assert_int_eq(symlink("itself", scratch_path("link")), 0);
+    ck_assert(!load("link"));
+    ck_assert_ptr_nonnull(strstr(problem.fact, "symbolic link"));
     if (geteuid() == 0) {
         scratch_text("foreign", "member = a\n");
         ck_assert_int_eq(chown(scratch_path("foreign"), 12345, 12345), 0);
