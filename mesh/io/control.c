@@ -89,7 +89,13 @@ static bool listen_on(struct control *c, const char *path, struct problem *err)
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0)
         return problem_fact(err, "could not create a socket: %s", strerror(errno));
-    /* The lock on the state folder says that no other process of this member runs, so what lies there is a leftover. */
+    /* The lock on the state folder says that no other process of this member runs, so a socket that lies there is a leftover;
+     * anything else is somebody's file. */
+    struct stat st;
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        problem_fact(err, "\"%s\" exists, and is no socket", path);
+        return problem_hint(err, "Set \"control_socket\" to another path, or remove what lies there.");
+    }
     unlink(path);
     mode_t mask = umask(0177);
     int rc = bind(c->fd, (struct sockaddr *)&address, sizeof address);

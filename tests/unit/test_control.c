@@ -210,6 +210,17 @@ START_TEST(only_its_owner_may_connect)
 }
 END_TEST
 
+START_TEST(a_file_in_its_place_is_left_alone)
+{
+    scratch_text("cluster", "who belongs to it\n");
+    ck_assert_ptr_null(control_open(scratch_path("cluster"), handle, NULL, &problem));
+    ck_assert_ptr_nonnull(strstr(problem.fact, "is no socket"));
+    ck_assert_int_eq(access(scratch_path("cluster"), F_OK), 0);
+    ck_assert_ptr_null(control_open(scratch, handle, NULL, &problem));
+    ck_assert_ptr_nonnull(strstr(problem.fact, "is no socket"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("control");
@@ -224,5 +235,6 @@ int main(void)
     tcase_add_test(tcase, who_says_nothing_is_dropped);
     tcase_add_test(tcase, too_many_wait_for_a_place);
     tcase_add_test(tcase, only_its_owner_may_connect);
+    tcase_add_test(tcase, a_file_in_its_place_is_left_alone);
     return suite_run(suite);
 }
