@@ -109,7 +109,12 @@ static int config_read(struct client *c, const char *file)
             unknown_at = number;
         }
     }
+    int unread = ferror(f) ? errno : 0; /* a folder, for example */
     fclose(f);
+    if (unread != 0) {
+        errno = unread;
+        return config_cannot(c, file);
+    }
     if (!node && *unknown != '\0') {
         const char *near = text_nearest(unknown, known, 4);
         return output_fail(&c->x->out, EXIT_USAGE,

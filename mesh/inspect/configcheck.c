@@ -71,11 +71,12 @@ static void explain(struct problem *p)
 static json_t *result_json(const char *file, const struct folder *f, const struct problem *p, json_t *notices)
 {
     if (f != NULL)
-        return json_pack("{s:s,s:b,s:s,s:s,s:s,s:o}", "file", file, "ok", !any_fatal(notices), "cluster",
-                         f->cluster.name, "member", f->self->member.name, "role",
+        return json_pack("{s:o,s:b,s:s,s:s,s:s,s:o}", "file", output_string(file), "ok", !any_fatal(notices),
+                         "cluster", f->cluster.name, "member", f->self->member.name, "role",
                          cluster_role_name(f->self->member.role), "notices", notices);
-    return json_pack("{s:s,s:b,s:s,s:s?,s:s?}", "file", file, "ok", 0, "message", p->fact, "detail",
-                     p->detail[0] == '\0' ? NULL : p->detail, "hint", p->hint[0] == '\0' ? NULL : p->hint);
+    return json_pack("{s:o,s:b,s:o,s:o,s:o}", "file", output_string(file), "ok", 0, "message",
+                     output_string(p->fact), "detail", output_string(p->detail[0] == '\0' ? NULL : p->detail),
+                     "hint", output_string(p->hint[0] == '\0' ? NULL : p->hint));
 }
 
 static bool check_foreign(struct inspect *x, const char *file, json_t *results)
@@ -93,7 +94,8 @@ static bool check_foreign(struct inspect *x, const char *file, json_t *results)
     tell_notices(x, file, notices);
     if (good)
         output_text(&x->out, 2, "%s: nothing in it that pgmesh would object to", file);
-    json_array_append_new(results, json_pack("{s:s,s:b,s:o}", "file", file, "ok", good, "notices", notices));
+    json_array_append_new(
+        results, json_pack("{s:o,s:b,s:o}", "file", output_string(file), "ok", good, "notices", notices));
     return good;
 }
 
@@ -151,7 +153,7 @@ static json_t *option_json(const struct config *c, const struct config *fallback
     char value[CONFIG_SHOWN_SIZE], other[CONFIG_SHOWN_SIZE];
     config_show(c, o, value);
     config_show(fallback, o, other);
-    return json_pack("{s:s,s:s,s:b,s:s}", "name", o->name, "value", value, "set",
+    return json_pack("{s:s,s:o,s:b,s:s}", "name", o->name, "value", output_string(value), "set",
                      o->fallback == NULL || strcmp(value, other) != 0, "help", o->help);
 }
 
@@ -167,12 +169,14 @@ static json_t *options_json(const struct config *c)
         if (o->type != CONFIG_HBA && o->type != CONFIG_PARAMETERS)
             json_array_append_new(list, option_json(c, &fallback, o));
     for (int i = 0; i < c->n_hba; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:s}", "name", "pg_hba", "value", c->hba[i],
-                                              "set", 1, "help", "a line of pg_hba.conf"));
+        json_array_append_new(list,
+                              json_pack("{s:s,s:o,s:b,s:s}", "name", "pg_hba", "value",
+                                        output_string(c->hba[i]), "set", 1, "help", "a line of pg_hba.conf"));
     for (int i = 0; i < c->n_parameters; i++)
-        json_array_append_new(
-            list, json_pack("{s:o,s:s,s:b,s:s}", "name", json_sprintf("pg.%s", c->parameters[i].name),
-                            "value", c->parameters[i].value, "set", 1, "help", "a parameter of PostgreSQL"));
+        json_array_append_new(list, json_pack("{s:o,s:o,s:b,s:s}", "name",
+                                              json_sprintf("pg.%s", c->parameters[i].name), "value",
+                                              output_string(c->parameters[i].value), "set", 1, "help",
+                                              "a parameter of PostgreSQL"));
     return list;
 }
 
@@ -215,7 +219,7 @@ static int show(struct inspect *x)
     }
     json_t *options = options_json(&config);
     if (x->out.json)
-        output_json(&x->out, json_pack("{s:s,s:O}", "file", file, "options", options));
+        output_json(&x->out, json_pack("{s:o,s:O}", "file", output_string(file), "options", options));
     else
         options_print(x, options);
     json_decref(options);

@@ -245,6 +245,16 @@ static int carry_out(struct drill *d)
     return EXIT_OK;
 }
 
+static bool take_settle(struct drill *d, const char *value)
+{
+    char *end;
+    long seconds = strtol(value, &end, 10);
+    if (*end != '\0' || seconds < 1 || seconds > 86400)
+        return false;
+    d->settle_ms = (int)seconds * 1000;
+    return true;
+}
+
 int command_drill(struct inspect *x)
 {
     static struct drill d;
@@ -258,7 +268,7 @@ int command_drill(struct inspect *x)
             d.one_way = true;
         else if (option == DRILL_DEGRADED)
             d.even_degraded = true;
-        else if ((d.settle_ms = atoi(value) * 1000) <= 0 || atoi(value) > 86400)
+        else if (!take_settle(&d, value))
             return usage(x, text("\"%s\" is no time limit", value),
                          "A whole number of seconds, up to a day.");
     }

@@ -322,9 +322,28 @@ static const struct command_row *command_find(const char *name)
     return NULL;
 }
 
+/* What scripts, patronictl, repmgr and pg_autoctl call it. */
+static const char *elsewhere(const char *name)
+{
+    static const struct {
+        const char *word, *command;
+    } words[] = {{"list", "status"},        {"show", "status"},      {"cluster", "status"},
+                 {"topology", "links"},     {"check", "ready"},      {"health", "ready"},
+                 {"monitor", "watch"},      {"promote", "failover"}, {"standby", "failover"},
+                 {"perform", "switchover"}, {"validate", "config"},  {"show-config", "config"},
+                 {"edit-config", "config"}, {"dsn", "where"},        {"events", "why-not"},
+                 {"test", "drill"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i].word, name) == 0)
+            return words[i].command;
+    return NULL;
+}
+
 static int unknown_command(struct inspect *x, const char *name)
 {
-    const char *names[COMMANDS], *near;
+    const char *names[COMMANDS], *near = elsewhere(name);
+    if (near != NULL)
+        return usage(x, text("unknown command \"%s\"", name), text("Here it is called \"%s\".", near));
     for (int i = 0; i < COMMANDS; i++)
         names[i] = commands[i].name;
     near = text_nearest(name, names, COMMANDS);

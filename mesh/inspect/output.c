@@ -232,6 +232,23 @@ void output_blank(struct output *o)
         fputc('\n', o->to);
 }
 
+json_t *output_string(const char *s)
+{
+    static const struct output whole = {.utf8 = true};
+    json_t *string = s == NULL ? json_null() : json_string(s);
+    if (string != NULL)
+        return string;
+    char *clean = malloc(strlen(s) + 8), *to = clean;
+    assert(clean != NULL);
+    while (*s != '\0') {
+        s += harmless(&whole, s, to);
+        to += strlen(to);
+    }
+    string = json_string(clean);
+    free(clean);
+    return string == NULL ? json_string("?") : string; /* what is not shortest form, or a surrogate */
+}
+
 void output_json(struct output *o, json_t *document)
 {
     json_dumpf(document, o->to, JSON_INDENT(2) | JSON_ENSURE_ASCII);
@@ -279,8 +296,9 @@ int output_fail(struct output *o, enum exit_code code, const char *fact, const c
     put_complaint(o, "DETAIL: ", detail);
     put_complaint(o, "HINT: ", hint);
     if (o->json)
-        output_json(o, json_pack("{s:{s:s,s:i,s:s,s:s?,s:s?}}", "error", "code", exit_code_name(code), "exit",
-                                 code, "message", fact, "detail", detail, "hint", hint));
+        output_json(o, json_pack("{s:{s:s,s:i,s:o,s:o,s:o}}", "error", "code", exit_code_name(code), "exit",
+                                 code, "message", output_string(fact), "detail", output_string(detail),
+                                 "hint", output_string(hint)));
     return code;
 }
 

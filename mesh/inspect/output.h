@@ -56,6 +56,8 @@ void output_tone(struct output *o, enum tone tone, int hang, const char *format,
 void output_field(struct output *o, const char *label, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void output_blank(struct output *o);
+/* A JSON string of a text that may be no UTF-8 (an argument, a path, a file's content): what is none becomes '?'.  NULL: null. */
+json_t *output_string(const char *s);
 /* Prints the document with sorted keys where order carries nothing; takes the reference. */
 void output_json(struct output *o, json_t *document);
 

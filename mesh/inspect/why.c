@@ -1,6 +1,7 @@
 /* why.c: pgmesh why [TERM]: a term's dossier, for people. */
 #define _GNU_SOURCE
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,9 +318,11 @@ static int from_member(struct why *w)
     static struct client client;
     json_t *request = json_pack("{s:s}", "command", "why");
     char *end = NULL;
+    errno = 0;
     unsigned long long term = w->term == NULL ? 0 : strtoull(w->term, &end, 10);
     json_object_set_new(request, "term", w->term == NULL ? json_null() : json_integer((json_int_t)term));
-    if (w->term != NULL && (*w->term < '0' || *w->term > '9' || *end != '\0' || term == 0)) {
+    if (w->term != NULL &&
+        (*w->term < '0' || *w->term > '9' || *end != '\0' || term == 0 || errno != 0 || term > INT64_MAX)) {
         json_decref(request);
         return usage(w->x, text("\"%s\" is no term", w->term),
                      "A term is a number from 1 on; \"pgmesh history\" lists them.");
