@@ -258,7 +258,7 @@ static void put_cluster(struct text *t, const struct view *v)
            "When a member's certificate ends, in seconds since 1970; none for one without an end.");
     for (int i = 0; i < v->n; i++)
         if (v->members[i].expires_us >= 0)
-            value(t, (double)(v->members[i].expires_us / 1000000), "", "member=\"%s\"", v->members[i].name);
+            value(t, (double)(v->members[i].expires_us / 1000000), "", "peer=\"%s\"", v->members[i].name);
     gauge(t, "pgmesh_voters", "Members that decide.", voters);
     gauge(t, "pgmesh_votes", "Voters that are heard here and vote.", votes);
     gauge(t, "pgmesh_quorum", "Whether those are enough to decide.", view_quorum(v));

@@ -80,8 +80,12 @@ done < <(jq -r '.paths | to_entries[] | .key as $p | .value | keys[] | "\(.) \($
 served=$(sed -n 's/^ *\(CHECK\|READ\|FIXED\|ORDER\|\){*(*"\(\/[^"]*\)".*/\2/p' "$repo/mesh/http/route.c" | sort)
 verdict 'nothing is served that is not described' [ "$served" = "$(jq -r '.paths | keys[]' openapi.json | sort)" ]
 
+# One label twice, and Prometheus takes nothing of the page; promtool does not mind.
+"$pgmesh" member renew wit2 --root-key orders/root.key --days 900 --config orders/operator/pgmesh.conf >/dev/null 2>&1
+ends() { curl -s "$url/metrics" | tee metrics.txt | grep -q '^pgmesh_certificate_end_seconds{.*wit2'; }
+verdict 'the end of a certificate is told' await ends
+verdict 'no label stands twice in a series' [ -z "$(grep -E '[{,]([a-z_]+)="[^"]*"(.*),\1="' metrics.txt)" ]
 if command -v promtool >/dev/null; then
-    curl -s "$url/metrics" >metrics.txt
     verdict 'no label is empty' [ "$(grep -c ',}' metrics.txt)" = 0 ]
     promtool check metrics <metrics.txt >said.txt 2>&1
     verdict 'metrics as Prometheus wants them' [ "$?:$(cat said.txt)" = 0: ]
