@@ -80,7 +80,8 @@ const struct command_row commands[] = {
      "Example:\n"
      "    pgmesh why          the last one\n"
      "    pgmesh why 7        how term 7 came about\n"
-     "    pgmesh why --certificate FILE --cluster-file cluster     one that somebody sent, without any member",
+     "    pgmesh why --certificate FILE --cluster-file cluster     one that somebody sent, without any member\n"
+     "    pgmesh why --from why.json --cluster-file cluster        a saved answer",
      options_why, command_why},
     {"why-not", "[--since TIME]", "the takeovers that were considered and refused: who answered what",
      "Each database notes when it would have taken over and a quorum did not agree, when it asked and was refused,\n"

@@ -13,12 +13,15 @@
 #include "mesh/io/file.h"
 #include "mesh/io/view.h"
 
-enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE, WHY_REPORT };
+enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE, WHY_ROSTER, WHY_REPORT };
 const struct option_row options_why[] = {
     [WHY_CERTIFICATE] = {"certificate", "FILE",
                          "a certificate in hex (as --output json shows it) instead of a member's journal"},
     [WHY_CLUSTER_FILE] = {"cluster-file", "FILE",
                           "whose keys it is verified with (beside the configuration)"},
+    [WHY_ROSTER] =
+        {"roster", "FILE",
+         "members and keys that came after that file: state/roster of any member (by itself, when one is asked)"},
     [WHY_REPORT] = {"report", NULL, "an incident report in Markdown, with what was measured"},
     {NULL, NULL, NULL},
 };
@@ -289,11 +292,36 @@ static int load_cluster(struct why *w, const char *path)
                                                      : output_problem(&w->x->out, EXIT_REFUSED, &problem);
 }
 
-/* Members that came later are in the roster, which the asked member holds; each line is the root's. */
+static int take_roster(struct why *w, const char *text, size_t n, const char *path)
+{
+    struct problem problem = {0};
+    int news;
+    return roster_merge(&w->roster, &w->cluster, text, n, path, &news, &problem)
+               ? EXIT_OK
+               : output_problem(&w->x->out, EXIT_REFUSED, &problem);
+}
+
+static int read_roster(struct why *w)
+{
+    struct problem problem = {0};
+    size_t n;
+    char *text = file_read(w->roster_file, FILE_TEXT, ROSTER_MAX, &n, &problem);
+    int code = text == NULL ? output_problem(&w->x->out, EXIT_REFUSED, &problem)
+                            : take_roster(w, text, n, w->roster_file);
+    free(text);
+    return code;
+}
+
+/* Members and keys that came later are in the roster, each line of it the root's: in a file, in the answer that was saved, or
+ * with the member that is asked. */
 static int load_roster(struct why *w, struct client *client)
 {
-    static struct roster roster;
-    return client_roster(client, &roster, &w->cluster);
+    const char *saved = json_text(w->answer, "roster");
+    if (w->roster_file != NULL)
+        return read_roster(w);
+    if (client == NULL || client->recorded != NULL)
+        return *saved == '\0' ? EXIT_OK : take_roster(w, saved, strlen(saved), "the roster in the document");
+    return client_roster(client, &w->roster, &w->cluster);
 }
 
 static int from_file(struct why *w)
@@ -303,6 +331,8 @@ static int from_file(struct why *w)
     if (w->cluster_file == NULL)
         return usage(w->x, "no cluster file is named", "A certificate is verified with --cluster-file FILE.");
     int code = load_cluster(w, w->cluster_file);
+    if (code == EXIT_OK)
+        code = load_roster(w, NULL);
     if (code != EXIT_OK)
         return code;
     char *hex = file_read(w->certificate, FILE_TEXT, FILE_TEXT_MAX, &n, &problem);
@@ -366,6 +396,8 @@ int command_why(struct inspect *x)
             w.certificate = value;
         else if (option == WHY_CLUSTER_FILE)
             w.cluster_file = value;
+        else if (option == WHY_ROSTER)
+            w.roster_file = value;
         else if (option == WHY_REPORT)
             w.report = true;
         else if (w.term == NULL)

@@ -5,12 +5,14 @@
 
 #include "mesh/inspect/dossier.h"
 #include "mesh/inspect/inspect.h"
+#include "mesh/io/roster.h"
 
 struct why {
     struct inspect *x;
-    const char *term, *certificate, *cluster_file;
+    const char *term, *certificate, *cluster_file, *roster_file;
     bool report;
-    struct cluster cluster;
+    struct cluster cluster; /* as its file has it, and the roster's lines in it */
+    struct roster roster;
     struct dossier dossier;
     json_t *answer; /* NULL when there is nothing but the certificate of the cluster file */
 };

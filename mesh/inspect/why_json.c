@@ -80,6 +80,14 @@ static json_t *measured_json(const struct why *w)
                      m.gap_bytes < 0 ? json_null() : json_integer(m.gap_bytes), "phases", phases);
 }
 
+/* What the certificate is verified with beside the cluster file, so that the document is enough. */
+static json_t *roster_json(const struct why *w)
+{
+    static char text[ROSTER_MAX];
+    size_t n = roster_text(&w->roster, text);
+    return n == 0 ? json_null() : json_stringn(text, n);
+}
+
 void why_json(const struct why *w)
 {
     const struct dossier *d = &w->dossier;
@@ -109,6 +117,7 @@ void why_json(const struct why *w)
     json_object_set_new(j, "order", command_json(w));
     json_object_set_new(j, "measured", measured_json(w));
     json_object_set_new(j, "events", events == NULL ? json_array() : json_deep_copy(events));
+    json_object_set_new(j, "roster", roster_json(w));
     json_object_set_new(j, "certificate", json_string(json_text(w->answer, "certificate")));
     output_json(&w->x->out, j);
 }

@@ -89,6 +89,33 @@ all_up() { status "$(primary)" | jq -e '[.members[] | select(.role != "operator"
 expect 'all are heard' await 20 all_up
 secrets() { ! grep -lE "$(for f in "$work"/mesh/*/state/member.key "$work"/mesh/*/member.key; do cat "$f"; done | paste -sd'|')" "$work"/log/* "$work"/mesh/*/state/journal "$work"/mesh/*/state/roster 2>/dev/null | grep -q .; }
 expect 'no secret key is in a log, a journal or a roster' secrets
+# A certificate that members have signed with keys of which the cluster file knows nothing: verified anywhere, by file and roster.
+to=$(other_than "$(primary)")
+handed_over() { primary_is "$to" || { pgmesh_as app switchover --to "$to" >"$work/log/switchover.txt" 2>&1 && await 10 primary_is "$to"; }; }
+must 'a term is decided with the new keys' await 30 handed_over
+offline() { "$LIVE_BIN/pgmesh" why --cluster-file "$work/mesh/db1/cluster" "$@" >"$work/log/offline.txt" 2>&1; }
+told() { pgmesh_as "$to" why --output json >"$work/why.json" && jq -e .valid "$work/why.json" >/dev/null; }
+must 'a member tells it' await 10 told
+expect 'the document is enough, beside the cluster file' offline --from "$work/why.json"
+jq 'del(.roster)' "$work/why.json" >"$work/bare.json"
+expect 'without the roster it is not' not offline --from "$work/bare.json"
+expect 'the roster may come as a file' offline --from "$work/bare.json" --roster "$work/mesh/$to/state/roster"
+jq -r .certificate "$work/why.json" >"$work/certificate"
+expect 'and the certificate alone' offline --certificate "$work/certificate" --roster "$work/mesh/$to/state/roster"
+tamper() { sed "s/^\(.\{$1\}\)./\1$2/" "$work/certificate"; } # place, digit in its place
+altered() { # any digit of it, one at a time: none holds
+    local at digit size
+    size=$(($(wc -c <"$work/certificate") - 1))
+    for at in $(seq 0 $((size / 60 + 1)) $((size - 1))); do
+        digit=$(cut -c $((at + 1)) "$work/certificate" | tr 0-9a-f 1-9a-f0)
+        tamper "$at" "$digit" >"$work/altered"
+        ! offline --certificate "$work/altered" --roster "$work/mesh/$to/state/roster" || { say "digit $at may be altered"; return 1; }
+    done
+}
+expect 'altered anywhere it holds no more' altered
+sed '3s/./&0/20' "$work/mesh/$to/state/roster" >"$work/roster"
+expect 'nor by a roster that was altered' not offline --certificate "$work/certificate" --roster "$work/roster"
+
 writes=$(clock)
 expect 'writes flow in the end' await 20 acks_after "${WRITER_LOGS[0]}" "$writes"
 prove
