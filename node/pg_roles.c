@@ -148,6 +148,8 @@ static bool write_sql(struct hand *h, struct sql *s, struct problem *err)
     put(s,
         "SET synchronous_commit = local;\nSET password_encryption = 'scram-sha-256';\nSET log_statement = none;\n"
         "SET log_min_duration_statement = -1;\nSET log_min_error_statement = panic;\n"
+        "SET log_min_duration_sample = -1;\nSET log_transaction_sample_rate = 0;\n"
+        "SET pg_stat_statements.track = none;\n" /* it keeps the text of ALTER ROLE, whether it is loaded or not now */
         "SET standard_conforming_strings = on;\nBEGIN;\n");
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         if (!password_of(pass, roles[i].role, password)) {
