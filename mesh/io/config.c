@@ -5,6 +5,7 @@
 #include "mesh/io/cluster.h"
 #include "mesh/io/config_table.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,6 +316,18 @@ static bool name_files(struct config *c, const char *path)
     return n < (int)sizeof c->file;
 }
 
+/* A line of the file counts more than its profile, wherever the two stand. */
+static void apply_profile(struct config *c, const int *seen)
+{
+    for (size_t i = 0; i < config_choices_n; i++) {
+        const struct config_choice *choice = &config_choices[i];
+        const struct config_option *o = find(choice->name);
+        bool good = choice->profile != c->profile || seen[o - config_options] ||
+                    put(c, o, choice->name, choice->value);
+        assert(good);
+    }
+}
+
 /* What no single option can say. */
 static bool check_together(const struct config *c, struct problem *err)
 {
@@ -355,6 +368,7 @@ bool config_parse(const char *text, size_t n, const char *path, struct config *c
             return false;
         p = newline ? newline + 1 : end;
     }
+    apply_profile(c, seen);
     for (size_t i = 0; i < config_options_n; i++)
         if (config_options[i].fallback == NULL && !seen[i]) {
             problem_fact(err, "%s: \"%s\" is not set", path, config_options[i].name);

@@ -23,6 +23,12 @@ enum {
 
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_profile {
+    CONFIG_PROFILE_STRICT,
+    CONFIG_PROFILE_STANDARD,
+    CONFIG_PROFILE_RELAXED,
+    CONFIG_PROFILE_OBSERVE_ONLY
+};
 enum config_bootstrap { CONFIG_BOOTSTRAP_INITDB, CONFIG_BOOTSTRAP_ADOPT };
 
 enum config_http_read { CONFIG_HTTP_READ_OPEN, CONFIG_HTTP_READ_TOKEN };
@@ -45,6 +51,7 @@ struct config {
     enum config_log_level log_level;
     enum config_log_format log_format;
     bool realtime;
+    enum config_profile profile; /* whose defaults stand where a file says nothing */
 
     /* databases and observers */
     char data_dir[FILE_PATH_SIZE], bin_dir[FILE_PATH_SIZE],

@@ -60,6 +60,7 @@ const struct config_option config_options[] = {
     {"hook_user", CONFIG_TEXT, AT(hook_user), "", 0, 0, NULL, ROUTE, "the system user that runs it; default: user, when started as root"},
     {"hook_timeout", CONFIG_TIME, AT(hook_timeout_ms), "10s", 100, 600000, NULL, ROUTE, "after so long it is killed with its process group"},
 
+    {"profile", CONFIG_CHOICE, AT(profile), "standard", 0, 0, "strict|standard|relaxed|observe-only", DECIDE, "other defaults for what follows (docs/operating.md#profiles); the same on all members"},
     {"candidate", CONFIG_BOOL, AT(core.candidate), "on", 0, 0, NULL, DECIDE, "off: never becomes primary"},
     {"priority", CONFIG_INTEGER, AT(core.priority), "100", 0, 1000, NULL, DECIDE, "among equally good candidates the higher one wins"},
     {"observe_only", CONFIG_BOOL, AT(core.observe_only), "off", 0, 0, NULL, DECIDE, "say what would be done, never start a takeover"},
@@ -77,6 +78,20 @@ const struct config_option config_options[] = {
     {"sync_standbys", CONFIG_INTEGER, AT(core.sync_standbys), "1", 1, SYNC_MAX, NULL, DECIDE, "how many standbys confirm a commit (k), in sync and strict"},
 };
 // clang-format on
+/* strict: a disk or a PostgreSQL that hangs is not waited for long, and readers get little lag. relaxed: busy hosts and thin links
+ * are no reason to move; a crash is answered by a restart. */
+const struct config_choice config_choices[] = {
+    {CONFIG_PROFILE_STRICT, "answer_timeout", "2s"},
+    {CONFIG_PROFILE_STRICT, "replica_lag_kb", "4096"},
+    {CONFIG_PROFILE_RELAXED, "lease", "2s"},
+    {CONFIG_PROFILE_RELAXED, "answer_timeout", "15s"},
+    {CONFIG_PROFILE_RELAXED, "standby_timeout", "5s"},
+    {CONFIG_PROFILE_RELAXED, "on_crash", "restart"},
+    {CONFIG_PROFILE_RELAXED, "replica_lag_kb", "131072"},
+    {CONFIG_PROFILE_OBSERVE_ONLY, "observe_only", "on"},
+};
+const size_t config_choices_n = sizeof config_choices / sizeof config_choices[0];
+
 const size_t config_options_n = sizeof config_options / sizeof config_options[0];
 _Static_assert(sizeof config_options / sizeof config_options[0] <= CONFIG_OPTIONS_MAX, "seen[] in config.c");
 

@@ -181,6 +181,30 @@ START_TEST(lists_are_kept_in_order)
 }
 END_TEST
 
+START_TEST(a_profile_chooses_what_no_line_says)
+{
+    ck_assert_msg(parse("member = a\n"), "%s", problem.fact);
+    ck_assert_int_eq(config.profile, CONFIG_PROFILE_STANDARD);
+    ck_assert_int_eq(config.core.lease_ms, 600);
+    ck_assert_msg(parse("lease = 900ms\nmember = a\nprofile = relaxed\nanswer_timeout = 4s\n"), "%s",
+                  problem.fact);
+    ck_assert_int_eq(config.core.lease_ms, 900);
+    ck_assert_int_eq(config.core.answer_timeout_ms, 4000);
+    ck_assert_int_eq(config.core.standby_timeout_ms, 5000);
+    ck_assert_msg(parse("member = a\nprofile = observe-only\n"), "%s", problem.fact);
+    ck_assert(config.core.observe_only);
+    ck_assert_int_eq(config.core.lease_ms, 600);
+    ck_assert_msg(parse("member = a\nprofile = strict\n"), "%s", problem.fact);
+    ck_assert_int_eq(config.core.answer_timeout_ms, 2000);
+    ck_assert(!config.core.observe_only);
+    /* Each can be carried out: names and values are those of the table. */
+    ck_assert_msg(parse("member = a\nprofile = relaxed\n"), "%s", problem.fact);
+    ck_assert_int_eq(config.core.lease_ms, 2000);
+    ck_assert(!parse("member = a\nprofile = brave\n"));
+    ck_assert_ptr_nonnull(strstr(problem.hint, "observe-only"));
+}
+END_TEST
+
 START_TEST(a_sample_reads_as_the_defaults)
 {
     const struct config_value set[] = {{"member", "db1"}, {"data_dir", "/it's here"}, {"pg_hba", "a b"},
@@ -317,6 +341,7 @@ int main(void)
     tcase_add_test(tcase, the_core_has_the_same_defaults);
     tcase_add_test(tcase, comments_quotes_and_line_ends);
     tcase_add_test(tcase, lists_are_kept_in_order);
+    tcase_add_test(tcase, a_profile_chooses_what_no_line_says);
     tcase_add_test(tcase, a_sample_reads_as_the_defaults);
     tcase_add_test(tcase, help_names_every_option);
     tcase_add_test(tcase, all_defaults_are_legal_values);
