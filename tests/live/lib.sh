@@ -16,15 +16,24 @@
 #     db3 ──┘  lux ─────┘
 #
 # All namespaces are named pgm<pid of the script>-..., addresses exist only inside them, files are below one directory
-# of mktemp. What a host runs stays in a cgroup of that host where cgroup v2 is to be had; otherwise the host is
+# of mktemp in PGMESH_LIVE_TMP (/tmp). What a host runs stays in a cgroup of that host where cgroup v2 is to be had; otherwise the host is
 # whoever was started with its folder or works in its directory. The trap removes it all.
 
 set -euo pipefail
+# Whatever the caller's shell is set to: numbers have points, files can be read by the users that they are for, and
+# psql goes where it is told.
+export LC_ALL=C.UTF-8
+umask 022
+for variable in ${!PG@}; do
+    case $variable in PGMESH_* | PG_BIN) ;; *) unset "$variable" ;; esac
+done
 
 LIVE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LIVE_BIN=${PGMESH_BUILD:-build/default}
 case $LIVE_BIN in /*) ;; *) LIVE_BIN=$LIVE_ROOT/$LIVE_BIN ;; esac
 PG_BIN=${PG_BIN:-/usr/lib/postgresql/15/bin}
+LIVE_TMP=${PGMESH_LIVE_TMP:-/tmp}
+LIVE_ROOM_MB=1000
 
 declare -A ROLE=() SITE=() ADDRESS=() EXTRA=() PID=() SITE_NUMBER=() HOST_ENV=() BIN_DIR=() PROGRAMS=()
 MEMBERS=()
@@ -88,12 +97,31 @@ live_possible() {
     for tool in pgmesh-node pgmesh-guard pgmesh-witness pgmesh pgmesh-http live/writer live/checker; do
         [ -x "$LIVE_BIN/$tool" ] || { echo "there is no $LIVE_BIN/$tool (make all live-build)"; return 1; }
     done
+    live_room || return 1
     ip netns add "$probe" 2>/dev/null || { echo "network namespaces are not to be had here"; return 1; }
     tool=0
     ip -n "$probe" link add bridge0 type bridge 2>/dev/null || tool="the kernel makes no bridges"
     nsenter --net=/run/netns/"$probe" iptables -L -n >/dev/null 2>&1 || tool="iptables does not work here"
     ip netns del "$probe"
     [ "$tool" = 0 ] || { echo "$tool"; return 1; }
+}
+
+# Files: room for three databases, in a place where programs may be run (hooks are), which other users can reach.
+live_room() {
+    local probe free
+    probe=$(mktemp -d "$LIVE_TMP/pgm-probe.XXXXXX" 2>/dev/null) || { echo "nothing can be written in $LIVE_TMP (PGMESH_LIVE_TMP names another folder)"; return 1; }
+    printf '#!/bin/sh\n' >"$probe/program"
+    chmod -R 755 "$probe"
+    free=$(df -Pk "$probe" | awk 'NR == 2 { print int($4 / 1024) }')
+    if [ "$free" -lt "$LIVE_ROOM_MB" ]; then
+        echo "$LIVE_TMP has $free MB of room, $LIVE_ROOM_MB are needed (PGMESH_LIVE_TMP names another folder)"
+    elif ! (cd / && setpriv --reuid=postgres --regid=postgres --init-groups "$probe/program") 2>/dev/null; then
+        echo "user postgres cannot run programs in $LIVE_TMP (PGMESH_LIVE_TMP names another folder)"
+    else
+        free=
+    fi
+    rm -rf "$probe"
+    [ -z "$free" ]
 }
 
 live_begin() { # name
@@ -108,7 +136,7 @@ live_begin() { # name
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     sweep
-    work=$(mktemp -d "/tmp/$prefix.XXXXXX")
+    work=$(mktemp -d "$LIVE_TMP/$prefix.XXXXXX")
     chmod 755 "$work"
     mkdir "$work/log"
     cgroup_begin
@@ -128,6 +156,13 @@ cgroup_begin() {
         cgroup=$point${own%/}/$prefix
         [ -e "$cgroup/cgroup.kill" ] || { rmdir "$cgroup"; cgroup=; }
     fi
+}
+
+# A program of ours for another user than root, who may not come where it was built: in /root, say. Prints where it is.
+for_others() { # program
+    local copy=$work/bin/${1##*/}
+    [ -x "$copy" ] || { mkdir -p "$work/bin" && install -m 755 "$LIVE_BIN/$1" "$copy"; } || return 1
+    echo "$copy"
 }
 
 # All processes of a host.
@@ -428,8 +463,10 @@ outage() { # from, to: as the first writer saw it
     "$LIVE_BIN/live/checker" outage "$1" "$2" "${WRITER_LOGS[0]}"
 }
 nothing_lost() { # primary, [--allow-loss]
+    local checker
+    checker=$(for_others live/checker) || return 1
     (cd / && setpriv --reuid=postgres --regid=postgres --init-groups \
-        "$LIVE_BIN/live/checker" check "${@:2}" --conninfo "host=$work/$1 user=postgres dbname=app" "${WRITER_LOGS[@]}") \
+        "$checker" check "${@:2}" --conninfo "host=$work/$1 user=postgres dbname=app" "${WRITER_LOGS[@]}") \
         >"$work/log/checker.txt" 2>&1 && return
     sed 's/^/# /' "$work/log/checker.txt"
     return 1
@@ -488,8 +525,8 @@ sweep() {
         pid=${found##*/pgm}
         case $pid in *[!0-9]*) ;; *) [ -d "/proc/$pid" ] || remove_cgroup "$found" ;; esac
     done < <(find "$(cgroup_mount)" -maxdepth 6 -type d -name 'pgm[0-9]*' 2>/dev/null)
-    for found in /tmp/pgm[0-9]*.??????; do
-        pid=${found#/tmp/pgm}
+    for found in "$LIVE_TMP"/pgm[0-9]*.??????; do
+        pid=${found##*/pgm}
         pid=${pid%.*}
         case $pid in *[!0-9]*) ;; *) [ -d "/proc/$pid" ] || { remove_mounts "$found"; rm -rf "$found"; } ;; esac
     done

@@ -68,7 +68,7 @@ expect 'config show' eval '"$LIVE_BIN/pgmesh" config show "$work/mesh/db1/node.c
 # ---- who may, who must not
 nobody() {
     local code=0
-    setpriv --reuid=65534 --regid=65534 --clear-groups "$LIVE_BIN/pgmesh" status --control "$(control db1)" >/dev/null 2>&1 || code=$?
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$(for_others pgmesh)" status --control "$(control db1)" >/dev/null 2>&1 || code=$?
     [ "$code" = 5 ]
 }
 expect 'another user is refused' nobody
