@@ -157,6 +157,12 @@ static const char *const LEAST[LEAST_COUNT] = {[LEAST_CONNECTIONS] = "max_connec
                                                [LEAST_PREPARED] = "max_prepared_transactions",
                                                [LEAST_LOCKS] = "max_locks_per_transaction"};
 
+bool pg_config_least(char *out, size_t size, const struct pg_config_state *s, enum pg_least which)
+{
+    snprintf(out, size, "%s=%u", LEAST[which], s->least[which]);
+    return s->least[which] > 0;
+}
+
 size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self,
                       const struct pg_config_state *s, const struct hand_member *members, size_t n_members)
 {

@@ -62,6 +62,9 @@ bool pg_config_names(char out[static PG_NAMES_SIZE], const struct pg_config_stat
 /* The text of pgmesh.conf; its length, or 0 when it does not fit. */
 size_t pg_config_text(char *out, size_t size, const struct config *c, member_id self,
                       const struct pg_config_state *s, const struct hand_member *members, size_t n_members);
+/* "NAME=VALUE" of a parameter in s->least, for the command line, which alone counts more than ALTER SYSTEM; false: as
+ * configured. */
+bool pg_config_least(char *out, size_t size, const struct pg_config_state *s, enum pg_least which);
 /* The text of pgmesh_hba.conf; `adopted`: the lines of the directory's own pg_hba.conf, or NULL. */
 size_t pg_config_hba(char *out, size_t size, const struct config *c, const struct hand_member *members,
                      size_t n_members, const char *adopted);

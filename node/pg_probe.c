@@ -11,6 +11,7 @@
 #include "node/hand_state.h"
 #include "node/pg_conn.h"
 #include "node/pg_process.h"
+#include "node/pg_switch.h"
 
 enum {
     WRITE_EVERY_MS = 250,
@@ -312,7 +313,7 @@ static member_id upstream_of(const struct hand *h, const PGresult *r)
 static const char STANDBY_SQL[] =
     "SELECT r.status, r.sender_host, r.sender_port, r.last_msg_receipt_time::text AS heard,"
     " pg_last_wal_receive_lsn() AS received, pg_last_wal_replay_lsn() AS replayed,"
-    " pg_get_wal_replay_pause_state() <> 'not paused' AS paused, s.wait_event"
+    " pg_get_wal_replay_pause_state() <> 'not paused' AS paused, " PG_SWITCH_HELD_UP " AS held_up"
     " FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver r ON true"
     " LEFT JOIN pg_stat_activity s ON s.backend_type = 'startup'";
 
@@ -344,8 +345,7 @@ static void status_standby(struct status *s, uint32_t top)
         snprintf(s->heard, sizeof s->heard, "%s", heard);
         now->preflight &= ~(uint32_t)(PREFLIGHT_REPLAY_PAUSED | PREFLIGHT_CONFLICT | PREFLIGHT_REPLAY_FAR);
         now->preflight |= pg_conn_bool(r, 0, "paused") ? PREFLIGHT_REPLAY_PAUSED : 0;
-        now->preflight |=
-            strncmp(pg_conn_text(r, 0, "wait_event"), "RecoveryConflict", 16) == 0 ? PREFLIGHT_CONFLICT : 0;
+        now->preflight |= pg_conn_bool(r, 0, "held_up") ? PREFLIGHT_CONFLICT : 0;
         now->preflight |= now->lsn > now->replay_lsn + REPLAY_FAR_BYTES ? PREFLIGHT_REPLAY_FAR : 0;
     }
     post_if_new(s, old.upstream != now->upstream || old.preflight != now->preflight ||

@@ -412,7 +412,7 @@ void pg_process_last_words(struct hand *h, char *out, size_t size)
 
 static void postmaster_child(struct hand *h, int fence_fd, int log_fd)
 {
-    char program[FILE_PATH_SIZE + 16], conf[FILE_PATH_SIZE + 32];
+    char program[FILE_PATH_SIZE + 16], conf[FILE_PATH_SIZE + 32], least[LEAST_COUNT][64];
     setsid();
     /* SIGHUP waits for the postmaster's handler, which lets it in itself: a goal that changes while the server starts
      * is a reload, and without a handler that would be its end. */
@@ -425,7 +425,12 @@ static void postmaster_child(struct hand *h, int fence_fd, int log_fd)
     close_range(3, ~0U, 0);
     snprintf(program, sizeof program, "%s/postgres", h->config->bin_dir);
     snprintf(conf, sizeof conf, "config_file=%s/pgmesh.conf", h->config->data_dir);
-    char *argv[] = {program, "-D", (char *)h->config->data_dir, "-c", conf, NULL};
+    char *argv[5 + 2 * LEAST_COUNT + 1] = {program, "-D", (char *)h->config->data_dir, "-c", conf};
+    for (int i = 0, n = 5; i < LEAST_COUNT; i++)
+        if (pg_config_least(least[i], sizeof least[i], &h->conf, (enum pg_least)i)) {
+            argv[n++] = "-c";
+            argv[n++] = least[i];
+        }
     char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_MESSAGES=C",
                    NULL};
     if (chdir("/") == 0)

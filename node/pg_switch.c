@@ -95,7 +95,7 @@ enum pg_outcome pg_switch_cut(struct hand *h)
 static const char SEAL_SQL[] =
     "SELECT (SELECT pid FROM pg_stat_wal_receiver) AS receiver, pg_last_wal_receive_lsn() AS received,"
     " pg_last_wal_replay_lsn() AS replayed, pg_is_wal_replay_paused() AS paused,"
-    " pid AS startup, wait_event AS doing"
+    " pid AS startup, wait_event AS doing, " PG_SWITCH_HELD_UP " AS held_up"
     " FROM (SELECT 1) one LEFT JOIN pg_stat_activity ON backend_type = 'startup'";
 
 struct seal_view {
@@ -114,7 +114,7 @@ static bool look(struct hand *h, struct seal_view *v)
                                 .startup = (pid_t)pg_conn_number(r, 0, "startup"),
                                 .paused = pg_conn_bool(r, 0, "paused"),
                                 .waits = strcmp(doing, "RecoveryRetrieveRetryInterval") == 0,
-                                .conflict = strncmp(doing, "RecoveryConflict", 16) == 0,
+                                .conflict = pg_conn_bool(r, 0, "held_up"),
                                 .received = pg_conn_lsn(r, 0, "received"),
                                 .replayed = pg_conn_lsn(r, 0, "replayed")};
     }

@@ -13,6 +13,11 @@
 bool pg_switch_wal_gone(struct hand *h);
 /* Upstream and application_name in force; nothing is touched when they are already. */
 enum pg_outcome pg_switch_follow(struct hand *h);
+/* Of the startup process in pg_stat_activity: does a session hold up replay?  A lock or a pinned page is waited for under its own
+ * name, the other conflicts under theirs (15's standby.c). */
+#define PG_SWITCH_HELD_UP \
+    "coalesce(wait_event LIKE 'RecoveryConflict%' OR wait_event_type IN ('Lock', 'BufferPin'), false)"
+
 /* Takes upstream and restore_command away (OUTCOME_AGAIN); for a server that still starts, too. */
 enum pg_outcome pg_switch_cut(struct hand *h);
 /* Receives nothing any more, and all local WAL is replayed. */
