@@ -93,7 +93,8 @@ arena_begin() { # name
     live_network
     disks_make
     live_init --durability "$durability" --set promote_timeout=8s --set pg.max_wal_size=256MB --set pg.min_wal_size=32MB \
-        --set pg.max_slot_wal_keep_size=64MB --set pg.wal_keep_size=32MB
+        --set pg.max_slot_wal_keep_size=64MB --set pg.wal_keep_size=32MB \
+        --set pg.archive_mode=on --set pg.archive_command=true
     state_disks_make
     [ "$pooler" = 0 ] || { pooler_prepare && pooler_password; }
     start_all

@@ -324,6 +324,93 @@ end_promotion_stuck() {
         await 30 sql "$name" 'ALTER SYSTEM RESET recovery_end_command' 2>/dev/null && sql "$name" 'SELECT pg_reload_conf()' >/dev/null
     done
 }
+# What readers and an administrator leave on the standbys: replay paused, or held up by a superuser's query.
+on_both() { # function, S, T, arguments...
+    "$1" "$2" "${@:4}" && "$1" "$3" "${@:4}"
+}
+pause_replay() { sql "$1" 'SELECT pg_wal_replay_pause()' >/dev/null; }
+begin_paused_replay_crash() {
+    on_both pause_replay "$2" "$3" || return 1
+    await 5 acks_after "${WRITER_LOGS[0]}" "$(clock)" || return 1 # it is received and waits to be replayed
+    crash_now "$1"
+}
+end_paused_replay_crash() { start_again "$1"; }
+holds_up() { [ "$(sql "$1" "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event_type = 'Lock'")" = 1 ]; }
+query_held() {
+    await 5 sql "$1" 'TABLE held' app >/dev/null 2>&1 || return 1
+    in_background "held-$1" sql "$1" 'BEGIN; TABLE held; SELECT pg_sleep(60)' app
+    await 5 eval "[ \"\$(sql $1 \"SELECT count(*) FROM pg_locks WHERE relation = 'held'::regclass\" app)\" -gt 0 ]"
+}
+begin_long_queries_crash() {
+    sql "$1" 'CREATE TABLE held (x int)' app
+    on_both query_held "$2" "$3" || return 1
+    sql "$1" 'DROP TABLE held' app
+    on_both await_held "$2" "$3" || return 1
+    crash_now "$1"
+}
+await_held() { await 5 holds_up "$1"; }
+end_long_queries_crash() {
+    until_over "held-$2"
+    until_over "held-$3"
+    start_again "$1"
+}
+# Standbys that would take fewer connections than the primary.
+fewer_connections() {
+    sql "$1" 'ALTER SYSTEM SET max_connections = 30' && kill_postmaster "$1"
+}
+again_standby() { await 20 is_standby "$1"; }
+begin_fewer_connections_crash() {
+    on_both fewer_connections "$2" "$3" && await 5 not is_standby "$3" && on_both again_standby "$2" "$3" || return 1
+    crash_now "$1"
+}
+end_fewer_connections_crash() {
+    local name
+    start_again "$1"
+    for name in "$2" "$3"; do await 30 sql "$name" 'ALTER SYSTEM RESET max_connections' 2>/dev/null || return 1; done
+}
+# Its archive takes nothing any more, on any host.
+archive_refuses() { sql "$1" "ALTER SYSTEM SET archive_command = 'false'" && sql "$1" 'SELECT pg_reload_conf()' >/dev/null; }
+archive_works() { await 30 sql "$1" 'ALTER SYSTEM RESET archive_command' 2>/dev/null && sql "$1" 'SELECT pg_reload_conf()' >/dev/null; }
+archive_failed() { [ "$(sql "$1" 'SELECT failed_count > 0 FROM pg_stat_archiver')" = t ]; }
+begin_archive_refuses_crash() {
+    archive_refuses "$1" && on_both archive_refuses "$2" "$3" || return 1
+    sql "$1" "SELECT pg_switch_wal()" >/dev/null
+    await 10 archive_failed "$1" || return 1
+    crash_now "$1"
+}
+end_archive_refuses_crash() {
+    start_again "$1"
+    on_both archive_works "$2" "$3" && archive_works "$1"
+}
+# A page of a standby comes back from its disk as it was not written; whoever reads it is told, and so is pgmesh.
+begin_standby_page() {
+    local file
+    sql "$1" 'CREATE TABLE page AS SELECT generate_series(1, 1000) AS x' app
+    sql "$1" 'CHECKPOINT'
+    file=$(sql "$1" "SELECT pg_relation_filepath('page')" app)
+    await 10 sql "$2" 'TABLE page' app >/dev/null 2>&1 || return 1
+    await 20 restartpoint "$1" "$2" || return 1
+    crash "$2" || return 1
+    printf 'not what was written' | dd of="$work/$2/data/$file" bs=1 seek=4000 conv=notrunc 2>/dev/null
+    start "$2"
+    await 20 is_standby "$2" || return 1
+    ! sql "$2" 'SELECT count(*) FROM page' app >/dev/null 2>&1 || return 1
+    await 15 barred "$2" checksum || return 1
+    ! pgmesh_as "$1" switchover --to "$2" >"$work/log/barred.txt" 2>&1
+}
+restartpoint() { # primary, standby: has it written what the primary's last checkpoint covers?
+    local asked
+    asked=$(sql "$1" 'SELECT redo_lsn FROM pg_control_checkpoint()')
+    sql "$2" 'CHECKPOINT'
+    [ "$(sql "$2" "SELECT redo_lsn >= '$asked' FROM pg_control_checkpoint()")" = t ]
+}
+barred() { status "$1" | jq -e --arg n "$1" --arg why "$2" '.members[] | select(.name == $n) | .preflight | index($why)' >/dev/null; } # name, why
+end_standby_page() {
+    pgmesh_as "$1" reinit "$2" >/dev/null
+    await 60 eval "! barred $2 checksum"
+    sql "$(primary)" 'DROP TABLE page' app
+}
+
 begin_second_failure() {
     remember_logs "$2" "$3"
     stuck=$2
