@@ -213,8 +213,8 @@ is 'those who do not read keep nobody out' 200 "$url/liveness"
 for fd in "${hungry[@]}"; do exec {fd}>&-; done
 verdict 'they are counted' [ "$(curl -s "$url/metrics" | awk '/reason="evicted"/ { print $2 }')" -gt 0 ]
 
-# The member's loop was never late by much, and the member says so itself.
-verdict 'the member was not harmed' [ "$("$pgmesh" status --config orders/wit1/node.conf --output json | jq .counters.loop_late_us)" -lt 500000 ]
+# The member's loop was never late by seconds, as a loop that served them would be, and the member says so itself.
+verdict 'the member was not harmed' [ "$("$pgmesh" status --config orders/wit1/node.conf --output json | jq .counters.loop_late_us)" -lt 3000000 ]
 
 # TLS: the other witness, asked over HTTPS from another address than its own.
 if ! command -v openssl >/dev/null; then

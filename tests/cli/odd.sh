@@ -5,7 +5,7 @@ printf 'control = %s\n' "$PWD/nobody.sock" >nobody.conf
 printf '\xff\xfe = \x80\n' >bytes.conf
 : >empty
 mkfifo pipe
-commands=$("$pgmesh" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
+commands='status ready watch simulate why switchover failover member operator config recover root init'
 looking='status members links ready watch simulate why why-not history where completion'
 
 quietly() { "$@" >/dev/null 2>&1; }
