@@ -24,7 +24,7 @@ for program in "${programs[@]}"; do
         ends "$program $option, output closed" 1 '' "'$build/$program' $option >&-"
     done
 done
-"$pgmesh" init --cluster orders --out orders --member db1,database,fra,10.0.0.1:7400 --member wit1,witness,lux,10.0.0.3:7400 \
+"$pgmesh" init --open-root-key --cluster orders --out orders --member db1,database,fra,10.0.0.1:7400 --member wit1,witness,lux,10.0.0.3:7400 \
     --member db2,database,ams,10.0.0.2:7400 >/dev/null 2>&1
 ends 'a check that nobody reads: node' 1 'standard output' "'$build/pgmesh-node' --config orders/db1/node.conf --check >/dev/full"
 ends 'a check that nobody reads: witness' 1 'standard output' "'$witness' --config orders/wit1/node.conf --check >/dev/full"
@@ -49,7 +49,7 @@ ends 'all closed' 3 '' "'$pgmesh' status --control nobody.sock <&- >&- 2>&-"
 
 # A member that is started with its descriptors closed: what it says goes nowhere, and into no file of its own.
 net=127.$((RANDOM % 200 + 20)).$((RANDOM % 250 + 1))
-"$pgmesh" init --cluster closed --out closed --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
+"$pgmesh" init --open-root-key --cluster closed --out closed --member "db1,database,fra,$net.1:7400" --member "wit1,witness,lux,$net.2:7400" \
     --member "wit2,witness,ams,$net.3:7400" --set realtime=off --set log_level=debug >/dev/null 2>&1
 "$witness" --config closed/wit1/node.conf <&- >&- 2>&- &
 started+=($!)
