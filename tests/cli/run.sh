@@ -57,7 +57,7 @@ holds() {
 typed() {
     local secret=$1 pid keys asked answered=0
     shift
-    rm -f keys.fifo code.txt
+    rm -f keys.fifo code.txt shown.txt # of the one before: its questions are not ours
     mkfifo keys.fifo
     script -qfc "$(printf '%q ' "$@"); echo \$? >code.txt" shown.txt <keys.fifo >/dev/null 2>&1 &
     pid=$!
