@@ -67,4 +67,17 @@ static inline void edit_none(struct record *x)
     x->version--;
 }
 
+/* ---- orders -------------------------------------------------------------------------------------------------------- */
+
+/* The order `m` was answered once: refused, in the row's words, with a detail and a hint or without. */
+#define EXPECT_REFUSED(r, m, row) \
+    do { \
+        EXPECT_INT((r)->answers, 1, row); \
+        EXPECT((r)->answer.final && !(r)->answer.done && (r)->answer.id == (m).id, row); \
+        EXPECT_TEXT((r)->answer.text, (row)->text, row); \
+        EXPECT_INT((r)->answer.detail[0] != 0, (row)->detail, row); \
+        EXPECT_INT((r)->answer.hint[0] != 0, (row)->hint, row); \
+        EXPECT(rig_said(r, "-command"), row); \
+    } while (0)
+
 #endif

@@ -7,6 +7,8 @@
 #define PGMESH_TESTS_UNIT_SUITE_H
 
 #include <check.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #define ROWS(table)            ((int)(sizeof(table) / sizeof(table)[0]))
 #define EXPECT(condition, row) ck_assert_msg(condition, "row \"%s\": %s", (row)->name, #condition)
@@ -37,6 +39,18 @@ static inline int suite_run(Suite *suite)
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed != 0;
+}
+
+/* Bytes written as "94 93 07", blanks at will; how many. */
+static inline size_t unhex(uint8_t *out, const char *hex)
+{
+    size_t n = 0;
+    for (; *hex; hex++) {
+        if (*hex == ' ')
+            continue;
+        ck_assert_int_eq(sscanf(hex++, "%2hhx", &out[n++]), 1);
+    }
+    return n;
 }
 
 #endif

@@ -10,14 +10,6 @@ static uint8_t key[KEY_SIZE], signature[SIGNATURE_SIZE];
 static struct secret_key secret;
 static const char message[] = "the primary is gone";
 
-static size_t unhex(uint8_t *out, const char *hex)
-{
-    size_t n = 0;
-    for (; hex[2 * n]; n++)
-        ck_assert_int_eq(sscanf(hex + 2 * n, "%2hhx", &out[n]), 1);
-    return n;
-}
-
 static void keypair(uint8_t first)
 {
     uint8_t seed[32] = {first};

@@ -174,17 +174,6 @@ START_TEST(random_garbage)
 }
 END_TEST
 
-static size_t unhex(uint8_t *out, const char *hex)
-{
-    size_t n = 0;
-    for (; *hex; hex++) {
-        if (*hex == ' ')
-            continue;
-        ck_assert_int_eq(sscanf(hex++, "%2hhx", &out[n++]), 1);
-    }
-    return n;
-}
-
 /* ---- formats that other versions and other members know --------------------------------------------------------- */
 
 START_TEST(written_as_ever)

@@ -19,17 +19,6 @@ struct row {
     bool accepted;
 };
 
-static size_t unhex(uint8_t *out, const char *hex)
-{
-    size_t n = 0;
-    for (; *hex; hex++) {
-        if (*hex == ' ')
-            continue;
-        ck_assert_int_eq(sscanf(hex++, "%2hhx", &out[n++]), 1);
-    }
-    return n;
-}
-
 static void try_rows(const char *kind, const struct row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
