@@ -50,8 +50,10 @@ mapfile -t how < <(as_disk)
 cp "$image" "$work/newer.iso"
 image=$work/newer.iso
 mapfile -t how < <(as_disk)
+must 'the mesh notices that it is gone' await 30 not wit1_is true
 power_on "${how[@]}"
 must 'another image, booted as a disk: the votes stay' await 150 wit1_is true
+phases
 
 power_cut
 rm -f "$votes"

@@ -46,7 +46,7 @@ stamped() {
 }
 with_seed() { printf '%s\n' -drive "file=$work/seed.iso,format=raw,if=virtio,readonly=on"; }
 as_cd() { printf '%s\n' -boot d -cdrom "$image"; }
-as_disk() { printf '%s\n' -drive "file=$image,format=raw,if=virtio,readonly=on,index=0"; }
+as_disk() { printf '%s\n' -drive "file=$image,format=raw,if=none,id=image,readonly=on" -device virtio-blk-pci,drive=image,bootindex=0; }
 as_kernel() { printf '%s\n' -kernel "${image%/*}/vmlinuz" -initrd "${image%/*}/initrd" -append 'quiet console=ttyS0 net.ifnames=0 cryptomgr.notests'; }
 by_uefi() {
     cp "${OVMF_VARS:-/usr/share/OVMF/OVMF_VARS_4M.fd}" "$work/nvram"
