@@ -41,7 +41,7 @@ expect 'join: a key and a request' 0 '' join --key new.key --request new.request
 verdict 'the key is a secret' [ "$(stat -c %a new.key)" = 600 ]
 verdict 'it is not in the request' not grep -qF "$(cat new.key)" new.request
 expect 'join: a key is not overwritten' 1 'could not create' join --key new.key --request other.request
-sed 's/^join - ./join - 0/; t; s/^join - 0/join - 1/' new.request >bent.request
+sed 's/^join - 0/join - 1/; t; s/^join - ./join - 0/' new.request >bent.request
 spec="wit3,witness,fra,$net.4:7400"
 expect 'add: a bent request' 1 '' member add "$spec" --sign bent.request "${root[@]}" --out wit3 "${operator[@]}"
 expect 'add: a wrong passphrase' 5 'does not open' member add "$spec" --sign new.request --root-key orders/root.key --passphrase-file bad --out wit3 "${operator[@]}"
