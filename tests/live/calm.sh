@@ -37,7 +37,7 @@ hog_disk() { while :; do dd if=/dev/zero of="$1/hog" bs=1M count=150 conv=fsync 
 watch_lease() { # MS_LEFT MS_ASKED, five times a second
     while :; do
         "$LIVE_BIN/pgmesh" status --timeout 1 --control "$work/mesh/$1/state/control.sock" --output json 2>/dev/null |
-            jq -r 'select(.lease_left_ms != null) | "\(.lease_left_ms) \(.lease_ms)"'
+            jq -r 'select(.lease_left_ms != null) | "\(.lease_left_ms) \(.lease_ms)"' || : # between two agents nobody answers
         sleep 0.2
     done
 }
