@@ -35,7 +35,7 @@ int process_end(const char *program, int status)
 {
     bool lost = ferror(stdout);
     errno = 0;
-    lost = fclose(stdout) != 0 || lost;
+    lost = fflush(stdout) != 0 || lost;
     if (!lost)
         return status;
     fprintf(stderr, "%s: could not write to standard output%s%s\n", program, errno ? ": " : "",

@@ -9,7 +9,7 @@
  * Without it the first file that is opened would have the number of the log, which would be written into it. */
 void process_begin(void);
 /* Last in main(), for programs that print: `status`, or 1 when it is 0 and not all of standard output could be written (a full
- * disk, a closed descriptor), which is then said as an error of `program`.  Closes standard output. */
+ * disk, a closed descriptor), which is then said as an error of `program`. */
 int process_end(const char *program, int status);
 
 /* No core dump of this process and its children from now on (soft RLIMIT_CORE): it would hold keys.  process_child() gives the

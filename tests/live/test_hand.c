@@ -175,6 +175,20 @@ static int value(int i, const char *sql, char *out, size_t size)
     return ok;
 }
 
+/* A walsender catches up for a moment before it streams. */
+static bool both_stream(int i)
+{
+    char text[64] = "";
+    instant end = instant_add(clock_now(), span_ms(LONG_MS));
+    do
+        value(i,
+              "SELECT count(*) FROM pg_stat_replication"
+              " WHERE state = 'streaming' AND application_name LIKE 'pgmesh\\_db%'",
+              text, sizeof text);
+    while (strcmp(text, "2") != 0 && !instant_due_any(clock_now(), end));
+    return strcmp(text, "2") == 0;
+}
+
 static void write_some(int i, int n)
 {
     PGconn *c = session(i);
@@ -349,11 +363,7 @@ int main(int argc, char **argv)
     expect("rewound, not cloned", access(path, F_OK) < 0);
     snprintf(path, sizeof path, "ls %s.diverged/*/summary.txt >/dev/null", one[A].config.data_dir);
     expect("what diverged is kept", system(path) == 0);
-    value(
-        B,
-        "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name LIKE 'pgmesh\\_db%'",
-        text, sizeof text);
-    expect("two standbys stream", strcmp(text, "2") == 0);
+    expect("two standbys stream", both_stream(B));
     goal(A, GOAL_REWIND, 2, 5, B, a2);
     check("rewind-is-not-repeated", A, streams);
 
