@@ -402,6 +402,9 @@ static void idle(struct hand *h, enum pg_state state)
     if (state == STATE_RECOVERY) { /* a seal must not wait for a handshake */
         pg_act_control(h);
         pg_act_walsender(h);
+    } else { /* that of a primary would be woken with every flush */
+        PQfinish(h->walsender);
+        h->walsender = NULL;
     }
     hand_wait(h, h->postmaster_fd, POLLIN, TICK_MS);
 }

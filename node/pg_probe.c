@@ -178,6 +178,7 @@ struct status {
     uint32_t preflight;
     char heard[64]; /* last_msg_receipt_time as last seen */
     unsigned turn;  /* since something changed */
+    bool settled;   /* the timeline is known, and does not change before something else does */
 };
 
 static void status_close(struct status *s)
@@ -205,10 +206,24 @@ static PGresult *ask(struct status *s, PGconn **c, enum pg_conn_kind kind, const
     return NULL;
 }
 
-/* Every few turns: a timeline does not change between two of them unless the worker changed it, and it tells. */
+/* Every few turns, until it has settled: a timeline does not change between two of them unless the worker changed it, and
+ * it tells. */
 static PGresult *ask_identity(struct status *s)
 {
-    return s->turn % SLOW_TURNS == 0 ? ask(s, &s->walsender, PG_CONN_WALSENDER, "IDENTIFY_SYSTEM") : NULL;
+    if (s->settled || s->turn % SLOW_TURNS != 0)
+        return NULL;
+    return ask(s, &s->walsender, PG_CONN_WALSENDER, "IDENTIFY_SYSTEM");
+}
+
+/* With every flush PostgreSQL wakes all walsenders, those that only wait for a command, too (walsender.c, WalSndWakeup): one
+ * that is not needed any more would cost a busy server some percent of its throughput. */
+static void settle(struct status *s, bool settled)
+{
+    s->settled = settled;
+    if (settled) {
+        PQfinish(s->walsender);
+        s->walsender = NULL;
+    }
 }
 
 static const struct hand_member *member_named(const struct hand *h, const char *name)
@@ -284,8 +299,10 @@ static void status_primary(struct status *s, uint32_t top)
             " FROM (SELECT 1) one LEFT JOIN pg_stat_replication ON true");
     hand_edit(h);
     struct pg_sample old = h->sample;
+    bool settled = s->settled;
     if (h->sample.phase == PG_PRIMARY) {
         put_identity(&h->sample, id);
+        settled = settled || id;
         if (r) {
             read_standbys(h, r);
             h->sample.lsn = h->sample.replay_lsn = pg_conn_lsn(r, 0, "flushed");
@@ -295,6 +312,7 @@ static void status_primary(struct status *s, uint32_t top)
     }
     post_if_new(s, !same_standbys(&old, &h->sample) || old.preflight != h->sample.preflight ||
                        old.timeline != h->sample.timeline);
+    settle(s, settled);
     PQclear(id);
     PQclear(r);
 }
@@ -311,7 +329,7 @@ static member_id upstream_of(const struct hand *h, const PGresult *r)
 }
 
 static const char STANDBY_SQL[] =
-    "SELECT r.status, r.sender_host, r.sender_port, r.last_msg_receipt_time::text AS heard,"
+    "SELECT r.status, r.sender_host, r.sender_port, r.received_tli, r.last_msg_receipt_time::text AS heard,"
     " pg_last_wal_receive_lsn() AS received, pg_last_wal_replay_lsn() AS replayed,"
     " pg_get_wal_replay_pause_state() <> 'not paused' AS paused, " PG_SWITCH_HELD_UP " AS held_up"
     " FROM (SELECT 1) one LEFT JOIN pg_stat_wal_receiver r ON true"
@@ -325,6 +343,7 @@ static void status_standby(struct status *s, uint32_t top)
     hand_edit(h);
     struct pg_sample old = h->sample;
     struct pg_sample *now = &h->sample;
+    bool settled = false;
     if (now->phase == PG_RECOVERY) {
         put_identity(now, id);
         now->timeline_max = top > now->timeline ? top : now->timeline;
@@ -336,6 +355,8 @@ static void status_standby(struct status *s, uint32_t top)
         if (!now->sealed)
             now->lsn = received > now->replay_lsn ? received : now->replay_lsn;
         now->upstream = upstream_of(h, r);
+        settled = (s->settled || id) && now->upstream != MEMBER_NONE &&
+                  pg_conn_number(r, 0, "received_tli") == now->timeline;
         const char *heard = pg_conn_text(r, 0, "heard");
         if (heard[0] &&
             strcmp(heard, s->heard) != 0) { /* PostgreSQL's clock may jump; that it moved is what counts */
@@ -350,6 +371,7 @@ static void status_standby(struct status *s, uint32_t top)
     }
     post_if_new(s, old.upstream != now->upstream || old.preflight != now->preflight ||
                        old.timeline != now->timeline);
+    settle(s, settled);
     PQclear(id);
     PQclear(r);
 }
@@ -414,8 +436,10 @@ void *pg_probe_status(void *hand)
     instant trim_at = instant_never();
     for (enum pg_phase phase, last = PG_NONE; !atomic_load(&s.h->closing); s.turn++, last = phase) {
         phase = hand_phase_now(s.h);
-        if (phase != last)
+        if (phase != last) {
             s.turn = 0;
+            s.settled = false;
+        }
         if (instant_due_any(fence_now(), trim_at)) {
             trim_at = instant_add(fence_now(), span_ms(TRIM_EVERY_MS));
             pg_process_trim_log(s.h);
@@ -435,8 +459,10 @@ void *pg_probe_status(void *hand)
             post_if_new(&s, false);
         }
         int ms = !answers(phase) ? POST_EVERY_MS : s.turn < EAGER_TURNS ? STATUS_EVERY_MS : STATUS_CALM_MS;
-        if (rest(s.h, HAND_NUDGE_STATUS, ms))
+        if (rest(s.h, HAND_NUDGE_STATUS, ms)) {
             s.turn = 0;
+            s.settled = false;
+        }
     }
     status_close(&s);
     return NULL;

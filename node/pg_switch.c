@@ -444,8 +444,7 @@ enum pg_outcome pg_switch_primary(struct hand *h)
 void pg_switch_slots(struct hand *h)
 {
     char sql[256], slot[PG_APPLICATION_SIZE];
-    void *c = pg_act_control(h), *w = pg_act_walsender(h);
-    PGresult *have = pg_conn_query(h, c,
+    PGresult *have = pg_conn_query(h, pg_act_control(h),
                                    "SELECT slot_name, wal_status = 'lost' OR (pg_is_in_recovery()"
                                    " AND NOT active AND restart_lsn IS NOT NULL) AS stale"
                                    " FROM pg_replication_slots WHERE slot_name LIKE 'pgmesh\\_%'",
@@ -465,11 +464,11 @@ void pg_switch_slots(struct hand *h)
             there = !pg_conn_bool(have, row, "stale");
             snprintf(sql, sizeof sql, "DROP_REPLICATION_SLOT %s", slot);
             if (!there)
-                pg_conn_command(h, w, sql, ASK_MS, true);
+                pg_conn_command(h, pg_act_walsender(h), sql, ASK_MS, true);
         }
         snprintf(sql, sizeof sql, "CREATE_REPLICATION_SLOT %s PHYSICAL", slot);
         if (!there)
-            pg_conn_command(h, w, sql, ASK_MS, true);
+            pg_conn_command(h, pg_act_walsender(h), sql, ASK_MS, true);
     }
     PQclear(have);
 }
