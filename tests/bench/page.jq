@@ -61,9 +61,9 @@ def price: [.[] | select(.price)] | if length == 0 then empty else
     end;
 
 # Sums over all series of a system: "N rows acknowledged: M missing ...; D double primaries; ...", the checker's last line.
-def proofs: [.[] | select(.proof)] | group_by([(.system as $s | systems | index($s)), .durability])[]
+def proofs: runs as $runs | [.[] | select(.proof)] | group_by([(.system as $s | systems | index($s)), .durability])[]
     | . as $all | def sum($re): [$all[].proof.said[] | capture($re; "x").n | tonumber] | add // 0;
-      "- \(.[0].system | system_name), \(.[0].durability), \(length) series: \(sum("^(?<n>[0-9]+)\\ rows\\ acknowledged")) rows acknowledged, \(sum("acknowledged:\\ (?<n>[0-9]+)\\ missing")) of them missing, "
+      "- \(.[0].system | system_name), \(.[0].durability), \(length) series, \([$runs[] | select(.failover and .system == $all[0].system and .durability == $all[0].durability)] | length) changes of the primary: \(sum("^(?<n>[0-9]+)\\ rows\\ acknowledged")) rows acknowledged, \(sum("acknowledged:\\ (?<n>[0-9]+)\\ missing")) of them missing, "
       + "\(sum("(?<n>[0-9]+)\\ strangers")) from nowhere, \(sum(";\\ (?<n>[0-9]+)\\ double\\ primaries")) times two primaries at once.";
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
