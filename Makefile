@@ -341,8 +341,8 @@ live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
 check: ## everything: installs what is missing, builds, runs all tests, ends with one line of counts
 	+$(Q)MAKE='$(MAKE)' tests/check.sh
 
-layers: $(LIBCORE) ## the rings: who includes whom, and what the core wants from the linker
-	$(Q)tests/layers.sh
+layers: ## the rings: who includes whom, and what the core wants from the linker
+	+$(Q)MAKE='$(MAKE)' tests/layers.sh
 
 # Build after the installation, in a fresh make: this one asked pkg-config before it.
 demo: ## a cluster on this machine, a failover, and the proof that nothing was lost
