@@ -29,6 +29,8 @@ done
 unset BENCH_IDLE
 for peer in ${BENCH_PEERS-fastest default}; do
     BENCH_PEER=$peer BENCH_N=${BENCH_PEER_N:-5} tests/bench/patroni.sh || failed=1
+    # Its arrangement is another one.
+    [ -n "${BENCH_FAULTS-}" ] || BENCH_PEER=$peer BENCH_N=${BENCH_PEER_N:-5} BENCH_IDLE=0 BENCH_FAULTS=site_loss tests/bench/patroni.sh || failed=1
 done
 [ "${BENCH_ROUNDS:-5}" = 0 ] || tests/bench/price.sh || failed=1
 

@@ -64,13 +64,14 @@ must() {
     exit 1
 }
 
-# await SECONDS COMMAND...: until it succeeds; false when it did not in time.
+# await SECONDS COMMAND...: until it succeeds, asked each LIVE_POLL seconds; false when it did not in time.
+LIVE_POLL=0.05
 await() {
     local until=$((SECONDS + $1 + 1))
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$until" ] || { say "not within its time: $*"; return 1; }
-        sleep 0.05
+        sleep "$LIVE_POLL"
     done
 }
 # never SECONDS COMMAND...: it must not succeed for so long.
@@ -403,7 +404,7 @@ is_standby() { # name: a healthy one
 
 sql() { # name, statements: as the superuser, over the host's own socket
     (cd / && exec setpriv --reuid=postgres --regid=postgres --init-groups \
-        psql -XAtq -v ON_ERROR_STOP=1 -h "$work/$1" -U postgres -d "${3:-postgres}" -c "$2")
+        "$PG_BIN/psql" -XAtq -v ON_ERROR_STOP=1 -h "$work/$1" -U postgres -d "${3:-postgres}" -c "$2")
 }
 make_ledger() { # primary
     sql "$1" 'CREATE ROLE app LOGIN' && sql "$1" 'CREATE DATABASE app OWNER app' &&
