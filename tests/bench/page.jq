@@ -49,15 +49,21 @@ def footprints: (["role", "system", "n", "PSS MiB", "RSS MiB", "CPU %", "kB/s"] 
        [.[0].role, (.[0].system | system_name), length, (most(.pss_kb) | tenths(1024)), (most(.rss_kb) | tenths(1024)),
         (most(.cpu_percent) | if . == null then "–" else . * 100 | round / 100 end), (most(.bytes_per_s) | tenths(1000))] | @tsv);
 
-# Runs with and without follow each other: what is told is the ratio within the pairs.
+# Each run without stands between two with: what is told is its ratio to their mean. The median of n such ratios lies, 19 times
+# in 20, between those of rank n/2 -+ sqrt(n) (the sign test's interval).
+def ratios: . as $runs | [range(length) as $i | select($i > 0 and $runs[$i].price == "without" and $runs[$i - 1].price == "with" and $runs[$i + 1].price? == "with")
+    | {tps: (($runs[$i - 1].tps + $runs[$i + 1].tps) / 2 / $runs[$i].tps),
+       cpu: (($runs[$i - 1].host_cpu_us_per_transaction + $runs[$i + 1].host_cpu_us_per_transaction) / 2 / $runs[$i].host_cpu_us_per_transaction)}];
+def signed: . * 1000 | round / 10 | if . > 0 then "+\(.) %" elif . == 0 then "0 %" else "\(.) %" end;
+def median_and_interval: sort as $s | length as $n | ($n / 2 - ($n | sqrt) | floor | if . < 0 then 0 else . end) as $skip
+    | "\(rank(50) - 1 | signed) (\($s[$skip] - 1 | signed) to \($s[$n - 1 - $skip] - 1 | signed))";
 def price: [.[] | select(.price)] | if length == 0 then empty else
-    [.[] | select(.price == "with")] as $with | [.[] | select(.price == "without")] as $without
-    | [range([$with, $without] | map(length) | min) as $i | $with[$i].tps / $without[$i].tps * 100 - 100] as $ratio
-    | def signed: . * 100 | round / 100 | if . > 0 then "+\(.) %" else "\(.) %" end;
-    (["pgbench", "n", "min tps", "median tps", "max tps", "median latency ms"] | @tsv),
-    (["with pgmesh", $with], ["without", $without] | .[0] as $name | .[1]
-     | [$name, length, (map(.tps) | min, rank(50), max | round), (map(.latency_ms) | rank(50))] | @tsv),
-    (["difference in pairs", ($ratio | length, (min | signed), (rank(50) | signed), (max | signed)), ""] | @tsv)
+    (["pgbench", "n", "tps with", "tps without", "µs of the host with", "without", "throughput", "processor time"] | @tsv),
+    (group_by(.pinned)[] | . as $all | ratios as $ratios
+     | def of($with; f): [$all[] | select(.price == $with) | f] | rank(50) | round;
+       [(if .[0].pinned then "one processor a host" else "all hosts on all processors" end), ($ratios | length), of("with"; .tps), of("without"; .tps),
+        of("with"; .host_cpu_us_per_transaction), of("without"; .host_cpu_us_per_transaction),
+        ($ratios | map(.tps) | median_and_interval), ($ratios | map(.cpu) | median_and_interval)] | @tsv)
     end;
 
 # Sums over all series of a system: "N rows acknowledged: M missing ...; D double primaries; ...", the checker's last line.

@@ -94,9 +94,10 @@ MD
         query price | markdown 1
         cat <<'MD'
 
-pgbench (`-N`, prepared) against the primary, in turn with pgmesh and with the same three servers alone, under the same configuration. The
-difference is taken within each pair of neighbouring runs: the machine's own drift is larger than what is measured. All hosts
-share this machine's processors, so the agents of six members compete with the servers here; on hosts of their own it is one member's share.
+pgbench (`-N`, prepared, files in memory) against the primary, in turn with pgmesh and with the same three servers alone, under the same
+configuration; medians of the runs, and of the ratio of each run without pgmesh to its two neighbours with it, with the interval in which that median lies 19
+times in 20. *One processor a host*: the primary's host has one for itself, which pgbench keeps busy all the time, and the other hosts share the other one;
+a host with more processors pays that share once. *Processor time*: of the primary's host, PostgreSQL's included, for a transaction.
 
 MD
     fi
@@ -116,7 +117,7 @@ or in pieces, each of which adds its lines to a file of the folder that the page
 
     BENCH_N=10 BENCH_FAULTS='host_cut switchover' BENCH_OUT=results/pgmesh.jsonl tests/bench/pgmesh.sh
     BENCH_N=3 BENCH_PEER=fastest BENCH_OUT=results/patroni.jsonl tests/bench/patroni.sh
-    BENCH_ROUNDS=3 BENCH_OUT=results/price.jsonl tests/bench/price.sh
+    BENCH_ROUNDS=3 BENCH_PINNED=1 PGMESH_LIVE_TMP=/dev/shm BENCH_OUT=results/price.jsonl tests/bench/price.sh
     tests/bench/page.sh results docs/benchmarks
 MD
 } >"$to/README.md"
