@@ -52,11 +52,23 @@ enum frame_kind {
     X(SHORT, "too_short") \
     X(LONG, "too_long") \
     X(MAGIC, "bad_magic") \
-    X(VERSION, "version") X(KIND, "unknown_kind") X(LENGTH, "length_mismatch") X(CLUSTER, "other_cluster") \
-        X(ORIGIN, "unknown_member") X(SIGNATURE, "bad_signature") X(REPLAY, "replayed") \
-            X(INCARNATION, "old_incarnation") X(BODY, "malformed_body") X(STATEMENT, "bad_statement") \
-                X(ROLE, "not_allowed") X(CERTIFICATE, "bad_certificate") X(RECORD, "illegal_record") \
-                    X(STALE, "stale") X(ADDRESSEE, "not_for_us") X(TWIN, "twin") X(REVOKED, "revoked")
+    X(VERSION, "version") \
+    X(KIND, "unknown_kind") \
+    X(LENGTH, "length_mismatch") \
+    X(CLUSTER, "other_cluster") \
+    X(ORIGIN, "unknown_member") \
+    X(SIGNATURE, "bad_signature") \
+    X(REPLAY, "replayed") \
+    X(INCARNATION, "old_incarnation") \
+    X(BODY, "malformed_body") \
+    X(STATEMENT, "bad_statement") \
+    X(ROLE, "not_allowed") \
+    X(CERTIFICATE, "bad_certificate") \
+    X(RECORD, "illegal_record") \
+    X(STALE, "stale") \
+    X(ADDRESSEE, "not_for_us") \
+    X(TWIN, "twin") \
+    X(REVOKED, "revoked")
 enum reject {
 #define X(name, text) REJECT_##name,
     REJECT_LIST(X)

@@ -226,8 +226,12 @@ struct answer { /* to an operator's command */
     X(seal, struct seal) \
     X(sealed, struct sealed_statement) \
     X(accept, struct accept) \
-    X(accepted, struct accepted) X(decided, struct certificate) X(release, struct release) \
-        X(command, struct command) X(answer, struct answer) X(record, struct record)
+    X(accepted, struct accepted) \
+    X(decided, struct certificate) \
+    X(release, struct release) \
+    X(command, struct command) \
+    X(answer, struct answer) \
+    X(record, struct record)
 #define X(name, type) \
     size_t wire_put_##name(uint8_t *out, const type *x); \
     bool wire_get_##name(type *x, const uint8_t *body, size_t n);
