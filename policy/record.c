@@ -69,18 +69,6 @@ bool sync_set_add(struct sync_set *s, member_id id, dir_id dir)
     return true;
 }
 
-bool sync_set_remove(struct sync_set *s, member_id id)
-{
-    unsigned i = 0;
-    while (i < s->n && s->m[i].id != id)
-        i++;
-    if (i == s->n)
-        return false;
-    for (s->n--; i < s->n; i++)
-        s->m[i] = s->m[i + 1];
-    return true;
-}
-
 /* ---- one record by itself ------------------------------------------------------------------------------ */
 
 /* Each part answers NULL, or what is wrong with it. */

@@ -75,7 +75,6 @@ bool voters_equal(const struct voters *a, const struct voters *b);
 bool record_databases_equal(const struct record *a, const struct record *b);
 /* Keeps `m` sorted; false when full or already there. */
 bool sync_set_add(struct sync_set *s, member_id id, dir_id dir);
-bool sync_set_remove(struct sync_set *s, member_id id);
 
 /* The term in which a timeline was written, by the record's history; 0 when the record does not know it: a timeline
  * that is no ancestor of the record's own, or one older than the oldest kept row (whether it was its parent is not kept). */

@@ -179,16 +179,6 @@ START_TEST(sync_sets_stay_sorted)
     ck_assert_uint_eq(sync_set_find(&s, 9)->dir, 109);
     ck_assert_uint_eq(sync_set_find(&s, 2)->dir, 102);
     ck_assert_ptr_null(sync_set_find(&s, 3));
-    ck_assert(!sync_set_remove(&s, 3));
-    ck_assert(sync_set_remove(&s, 4));
-    ck_assert_int_eq(s.n, 3);
-    ck_assert_int_eq(s.m[1].id, 5);
-    ck_assert(sync_set_remove(&s, 9));
-    ck_assert_int_eq(s.n, 2);
-    ck_assert_ptr_null(sync_set_find(&s, 9));
-    ck_assert(sync_set_remove(&s, 2));
-    ck_assert_int_eq(s.n, 1);
-    ck_assert_int_eq(s.m[0].id, 5);
 }
 END_TEST
 
