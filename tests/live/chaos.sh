@@ -105,7 +105,10 @@ one() { # fault: alone
     begin_fault "$1" "$P" "$S" "$T" || note='it could not be done as meant; '
     judge "$expectation" "$hold" "$begun" && note+="as expected ($expectation)" || note+="NOT as expected ($expectation): $seen"
     case $note in *NOT*) not_ok "$1: $seen"; keep_step "$1" ;; it\ could*) not_ok "$1: $note" ;; esac
-    end_fault "$1" "$P" "$S" "$T" || not_ok "$1: it could not be taken back"
+    if ! end_fault "$1" "$P" "$S" "$T"; then
+        not_ok "$1: it could not be taken back, or something was not seen of it"
+        note="its end was NOT as meant; $note"
+    fi
     healed=$(clock)
     heal_all
     oracle "$1" && case $note in as*) ok "$1: $(fault_field "$1" 4)" ;; esac

@@ -2,7 +2,8 @@
 # faults.sh: what can be done to a cluster of lib.sh, one pair of functions for each fault. To be sourced after lib.sh.
 #
 #     begin_NAME P S T      does it to the primary P and its standbys S and T
-#     end_NAME P S T        takes it back; what was killed is started again
+#     end_NAME P S T        takes it back; what was killed is started again. False: it could not, or what else must have been seen
+#                           of it was not
 #
 # faults.txt is the table of them, with what is expected of each (names with dashes there, functions with underscores).
 # Whatever is expected, the oracle of chaos.sh holds in every case.
@@ -299,13 +300,14 @@ promoting() { # name...
     local name until=$((SECONDS + 8))
     while [ "$SECONDS" -lt "$until" ]; do
         for name in "$@"; do
-            if tail -n +"$((${SEEN[$name]} + 1))" "$work/log/$name.log" | grep -q 'goal: promote'; then echo "$name"; return; fi
+            if logged_since "$name" 'goal: promote'; then echo "$name"; return; fi
         done
     done
     return 1
 }
 declare -A SEEN=()
 remember_logs() { local name; for name in "$@"; do SEEN[$name]=$(wc -l <"$work/log/$name.log"); done; }
+logged_since() { tail -n +"$((${SEEN[$1]} + 1))" "$work/log/$1.log" | grep -e "$2" >/dev/null; } # name, text: since remember_logs
 # Whoever is promoted first hangs in the last step of its recovery, for longer than promote_timeout.
 begin_promotion_stuck() {
     local name
@@ -346,13 +348,21 @@ begin_long_queries_crash() {
     on_both query_held "$2" "$3" || return 1
     sql "$1" 'DROP TABLE held' app
     on_both await_held "$2" "$3" || return 1
+    remember_logs "$2" "$3"
     crash_now "$1"
 }
 await_held() { await 5 holds_up "$1"; }
+# After max_standby_streaming_delay PostgreSQL itself would end those queries, and a takeover that waited for it would be in time
+# too: the sessions must have been ended by the agents. Under async the takeover may not have waited for one of the two.
 end_long_queries_crash() {
+    local name ended=0 needed=2
+    [ "$durability" != async ] || needed=1
+    for name in "$2" "$3"; do
+        if logged_since "$name" sessions_terminated; then ended=$((ended + 1)); else say "$name ended no sessions"; fi
+    done
     until_over "held-$2"
     until_over "held-$3"
-    start_again "$1"
+    start_again "$1" && [ "$ended" -ge "$needed" ]
 }
 # Standbys that would take fewer connections than the primary.
 fewer_connections() {
