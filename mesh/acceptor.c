@@ -159,10 +159,10 @@ void grant_consider(struct core *c, const struct frame *f, const struct heartbea
 
 /* ---- promises -------------------------------------------------------------------------------------------------- */
 
-static void nack(struct core *c, member_id to, struct ballot ballot, enum nack_reason reason)
+void nack(struct core *c, member_id to, struct ballot ballot, enum nack_reason reason)
 {
     struct nack n = {.ballot = ballot, .promised = c->disk.promised, .reason = reason, .verdict = c->verdict};
-    c->refused_nack[reason]++;
+    c->nacks[reason]++;
     if (to == c->self)
         on_nack(c, &n, c->self);
     else

@@ -242,8 +242,8 @@ struct core {
     struct notice notice;
 
     uint64_t rejected[REJECT_COUNT];
-    uint64_t refused_nack[16];
-    struct effects *out; /* of the running step */
+    uint64_t nacks[NACK_END]; /* sent, by reason */
+    struct effects *out;      /* of the running step */
 };
 
 /* ---- core.c: effects, looking up ------------------------------------------------------------------------------ */
@@ -334,6 +334,8 @@ void reform_adopted(struct core *c, const struct record *before);
 
 /* ---- acceptor.c ------------------------------------------------------------------------------------------------ */
 void grant_consider(struct core *c, const struct frame *f, const struct heartbeat *h);
+/* Refuses a PREPARE, an ACCEPT or a SEAL of that ballot. */
+void nack(struct core *c, member_id to, struct ballot ballot, enum nack_reason reason);
 enum reject on_prepare(struct core *c, const struct prepare *p, member_id origin);
 enum reject on_accept(struct core *c, const struct accept *a, member_id origin);
 enum reject on_accepted(struct core *c, const struct accepted *a);
@@ -469,8 +471,10 @@ void notice_outage(struct core *c, int i);
 void notice_considered(struct core *c, bool would, bool agree);
 void notice_decided(struct core *c, const struct record *before);
 void notice_followers(struct core *c);
-/* As a clause: "it grants the primary its lease". */
+/* For counters: "grant_runs". */
 const char *nack_name(enum nack_reason r);
+/* For people: "its grant to the primary runs". */
+const char *nack_clause(enum nack_reason r);
 
 /* ---- route.c --------------------------------------------------------------------------------------------------- */
 void route_drive(struct core *c);

@@ -158,20 +158,36 @@ void notice_considered(struct core *c, bool would, bool agree)
     n->considered = instant_never();
 }
 
-const char *nack_name(enum nack_reason r)
+struct nack_words {
+    const char *name, *clause;
+};
+
+static struct nack_words nack_words(enum nack_reason r)
 {
     switch (r) {
-    case NACK_BALLOT: return "it promised a newer ballot";
-    case NACK_GRANT: return "its grant to the primary runs";
-    case NACK_VERDICT: return "its verdict does not allow it";
-    case NACK_QUARANTINE: return "it was started a moment ago";
-    case NACK_NOT_VOTING: return "it does not vote";
-    case NACK_ILLEGAL: return "the record would not be a legal successor";
-    case NACK_PAUSED: return "failover is paused";
-    case NACK_SEALS: return "the takeover is not justified by seals and promises";
-    case NACK_NO_RECORD: return "it lacks the record before";
+    case NACK_BALLOT: return (struct nack_words){"newer_ballot", "it promised a newer ballot"};
+    case NACK_GRANT: return (struct nack_words){"grant_runs", "its grant to the primary runs"};
+    case NACK_VERDICT: return (struct nack_words){"verdict", "its verdict does not allow it"};
+    case NACK_QUARANTINE: return (struct nack_words){"quarantine", "it was started a moment ago"};
+    case NACK_NOT_VOTING: return (struct nack_words){"not_voting", "it does not vote"};
+    case NACK_ILLEGAL:
+        return (struct nack_words){"illegal_record", "the record would not be a legal successor"};
+    case NACK_SEALS:
+        return (struct nack_words){"not_sealed", "the takeover is not justified by seals and promises"};
+    case NACK_NO_RECORD: return (struct nack_words){"no_record", "it lacks the record before"};
+    case NACK_END: break;
     }
-    return "?";
+    return (struct nack_words){"?", "?"};
+}
+
+const char *nack_name(enum nack_reason r)
+{
+    return nack_words(r).name;
+}
+
+const char *nack_clause(enum nack_reason r)
+{
+    return nack_words(r).clause;
 }
 
 /* ---- after a takeover ----------------------------------------------------------------------------------------------- */

@@ -212,7 +212,7 @@ enum reject on_nack(struct core *c, const struct nack *n, member_id origin)
     }
     if (p->takeover && instant_elapsed_most(c->now, p->started).ns < beat_interval(c).ns)
         event_say(c, "-refused", "%s refuses the takeover: %s; it judges the primary %s",
-                  member_name(c, origin), nack_name(n->reason), verdict_name(n->verdict));
+                  member_name(c, origin), nack_clause(n->reason), verdict_name(n->verdict));
     return REJECT_NONE;
 }
 

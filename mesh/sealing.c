@@ -8,33 +8,23 @@
 
 #include <string.h>
 
-static void refuse(struct core *c, const struct seal *s, member_id origin, enum nack_reason reason)
-{
-    struct nack n = {
-        .ballot = s->ballot, .promised = c->disk.promised, .reason = reason, .verdict = c->verdict};
-    if (origin == c->self)
-        on_nack(c, &n, c->self);
-    else
-        send_to(c, FRAME_NACK, origin, wire_put_nack(body_room(c), &n));
-}
-
 enum reject on_seal(struct core *c, const struct seal *s, member_id origin)
 {
     if (c->role != ROLE_DATABASE || s->ballot.member != origin)
         return REJECT_ROLE;
     round_see(c, s->ballot);
     if (ballot_cmp(s->ballot, c->disk.sealed_for) < 0)
-        return refuse(c, s, origin, NACK_BALLOT), REJECT_NONE;
+        return nack(c, origin, s->ballot, NACK_BALLOT), REJECT_NONE;
     if (ballot_cmp(s->ballot, decided_ballot(c)) <= 0 || s->term != decided(c)->term)
-        return refuse(c, s, origin, NACK_NO_RECORD), REJECT_NONE;
+        return nack(c, origin, s->ballot, NACK_NO_RECORD), REJECT_NONE;
     if (in_quarantine(c))
-        return refuse(c, s, origin, NACK_QUARANTINE), REJECT_NONE;
+        return nack(c, origin, s->ballot, NACK_QUARANTINE), REJECT_NONE;
     verdict_update(c);
     if (!verdict_promises(c->verdict, decided(c)->durability))
-        return refuse(c, s, origin, NACK_VERDICT), REJECT_NONE;
+        return nack(c, origin, s->ballot, NACK_VERDICT), REJECT_NONE;
     if (c->disk.dir == 0 || c->sample.phase == PG_ABSENT || c->sample.phase == PG_BUSY ||
         c->sample.phase == PG_BROKEN)
-        return refuse(c, s, origin, NACK_SEALS), REJECT_NONE;
+        return nack(c, origin, s->ballot, NACK_SEALS), REJECT_NONE;
     if (c->sealing.active && ballot_cmp(s->ballot, c->sealing.ballot) < 0)
         return REJECT_STALE;
     c->sealing.active = true;

@@ -191,9 +191,9 @@ enum nack_reason {
     NACK_QUARANTINE,
     NACK_NOT_VOTING,
     NACK_ILLEGAL,
-    NACK_PAUSED,
-    NACK_SEALS,
-    NACK_NO_RECORD
+    NACK_SEALS = 8, /* 7 is sent by nobody */
+    NACK_NO_RECORD,
+    NACK_END
 };
 struct nack {
     struct ballot ballot, promised;

@@ -326,6 +326,10 @@ static void put_frames(struct text *t, const struct view *v)
         value(t, (double)json_integer_value(number), "", "reason=\"%s\"", reason);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         value(t, (double)json_number(c, refused[i], 0), "", "reason=\"%s\"", refused[i]);
+    family(t, "pgmesh_votes_refused_total", "counter",
+           "Promises, votes for a record and seals that this member refused, by reason.");
+    json_object_foreach(json_object_get(c, "votes_refused"), reason, number)
+        value(t, (double)json_integer_value(number), "", "reason=\"%s\"", reason);
     gauge(t, "pgmesh_loop_late_seconds", "Worst lateness of the member's loop in the last minutes.",
           (double)json_number(c, "loop_late_us", 0) / 1e6);
     gauge(t, "pgmesh_store_save_seconds", "Worst duration of writing a vote to disk.",

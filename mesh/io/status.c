@@ -209,13 +209,18 @@ static json_t *member_json(const struct status_view *v, const struct cluster_mem
 
 static json_t *counters_json(const struct status_view *v)
 {
-    json_t *out = json_object(), *rejected = json_object();
+    json_t *out = json_object(), *rejected = json_object(), *refused = json_object();
     struct transport_counters t = {0};
     for (int i = 1; i < REJECT_COUNT; i++)
         if (v->core->rejected[i])
             json_object_set_new(rejected, reject_name((enum reject)i),
                                 json_integer((json_int_t)v->core->rejected[i]));
     json_object_set_new(out, "rejected", rejected);
+    for (int i = 0; i < NACK_END; i++)
+        if (v->core->nacks[i])
+            json_object_set_new(refused, nack_name((enum nack_reason)i),
+                                json_integer((json_int_t)v->core->nacks[i]));
+    json_object_set_new(out, "votes_refused", refused);
     json_object_set_new(out, "loop_late_us", json_integer((json_int_t)v->loop_late_us));
     json_object_set_new(out, "store_us", json_integer((json_int_t)v->store_us));
     if (v->transport == NULL)
