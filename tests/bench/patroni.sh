@@ -54,15 +54,18 @@ heir() { sql "$was" "SELECT application_name FROM pg_stat_replication ORDER BY s
 # The number of promotions there were.
 changes() { local now; now=$(serving); [ -z "$now" ] || sql "$now" "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int" 2>/dev/null || echo 0; }
 in_order() {
+    [ $(($(clock) - last_start_us)) -gt $(((loop_wait + 2) * 1000000)) ] || return 1
     local now
     now=$(serving)
-    [ -n "$now" ] || return 1
-    [ "$(sql "$now" "SELECT count(*) >= 2 AND (NOT $synchronous OR count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) >= 1)
-                     FROM pg_stat_replication WHERE state = 'streaming'" 2>/dev/null)" = t ] &&
-        [ $(($(clock) - last_start_us)) -gt $(((loop_wait + 2) * 1000000)) ] && { [ "$synchronous" = false ] || names_synchronous; }
+    [ -n "$now" ] &&
+        [ "$(sql "$now" "SELECT count(DISTINCT application_name) >= 2 FROM pg_stat_replication WHERE state = 'streaming'" 2>/dev/null)" = t ] && all_listed "$now"
 }
-# PostgreSQL has its synchronous standby some seconds before etcd knows of it, and only that one may take over.
-names_synchronous() { patronictl -c "$work/$(serving)/patroni.yml" list -f json 2>/dev/null | jq -e 'any(.[]; .Role == "Sync Standby")' >/dev/null; }
+# A standby streams some seconds before etcd knows it as the synchronous one, and only that one may take over.
+all_listed() { # primary
+    patronictl -c "$work/$1/patroni.yml" list -f json 2>/dev/null | jq -e --argjson synchronous "$synchronous" '
+        length == 3 and all(.[]; .State == "running" or .State == "streaming") and ([.[].TL] | unique | length) == 1
+        and (($synchronous | not) or any(.[]; .Role == "Sync Standby"))' >/dev/null
+}
 
 synchronous=true
 [ "$durability" != async ] || synchronous=false
