@@ -1,5 +1,4 @@
 /* fault.c: what goes wrong, begun and healed. */
-#include <assert.h>
 #include <string.h>
 
 #include "tests/sim/sim.h"
@@ -111,7 +110,8 @@ static void cut(struct world *w, const struct fault *f, int by)
             if (in && f->other != f->who)
                 net_cut(w, f->who, f->other, by, false);
             break;
-        default: break; /* only those that cut come here */
+        case FAULT_AGENT_CRASH ... FAULT_PG_HANG:
+        case FAULT_LOSS ... FAULT_COUNT: break; /* only those that cut come here */
         }
     }
 }
@@ -241,49 +241,52 @@ static void lose_store(struct world *w, int i)
     lemma_forgets(w, i);
 }
 
-static bool command(struct world *w, const struct fault *f)
+static void hang(struct world *w, int i, bool on)
+{
+    w->m[i].pg.hung = on;
+    w->link_dirty = true;
+    hand_changed(w, i);
+}
+
+/* An operator goes to a member that answers. */
+static int draw_via(struct world *w)
 {
     int via = (int)rng_below(&w->rng, (uint32_t)w->n);
-    for (int tries = 0; tries < w->n && !w->m[via].up; tries++) /* an operator goes to one that answers */
+    for (int tries = 0; tries < w->n && !w->m[via].up; tries++)
         via = (via + 1) % w->n;
-    member_id target = f->who >= 0 && f->who < w->n ? w->m[f->who].id : MEMBER_NONE;
-    switch (f->kind) {
-    case FAULT_CMD_PAUSE: operator_command(w, via, COMMAND_PAUSE, MEMBER_NONE, false); return true;
-    case FAULT_CMD_RESUME: operator_command(w, via, COMMAND_RESUME, MEMBER_NONE, false); return true;
-    case FAULT_CMD_SWITCHOVER: operator_command(w, via, COMMAND_SWITCHOVER, target, false); return true;
-    case FAULT_CMD_FAILOVER: operator_command(w, via, COMMAND_FAILOVER, target, false); return true;
-    case FAULT_CMD_FAILOVER_LOSS: operator_command(w, via, COMMAND_FAILOVER, target, true); return true;
-    case FAULT_CMD_READMIT: operator_command(w, via, COMMAND_READMIT, target, false); return true;
-    case FAULT_CMD_ASYNC: operator_command(w, via, COMMAND_ASYNC, MEMBER_NONE, false); return true;
-    case FAULT_CMD_SYNC: operator_command(w, via, COMMAND_SYNC, MEMBER_NONE, false); return true;
-    case FAULT_CMD_STRICT: operator_command(w, via, COMMAND_STRICT, MEMBER_NONE, false); return true;
-    case FAULT_CMD_DATABASE_ADD: operator_command(w, via, COMMAND_DATABASE_ADD, target, false); return true;
-    case FAULT_CMD_VOTE_GIVE: operator_command(w, via, COMMAND_VOTE_GIVE, target, false); return true;
-    case FAULT_CMD_VOTE_TAKE: operator_command(w, via, COMMAND_VOTE_TAKE, target, false); return true;
-    case FAULT_CMD_REMOVE: operator_command(w, via, COMMAND_MEMBER_REMOVE, target, false); return true;
-    case FAULT_CMD_RECOVER: operator_recover(w, f->who >= 0 && f->who < w->n ? f->who : via); return true;
-    case FAULT_FORGE: operator_forge(w, f->who); return true;
-    case FAULT_TWO_STEPS: operator_two_steps(w); return true;
-    case FAULT_ROTATE: rotate_begin(w, f->who); return true;
-    case FAULT_KEY_THIEF: rotate_thief(w, f->who); return true;
-    default: return false;
-    }
+    return via;
+}
+
+static void order(struct world *w, const struct fault *f, int via)
+{
+    static const struct {
+        enum command_kind kind;
+        bool of_target, loss;
+    } orders[FAULT_COUNT] = {
+        [FAULT_CMD_PAUSE] = {COMMAND_PAUSE, false, false},
+        [FAULT_CMD_RESUME] = {COMMAND_RESUME, false, false},
+        [FAULT_CMD_SWITCHOVER] = {COMMAND_SWITCHOVER, true, false},
+        [FAULT_CMD_FAILOVER] = {COMMAND_FAILOVER, true, false},
+        [FAULT_CMD_FAILOVER_LOSS] = {COMMAND_FAILOVER, true, true},
+        [FAULT_CMD_READMIT] = {COMMAND_READMIT, true, false},
+        [FAULT_CMD_ASYNC] = {COMMAND_ASYNC, false, false},
+        [FAULT_CMD_SYNC] = {COMMAND_SYNC, false, false},
+        [FAULT_CMD_STRICT] = {COMMAND_STRICT, false, false},
+        [FAULT_CMD_DATABASE_ADD] = {COMMAND_DATABASE_ADD, true, false},
+        [FAULT_CMD_VOTE_GIVE] = {COMMAND_VOTE_GIVE, true, false},
+        [FAULT_CMD_VOTE_TAKE] = {COMMAND_VOTE_TAKE, true, false},
+        [FAULT_CMD_REMOVE] = {COMMAND_MEMBER_REMOVE, true, false},
+    };
+    member_id target = orders[f->kind].of_target ? w->m[f->who].id : MEMBER_NONE;
+    operator_command(w, via, orders[f->kind].kind, target, orders[f->kind].loss);
 }
 
 /* ---- begin and heal ------------------------------------------------------------------------------------------------------------ */
 
-static void begin(struct world *w, int index, int moment)
+/* via: the member to whom an operator would go. */
+static void befall(struct world *w, const struct fault *f, int via)
 {
-    struct fault *f = &w->fault[index];
-    f->begun = true;
-    if (f->who < 0)
-        f->who = draw_target(w, f, moment);
-    if (f->other < 0)
-        f->other = (int)rng_below(&w->rng, (uint32_t)w->n);
     struct sim_member *m = &w->m[f->who];
-    TELL(w, "FAULT %s %s", fault_name(f->kind), world_name(w, f->who));
-    if (command(w, f))
-        return;
     switch (f->kind) {
     case FAULT_AGENT_CRASH: agent_die(w, f->who, f->lasts ? f->lasts : MS(40)); break;
     case FAULT_AGENT_CRASH_MID:
@@ -304,20 +307,8 @@ static void begin(struct world *w, int index, int moment)
         if (m->role == ROLE_DATABASE)
             pg_crash(w, f->who);
         break;
-    case FAULT_PG_HANG:
-        m->pg.hung = true;
-        w->link_dirty = true;
-        hand_changed(w, f->who);
-        break;
-    case FAULT_CUT_MEMBER:
-    case FAULT_CUT_PAIR:
-    case FAULT_CUT_ONE_WAY:
-    case FAULT_CUT_OUT:
-    case FAULT_CUT_IN:
-    case FAULT_CUT_SITE:
-    case FAULT_CUT_ALL:
-    case FAULT_CUT_SOME:
-    case FAULT_CUT_REPLICATION: cut(w, f, 1); break;
+    case FAULT_PG_HANG: hang(w, f->who, true); break;
+    case FAULT_CUT_MEMBER ... FAULT_CUT_REPLICATION: cut(w, f, 1); break;
     case FAULT_LOSS:
     case FAULT_SLOW_NET:
     case FAULT_DUPLICATES: weather(w, f, true); break;
@@ -354,8 +345,26 @@ static void begin(struct world *w, int index, int moment)
     case FAULT_TWIN: twin_start(w, f->who); break;
     case FAULT_UPGRADE: program_change(w, f->who, PROGRAM_NEXT, f->lasts ? f->lasts : MS(40)); break;
     case FAULT_DOWNGRADE: program_change(w, f->who, PROGRAM_PRESENT, f->lasts ? f->lasts : MS(40)); break;
-    default: assert(!"each has its case here, or in command()");
+    case FAULT_CMD_RECOVER: operator_recover(w, f->who); break;
+    case FAULT_FORGE: operator_forge(w, f->who); break;
+    case FAULT_TWO_STEPS: operator_two_steps(w); break;
+    case FAULT_ROTATE: rotate_begin(w, f->who); break;
+    case FAULT_KEY_THIEF: rotate_thief(w, f->who); break;
+    case FAULT_CMD_PAUSE ... FAULT_CMD_REMOVE: order(w, f, via); break;
+    case FAULT_COUNT: break;
     }
+}
+
+static void begin(struct world *w, int index, int moment)
+{
+    struct fault *f = &w->fault[index];
+    f->begun = true;
+    if (f->who < 0)
+        f->who = draw_target(w, f, moment);
+    if (f->other < 0)
+        f->other = (int)rng_below(&w->rng, (uint32_t)w->n);
+    TELL(w, "FAULT %s %s", fault_name(f->kind), world_name(w, f->who));
+    befall(w, f, draw_via(w));
 }
 
 void fault_begin(struct world *w, int index)
@@ -401,10 +410,15 @@ void fault_heal(struct world *w, int index)
         return;
     }
     f->healed = true;
-    if (fault_end(f->kind) != HEALED)
-        return;
     struct sim_member *m = &w->m[f->who];
     switch (f->kind) {
+#define CASE_AT_ONCE(name)   case FAULT_##name:
+#define CASE_BY_ITSELF(name) case FAULT_##name:
+#define CASE_HEALED(name)    /* has one below */
+#define X(name, text, end)   CASE_##end(name)
+        FAULT_LIST(X)
+#undef X
+    case FAULT_COUNT: return;
     case FAULT_HOST_CRASH:
     case FAULT_DISK_LOST:
     case FAULT_DISK_RESTORED: host_boot(w, f->who); break;
@@ -413,20 +427,8 @@ void fault_heal(struct world *w, int index)
             host_boot(w, i);
         break;
     case FAULT_AGENT_CRASH_MID: m->crash_after = -1; break;
-    case FAULT_PG_HANG:
-        m->pg.hung = false;
-        w->link_dirty = true;
-        hand_changed(w, f->who);
-        break;
-    case FAULT_CUT_MEMBER:
-    case FAULT_CUT_PAIR:
-    case FAULT_CUT_ONE_WAY:
-    case FAULT_CUT_OUT:
-    case FAULT_CUT_IN:
-    case FAULT_CUT_SITE:
-    case FAULT_CUT_ALL:
-    case FAULT_CUT_SOME:
-    case FAULT_CUT_REPLICATION: cut(w, f, -1); break;
+    case FAULT_PG_HANG: hang(w, f->who, false); break;
+    case FAULT_CUT_MEMBER ... FAULT_CUT_REPLICATION: cut(w, f, -1); break;
     case FAULT_LOSS:
     case FAULT_SLOW_NET:
     case FAULT_DUPLICATES: weather(w, f, false); break;
@@ -434,7 +436,6 @@ void fault_heal(struct world *w, int index)
     case FAULT_SLOW_REPLAY: m->pg.replay_ns = MS(2); break;
     case FAULT_SLOW_DISK: m->disk.write_ns = MS(1); break;
     case FAULT_ENEMY: w->enemy_rate = 0; break;
-    default: assert(!"what is HEALED has its case here");
     }
     TELL(w, "HEALED %s %s", fault_name(f->kind), world_name(w, f->who));
 }

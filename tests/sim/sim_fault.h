@@ -8,7 +8,8 @@
 struct world;
 
 /* ---- faults ------------------------------------------------------------------------------------------------------------- */
-/* In the order in which they are drawn: another order would be other runs of every seed. */
+/* In the order in which they are drawn: another order would be other runs of every seed.  What cuts links stands together, as
+ * do the orders of fault.c's table. */
 // clang-format off
 #define FAULT_LIST(X) \
     X(AGENT_CRASH, "agent-crash", BY_ITSELF)            \

@@ -255,7 +255,14 @@ static void usage(void)
         "    --list-mutants  --json");
 }
 
-int main(int argc, char **argv)
+static void list_mutants(void)
+{
+    for (int i = 1; i < MUTANT_COUNT; i++)
+        printf("%-22s %-4s %s\n", mutants[i].name, mutants[i].invariant, mutants[i].sentence);
+}
+
+/* The options; those that are an answer by themselves end the program. */
+static struct options read_options(int argc, char **argv)
 {
     enum {
         SEEDS = 256,
@@ -308,17 +315,20 @@ int main(int argc, char **argv)
         case SELF_TEST: o.self_test = true; break;
         case SCENARIO: o.scenario = optarg; break;
         case SCENARIOS: o.scenarios = optarg; break;
-        case LIST:
-            for (int i = 1; i < MUTANT_COUNT; i++)
-                printf("%-22s %-4s %s\n", mutants[i].name, mutants[i].invariant, mutants[i].sentence);
-            return 0;
+        case LIST: list_mutants(); exit(0);
         case JSON: o.json = true; break;
         case UPDATE: o.update = true; break;
         case FAILS: o.fails_max = atoi(optarg); break;
-        case HELP: usage(); return 0;
-        default: usage(); return 2;
+        case HELP: usage(); exit(0);
+        default: usage(); exit(2);
         }
     }
+    return o;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = read_options(argc, argv);
     signal(SIGSEGV, died);
     signal(SIGFPE, died);
     if (o.scenario)
