@@ -257,19 +257,14 @@ static void sync_order(int i, struct sync_set set, bool from_empty, const struct
     hand_sync(one[i].hand, &o);
 }
 
-int main(int argc, char **argv)
-{
-    if (argc != 6)
-        return 2;
-    char path[FILE_PATH_SIZE], text[256], again[256];
-    snprintf(path, sizeof path, "%s/pg.pass", argv[1]);
-    write_file(
-        path,
-        "*:*:*:pgmesh:one\n*:*:*:pgmesh_replication:two\n*:*:*:pgmesh_rewind:th'r\\:ee\n*:*:*:pgmesh_observer:four\n");
-    log_open("test_hand", CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
-    open_all(argv[1], argv[2], argv[3], atoi(argv[4]), argv[5]);
-    const dir_id a1 = 0xa1, b1 = 0xb1, c1 = 0xc1, a2 = 0xa2;
+/* ---- the story, as main() tells it ----------------------------------------------------------------------------------- */
 
+enum { a1 = 0xa1, b1 = 0xb1, c1 = 0xc1, a2 = 0xa2 }; /* data directories; a2: what the rewind made of a1 */
+static const struct sync_set both = {.k = 1, .n = 2, .m = {{2, b1}, {3, c1}}},
+                             third = {.k = 1, .n = 1, .m = {{3, c1}}}, none = {0};
+
+static void initialise_and_clone(void)
+{
     lease(A, 1);
     goal(A, GOAL_INIT, 1, 0, -1, a1);
     check("init", A, reached_primary);
@@ -281,9 +276,11 @@ int main(int argc, char **argv)
     check("clone-second", B, streams);
     goal(C, GOAL_CLONE, 1, 1, A, c1);
     check("clone-third", C, streams);
+}
 
-    struct sync_set both = {.k = 1, .n = 2, .m = {{2, b1}, {3, c1}}},
-                    third = {.k = 1, .n = 1, .m = {{3, c1}}}, none = {0};
+static void change_the_sync_set(void)
+{
+    char text[256];
     sync_order(A, both, true, NULL);
     check("sync-from-empty", A, in_force);
     expect("names", value(A, "SHOW synchronous_standby_names", text, sizeof text) &&
@@ -294,14 +291,22 @@ int main(int argc, char **argv)
     check("sync-to-empty", A, in_force);
     sync_order(A, both, true, NULL);
     check("sync-from-empty-again", A, in_force);
+}
 
+static void follow_as_before(void)
+{
+    char text[256], again[256];
     value(B, "SELECT pid FROM pg_stat_wal_receiver", text, sizeof text);
     goal(B, GOAL_FOLLOW, 1, 1, A, b1);
     check("follow-as-before", B, streams);
     value(B, "SELECT pid FROM pg_stat_wal_receiver", again, sizeof again);
     expect("follow-as-before disturbs nothing", strcmp(text, again) == 0);
+}
 
-    /* A backend dies: restart_after_crash is off, the server is fenced, and stays down until the order comes anew. */
+/* A backend dies: restart_after_crash is off, the server is fenced, and stays down until the order comes anew. */
+static void crash_and_start_again(void)
+{
+    char path[FILE_PATH_SIZE], text[256], again[256];
     value(A, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'", text, sizeof text);
     begin();
     snprintf(path, sizeof path, "kill -9 %d", atoi(text));
@@ -322,7 +327,10 @@ int main(int argc, char **argv)
     check("crash-restart-in-term", A, crashed_and_back);
     check("standby-streams-again", B, streams);
     check("other-standby-streams-again", C, streams);
+}
 
+static void seal_and_follow(void)
+{
     goal(B, GOAL_SEAL, 1, 1, A, b1);
     check("seal-second", B, is_sealed);
     goal(C, GOAL_SEAL, 1, 1, A, c1);
@@ -339,7 +347,11 @@ int main(int argc, char **argv)
     check("seal-second-again", B, is_sealed);
     expect("sealed LSN is ahead of the one sealed before", one[B].sample.lsn >= one[C].sample.lsn);
     write_some(A, 100);
+}
 
+static void take_over(void)
+{
+    char text[256];
     goal(A, GOAL_DOWN, 2, 5, -1, a1);
     check("kill-primary", A, is_down);
     check("who-starts-it-by-hand-gets-a-standby", A, is_barred);
@@ -356,7 +368,11 @@ int main(int argc, char **argv)
     check("follow-new-primary", C, streams);
     expect("names of the new primary", value(B, "SHOW synchronous_standby_names", text, sizeof text) &&
                                            strcmp(text, "ANY 1 (\"pgmesh_db-3_00000000000000c1\")") == 0);
+}
 
+static void rewind_the_old_primary(void)
+{
+    char path[FILE_PATH_SIZE];
     goal(A, GOAL_REWIND, 2, 5, B, a2);
     check("rewind-old-primary", A, streams);
     snprintf(path, sizeof path, "%s.old", one[A].config.data_dir);
@@ -366,15 +382,20 @@ int main(int argc, char **argv)
     expect("two standbys stream", both_stream(B));
     goal(A, GOAL_REWIND, 2, 5, B, a2);
     check("rewind-is-not-repeated", A, streams);
+}
 
-    /* A sealed start from stopped. */
+static void seal_from_stopped(void)
+{
     goal(C, GOAL_DOWN, 2, 5, B, c1);
     check("standby-down", C, is_down);
     goal(C, GOAL_SEAL, 2, 5, B, c1);
     check("seal-from-stopped", C, is_sealed);
     goal(C, GOAL_FOLLOW, 2, 5, B, c1);
     check("follow-again", C, streams);
+}
 
+static void hand_over(void)
+{
     goal(B, GOAL_SHUTDOWN, 2, 5, -1, b1);
     check("shutdown-primary", B, is_clean);
     expect("an orderly stop leaves the directory as it is", !has_signal(&one[B]));
@@ -389,7 +410,10 @@ int main(int argc, char **argv)
     check("former-primary-follows", B, streams);
     goal(C, GOAL_FOLLOW, 3, 6, A, c1);
     check("third-follows", C, streams);
+}
 
+static void stop_all(void)
+{
     for (int i = N - 1; i >= 0; i--) {
         hand_stop(one[i].hand);
         begin();
@@ -400,6 +424,30 @@ int main(int argc, char **argv)
         hand_close(&one[i].hand);
         fence_close(&one[i].fence);
     }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6)
+        return 2;
+    char path[FILE_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/pg.pass", argv[1]);
+    write_file(
+        path,
+        "*:*:*:pgmesh:one\n*:*:*:pgmesh_replication:two\n*:*:*:pgmesh_rewind:th'r\\:ee\n*:*:*:pgmesh_observer:four\n");
+    log_open("test_hand", CONFIG_LOG_INFO, CONFIG_LOG_TEXT);
+    open_all(argv[1], argv[2], argv[3], atoi(argv[4]), argv[5]);
+
+    initialise_and_clone();
+    change_the_sync_set();
+    follow_as_before();
+    crash_and_start_again();
+    seal_and_follow();
+    take_over();
+    rewind_the_old_primary();
+    seal_from_stopped();
+    hand_over();
+    stop_all();
     printf("# %d failed\n", failures);
     return failures > 0;
 }
