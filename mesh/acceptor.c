@@ -1,5 +1,5 @@
 /* acceptor.c: the voter: promises, accepts, grants, and what is decided (Paxos: Lamport, "Paxos Made Simple";
- * one register without a log: Rystsov, "CASPaxos").  docs/protocol.md, "The record", "The heartbeat is the lease".
+ * one register without a log: Rystsov, "CASPaxos").  docs/protocol.md, "Ballots", "Heartbeat, grant, lease".
  *
  * What holds in every state (core_check asserts it where it can):
  *   - promised >= promised_takeover; accepted >= decided; none of them ever falls, nor across a restart

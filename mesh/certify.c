@@ -1,4 +1,4 @@
-/* certify.c: what makes a takeover acceptable, and what makes a record decided (docs/protocol.md, "The record").
+/* certify.c: what makes a takeover acceptable, and what makes a record decided (docs/protocol.md, "Ballots").
  *
  * Reads only.  Every statement is checked against the key that the root's certificate binds to its speaker. */
 #include "mesh/core_state.h"

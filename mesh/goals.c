@@ -1,5 +1,5 @@
 /* goals.c: what PostgreSQL should be doing, out of the decided record and what the hand reports (docs/protocol.md,
- * "Fencing the primary", last part, and "Takeover", steps 6 and 7).
+ * "What PostgreSQL is told", "Restart", and "Takeover and seals", steps 3, 6 and 7).
  *
  * Nobody acts on a record before it is decided.  The goals in order of precedence, for a database:
  *   the record's primary:  given up or failing -> DOWN; switching over -> SHUTDOWN; no lease -> KEEP (the guard holds the

@@ -112,7 +112,7 @@ struct pg_goal {
 };
 
 /* A change of synchronous_standby_names on a running primary.  The hand applies it and reports when it is *in force*
- * (docs/protocol.md, "Changing the sync set"): a fresh session sees it, a WAL record was written after that, every
+ * (docs/protocol.md, "The sync set"): a fresh session sees it, a WAL record was written after that, every
  * walsender of `members_before` or `set` has confirmed past that record or was terminated and is gone; from an empty
  * set, a commit was seen to wait. */
 struct pg_sync_order {

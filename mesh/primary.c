@@ -1,5 +1,5 @@
 /* primary.c: the primary's own side: its lease, the health of its PostgreSQL, readiness, and giving the term up
- * (docs/protocol.md, "Lease", "Fencing the primary", "The verdict", last part).
+ * (docs/protocol.md, "Heartbeat, grant, lease", "RELEASE", "The sync set", last part, "Restart").
  *
  * The lease counts only while hold.confirmed: the record was decided in this start, or read again through a quorum; and
  * while a proposal of ours is undecided it must hold under both records; and never under a record below the ballot that

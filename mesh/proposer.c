@@ -1,5 +1,5 @@
-/* proposer.c: ballots of our own: a change by the primary, or a takeover (docs/protocol.md, "Rules of proposing" and
- * "Takeover"; Lamport, "Paxos Made Simple", section 2.2).
+/* proposer.c: ballots of our own: a change by the primary, or a takeover (docs/protocol.md, "Ballots" and
+ * "Takeover and seals"; Lamport, "Paxos Made Simple", section 2.2).
  *
  *   IDLE --propose_change / propose_takeover--> PREPARE --quorum of promises (and seals)--> ACCEPT --decided--> IDLE
  *   any state --higher ballot, verdict turns, time over--> IDLE with a pause of random length

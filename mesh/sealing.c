@@ -1,5 +1,5 @@
-/* sealing.c: a database swears that it receives nothing any more, and where its WAL ends (docs/protocol.md, "Takeover",
- * step 3).
+/* sealing.c: a database swears that it receives nothing any more, and where its WAL ends (docs/protocol.md,
+ * "Takeover and seals", step 3).
  *
  * The order is the rule: the receiver is cut and all local WAL replayed (GOAL_SEAL reached), only then is the LSN read,
  * then the ballot is stored, then the statement is signed and sent.  From then on this database replicates from a

@@ -1,4 +1,4 @@
-/* syncset.c: upkeep of the sync set by the primary (docs/protocol.md, "Changing the sync set").
+/* syncset.c: upkeep of the sync set by the primary (docs/protocol.md, "The sync set").
  *
  *   old --decided--> joint(old, new) --PostgreSQL set to new, in force, k of new past that LSN--> new
  *                          |--PostgreSQL set to old again, in force, k of old past that LSN--> old

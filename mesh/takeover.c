@@ -1,4 +1,4 @@
-/* takeover.c: when a database starts a takeover (docs/protocol.md, section 5, first paragraph).
+/* takeover.c: when a database starts a takeover (docs/protocol.md, "Takeover and seals", before the steps).
  *
  * Its own verdict, and in the fresh heartbeats of a quorum of voters theirs too, must be one on which a voter promises:
  * a pre-vote for free.  Rank r among the fit databases waits r times the stagger, so that the best asks first. */

@@ -1,4 +1,5 @@
-/* candidate.h: which database takes over: numbered steps, the first difference wins (docs/protocol.md, step 4). */
+/* candidate.h: which database takes over: numbered steps, the first difference wins (docs/protocol.md,
+ * "Takeover and seals", step 5). */
 #ifndef PGMESH_POLICY_CANDIDATE_H
 #define PGMESH_POLICY_CANDIDATE_H
 

@@ -1,5 +1,5 @@
 /* durability.h: the arithmetic of synchronous commits: which sealed databases prove that no acknowledged commit is
- * missing (docs/protocol.md, "Takeover", step 4).
+ * missing (docs/protocol.md, "Takeover and seals", step 4).
  *
  * A commit is acknowledged once k of the n members of a set confirmed it.  Any n - k + 1 of them contain one that did;
  * all of those must be sealed (they confirm nothing more) before the best of them may be promoted. */

@@ -1,6 +1,6 @@
 /* dossier.h: a certificate taken apart and verified offline, against nothing but the cluster file.
  *
- * It asks what every member asks before it acts on a record (docs/protocol.md, "The record"), and keeps the answer
+ * It asks what every member asks before it acts on a record (docs/protocol.md, "Ballots"), and keeps the answer
  * for each statement by itself, so that a person can see who said what and whether the signature holds.  The keys are
  * those that the root's certificates bind to the members.  Pure: no I/O. */
 #ifndef PGMESH_INSPECT_DOSSIER_H

@@ -1,4 +1,4 @@
-/* status.h: what a member knows, as JSON for the inspector (docs/reference: "Output"). */
+/* status.h: what a member knows, as JSON for the inspector (docs/reference-json.md). */
 #ifndef PGMESH_MESH_IO_STATUS_H
 #define PGMESH_MESH_IO_STATUS_H
 
