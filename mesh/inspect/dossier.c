@@ -23,6 +23,16 @@ static bool wrong(struct dossier *d, const char *format, ...)
     return false;
 }
 
+static void doubt(struct dossier *d, enum dossier_doubt about, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void doubt(struct dossier *d, enum dossier_doubt about, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(d->doubt[about], DOUBT_SIZE, format, args);
+    va_end(args);
+}
+
 /* Does the member's certified key vouch for these bytes, or one that it had when ballots of that round were cast? */
 static bool vouched(const struct cluster *c, member_id who, uint64_t round, const uint8_t *bytes, size_t n,
                     const uint8_t signature[static SIGNATURE_SIZE])
@@ -111,14 +121,6 @@ static void verify_promises(struct dossier *d, const struct cluster *c)
         wrong(d, "those who promised are no quorum");
 }
 
-/* The record as it was before the takeover, as far as the seals are concerned: a takeover never changes `sync`. */
-static void base_record(struct record *base, const struct proposal *p)
-{
-    *base = p->record;
-    base->primary = p->why.former;
-    base->primary_dir = p->why.former_dir;
-}
-
 static void count_needed(struct dossier *d, const struct record *base)
 {
     if (base->durability == DURABILITY_ASYNC)
@@ -128,12 +130,34 @@ static void count_needed(struct dossier *d, const struct record *base)
             d->seals_needed[i] = base->sync[i].n - base->sync[i].k + 1u;
 }
 
+/* The seals of a record's sets, and of its former primary if that is proven.  As the certificate has it they suffice, or its
+ * acceptors should have refused it.  A takeover never changes `sync`, so it is that of the record before. */
+static void judge_seals(struct dossier *d, const struct sealed *seals)
+{
+    const struct proposal *p = &d->certificate.proposal;
+    struct record base = p->record;
+    base.primary = p->why.former;
+    base.primary_dir = p->why.former_dir;
+    count_needed(d, &base);
+    bool claimed = seals_suffice(&base, seals, p->why.n_seals);
+    if (d->doubt[DOUBT_FORMER][0] != '\0') {
+        base.primary = MEMBER_NONE;
+        base.primary_dir = 0;
+    }
+    d->seals_enough = seals_suffice(&base, seals, p->why.n_seals);
+    if (claimed && !d->seals_enough)
+        doubt(
+            d, DOUBT_SEALS,
+            "that no acknowledged commit is missing: the seals prove it only if the primary before is proven");
+    if (!claimed && !(p->why.has_command && p->why.command.allow_data_loss))
+        wrong(d, "the seals do not prove that no acknowledged commit is missing");
+}
+
 static void verify_seals(struct dossier *d, const struct cluster *c)
 {
     const struct proposal *p = &d->certificate.proposal;
     struct sealed seals[DATABASES_MAX];
     uint8_t bytes[STATEMENT_MAX];
-    struct record base;
     for (int i = 0; i < p->why.n_seals; i++) {
         const struct sealed_statement *s = &p->why.seals[i];
         seals[i] = s->sealed;
@@ -153,11 +177,7 @@ static void verify_seals(struct dossier *d, const struct cluster *c)
     for (int i = 0; i < p->why.n_seals && d->chosen >= 0; i++)
         if (sealed_cmp(&seals[i], &seals[d->chosen]) > 0)
             wrong(d, "%s was sealed ahead of the new primary", cluster_member_name(c, seals[i].id));
-    base_record(&base, p);
-    count_needed(d, &base);
-    d->seals_enough = seals_suffice(&base, seals, p->why.n_seals);
-    if (!d->seals_enough && !(p->why.has_command && p->why.command.allow_data_loss))
-        wrong(d, "the seals do not prove that no acknowledged commit is missing");
+    judge_seals(d, seals);
 }
 
 /* Signed by a person whose role reaches for it.  Whether it took two of them is for the voters of then. */
@@ -171,6 +191,7 @@ static bool ordered(const struct cluster *c, const struct command *m, member_id 
 
 static void verify_command(struct dossier *d, const struct cluster *c)
 {
+    const struct record *r = &d->certificate.proposal.record;
     const struct command *m = &d->certificate.proposal.why.command;
     uint8_t bytes[STATEMENT_MAX];
     size_t n = command_bytes(bytes, &c->id, m);
@@ -181,6 +202,14 @@ static void verify_command(struct dossier *d, const struct cluster *c)
                                          ordered(c, m, m->approval.who, bytes, n, m->approval.signature)));
     if (!d->command_holds)
         wrong(d, "the operator's command does not hold");
+    /* Any old order of that person would have a good signature. */
+    if (m->kind != COMMAND_FAILOVER && (m->kind != COMMAND_RESUME || m->allow_data_loss))
+        wrong(d, "the operator's command orders no takeover");
+    if (m->term >= r->term)
+        wrong(d, "the operator's command was given later");
+    else if (m->term + 1 != r->term)
+        doubt(d, DOUBT_ORDER, "that the order was about this takeover: it was given in term %llu",
+              (unsigned long long)m->term);
 }
 
 static void verify_reformed(struct dossier *d, const struct cluster *c)
@@ -216,34 +245,156 @@ static enum dossier_kind kind_of(const struct proposal *p, const struct cluster 
     return released > 0 ? DOSSIER_HANDOVER : DOSSIER_FAILOVER;
 }
 
-void dossier_verify(struct dossier *d, const struct cluster *cluster)
+bool dossier_takes_over(const struct dossier *d)
 {
+    switch (d->kind) {
+    case DOSSIER_FIRST:
+    case DOSSIER_REFORMED:
+    case DOSSIER_CHANGE: return false;
+    case DOSSIER_FAILOVER:
+    case DOSSIER_HANDOVER:
+    case DOSSIER_RETURN: break;
+    }
+    return true;
+}
+
+bool dossier_kind_proven(const struct dossier *d)
+{
+    return d->doubt[DOUBT_KIND][0] == '\0' && d->doubt[DOUBT_FORMER][0] == '\0';
+}
+
+/* ---- what no signature of its own says ------------------------------------------------------------------------------ */
+
+/* Decided as well, and before this one: the certificate at hand if that is good, else the first record.  NULL: neither is of
+ * this term or of the one before; then `why`, DOUBT_SIZE bytes, says what there is. */
+static const struct record *record_before(const struct dossier *d, const struct certificate *before,
+                                          const struct cluster *c, char *why)
+{
+    static struct dossier b;
+    const struct record *r = &d->certificate.proposal.record;
+    if (before != NULL) { /* none when `b` itself is verified */
+        b = (struct dossier){.certificate = *before};
+        dossier_verify(&b, NULL, c);
+    }
+    const struct record *one = &b.certificate.proposal.record;
+    if (before == NULL)
+        snprintf(why, DOUBT_SIZE, "no certificate of term %llu is at hand", (unsigned long long)r->term - 1);
+    else if (!b.valid)
+        snprintf(why, DOUBT_SIZE, "the certificate from before does not hold, for %s", b.wrong);
+    else if (one->version < r->version && (one->term == r->term || one->term + 1 == r->term))
+        return one;
+    else
+        snprintf(why, DOUBT_SIZE, "the certificate from before is of term %llu, version %llu",
+                 (unsigned long long)one->term, (unsigned long long)one->version);
+    bool first = c->first.term == r->term || c->first.term + 1 == r->term;
+    return first && c->first.version < r->version ? &c->first : NULL;
+}
+
+/* Of a term there is one primary, with one directory, until the next one begins. */
+static void hold_former(struct dossier *d, const struct record *before, const struct cluster *c,
+                        const char *why)
+{
+    const struct proposal *p = &d->certificate.proposal;
+    if (before == NULL || before->term == p->record.term)
+        doubt(d, DOUBT_FORMER, "who was the primary before: no signature says so, and %s",
+              before == NULL ? why : "the certificate from before is of the same term");
+    else if (p->why.former != before->primary)
+        wrong(d, "the primary before was %s",
+              before->primary == MEMBER_NONE ? "nobody" : cluster_member_name(c, before->primary));
+    else if (p->why.former_dir != before->primary_dir)
+        wrong(d, "the data directory of the primary before was another one");
+}
+
+/* Promises and seals name the ballot that they were made for, and no record.  The row of the history in which the record's own
+ * timeline begins names the place where the chosen seal ends, and the WAL of a later takeover ends further on: so they are of
+ * this term.  Its later records have the same row; the one that was proposed under that ballot is the takeover. */
+static void hold_takeover(struct dossier *d, const struct record *before)
+{
+    const struct proposal *p = &d->certificate.proposal;
+    const struct record *r = &p->record;
+    const char *why = "";
+    lsn_t begins = r->n_history == 0 ? 0 : r->history[r->n_history - 1].switch_lsn;
+    bool next = before != NULL && before->term + 1 == r->term && before->version + 1 == r->version;
+    if (ballot_cmp(p->why.built, p->ballot) > 0)
+        wrong(d, "its promises and seals were given later");
+    if (before != NULL && before->term == r->term)
+        wrong(d, "version %llu of its term came before it", (unsigned long long)before->version);
+    if (next && record_classify(before, r, &why) != CHANGE_TAKEOVER)
+        wrong(d, "it is no takeover of the record before: %s", why);
+    if (d->chosen < 0 || p->why.seals[d->chosen].sealed.lsn != begins)
+        doubt(
+            d, DOUBT_KIND,
+            "that promises and seals are of this term: its timeline does not begin where the chosen seal ends");
+    else if (ballot_cmp(p->why.built, p->ballot) != 0 && !next)
+        doubt(d, DOUBT_KIND,
+              "that this record was the takeover, and no later one of its term: it was proposed anew");
+}
+
+static bool bare(const struct justification *j)
+{
+    return !j->takeover && ballot_cmp(j->built, (struct ballot){0}) == 0 && j->former == MEMBER_NONE &&
+           j->former_dir == 0 && j->n_promises == 0 && j->n_seals == 0 && !j->has_command;
+}
+
+/* A takeover from which everything was taken away looks like a change. */
+static void hold_change(struct dossier *d, const struct record *before, const char *why)
+{
+    const struct record *r = &d->certificate.proposal.record;
+    if (before == NULL)
+        doubt(d, DOUBT_KIND,
+              "that the primary changed it, and nobody took over: no signature says so, and %s", why);
+    else if (before->term != r->term)
+        doubt(
+            d, DOUBT_KIND,
+            "that the primary changed it, and nobody took over: it may well be the first record of term %llu",
+            (unsigned long long)r->term);
+}
+
+void dossier_verify(struct dossier *d, const struct certificate *before, const struct cluster *cluster)
+{
+    char why[DOUBT_SIZE] = "";
     d->valid = true;
     d->chosen = -1;
     d->kind = kind_of(&d->certificate.proposal, cluster);
     verify_record(d, cluster);
+    if (!dossier_takes_over(d) && !bare(&d->certificate.proposal.why))
+        wrong(d, "it is no takeover, and shows promises, seals, an order or a primary before");
     switch (d->kind) {
     case DOSSIER_FIRST: /* cluster_load() has verified the root's signature over the very same bytes */
+        if (d->certificate.n_accepted > 0)
+            verify_accepted(d, cluster);
         return;
-    case DOSSIER_REFORMED: verify_reformed(d, cluster); return;
-    case DOSSIER_CHANGE: verify_accepted(d, cluster); return;
+    case DOSSIER_REFORMED:
+        verify_reformed(d, cluster);
+        if (d->certificate.n_accepted > 0)
+            wrong(d, "nobody accepts what the root decides");
+        return;
+    case DOSSIER_CHANGE:
+        verify_accepted(d, cluster);
+        hold_change(d, record_before(d, before, cluster, why), why);
+        return;
     case DOSSIER_FAILOVER:
     case DOSSIER_HANDOVER:
-    case DOSSIER_RETURN:
+    case DOSSIER_RETURN: {
+        const struct record *last = record_before(d, before, cluster, why);
         verify_accepted(d, cluster);
         verify_command(d, cluster);
         verify_promises(d, cluster);
+        hold_former(d, last, cluster, why);
         verify_seals(d, cluster);
+        hold_takeover(d, last);
         return;
+    }
     }
 }
 
-bool dossier_read(struct dossier *d, const uint8_t *bytes, size_t n, const struct cluster *cluster)
+bool dossier_read(struct dossier *d, const uint8_t *bytes, size_t n, const struct certificate *before,
+                  const struct cluster *cluster)
 {
     memset(d, 0, sizeof *d);
     if (!wire_get_decided(&d->certificate, bytes, n))
         return false;
-    dossier_verify(d, cluster);
+    dossier_verify(d, before, cluster);
     return true;
 }
 

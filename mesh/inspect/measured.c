@@ -86,7 +86,7 @@ void why_measure(const struct why *w, struct why_measured *m)
                                .gap_bytes = -1};
     m->decided_us = json_number(w->answer, "at_us", -1);
     m->silence_ms = silence_ms(w);
-    m->proven = w->dossier.certificate.proposal.why.takeover && w->dossier.seals_enough &&
+    m->proven = dossier_takes_over(&w->dossier) && w->dossier.valid && w->dossier.seals_enough &&
                 w->dossier.certificate.proposal.record.durability != DURABILITY_ASYNC;
     json_array_foreach((json_t *)events, i, one)
     {

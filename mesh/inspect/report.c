@@ -33,9 +33,9 @@ static void summary(const struct why *w, const struct why_measured *m)
     row(to, "Date", *at == '\0' ? "not in the journal of the member asked" : at);
     row(to, "What", why_kind(w));
     row(to, "Primary",
-        p->why.takeover
-            ? text("%s → %s, term %llu, timeline %u", why_name(w, p->why.former),
-                   why_name(w, p->record.primary), (unsigned long long)p->record.term, p->record.timeline)
+        dossier_takes_over(&w->dossier)
+            ? text("%s → %s, term %llu, timeline %u", why_former(w), why_name(w, p->record.primary),
+                   (unsigned long long)p->record.term, p->record.timeline)
             : why_name(w, p->record.primary));
     row(to, "Real RTO",
         m->outage_ms >= 0
@@ -51,6 +51,9 @@ static void summary(const struct why *w, const struct why_measured *m)
         w->dossier.valid ? text("certificate valid, accepted by %d of %d voters",
                                 __builtin_popcount(w->dossier.accepted), p->record.voters.n)
                          : text("certificate NOT VALID: %s", w->dossier.wrong));
+    for (int i = 0; i < DOUBTS; i++)
+        if (w->dossier.doubt[i][0] != '\0')
+            row(to, "Not proven", w->dossier.doubt[i]);
 }
 
 static void voters(const struct why *w)
@@ -115,7 +118,7 @@ void why_report(const struct why *w)
     fputs("\n## Cause\n\n*(to be filled in: what happened to the former primary, and how that is known)*\n"
           "\n## Resolution\n\n*(to be filled in: what was done by hand, if anything; what shall change)*\n",
           to);
-    if (p->why.takeover) {
+    if (dossier_takes_over(&w->dossier)) {
         voters(w);
         data(w);
     }

@@ -15,8 +15,9 @@
 
 enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE, WHY_ROSTER, WHY_REPORT };
 const struct option_row options_why[] = {
-    [WHY_CERTIFICATE] = {"certificate", "FILE",
-                         "a certificate in hex (as --output json shows it) instead of a member's journal"},
+    [WHY_CERTIFICATE] =
+        {"certificate", "FILE",
+         "a certificate in hex (as --output json shows it) instead of a member's journal; a second line: the one from before"},
     [WHY_CLUSTER_FILE] = {"cluster-file", "FILE",
                           "whose keys it is verified with (beside the configuration)"},
     [WHY_ROSTER] =
@@ -29,6 +30,14 @@ const struct option_row options_why[] = {
 const char *why_name(const struct why *w, member_id id)
 {
     return id == MEMBER_NONE ? "nobody" : cluster_member_name(&w->cluster, id);
+}
+
+const char *why_former(const struct why *w)
+{
+    const char *name = why_name(w, w->dossier.certificate.proposal.why.former);
+    if (!dossier_takes_over(&w->dossier))
+        return "";
+    return w->dossier.doubt[DOUBT_FORMER][0] == '\0' ? name : text("%s (not proven)", name);
 }
 
 /* ---- for people --------------------------------------------------------------------------------------------------- */
@@ -53,10 +62,10 @@ static void print_head(const struct why *w)
     const struct dossier *d = &w->dossier;
     const struct record *r = &d->certificate.proposal.record;
     const char *at = w->answer == NULL ? "" : json_text(w->answer, "at");
-    bool takeover = d->certificate.proposal.why.takeover;
+    bool takeover = dossier_takes_over(d);
     output_tone(&w->x->out, TONE_STRONG, 2, "%s · term %s%llu%s%s · %s%s%s", why_kind(w),
                 takeover ? text("%llu → ", (unsigned long long)r->term - 1) : "", (unsigned long long)r->term,
-                *at == '\0' ? "" : " · ", at, takeover ? why_name(w, d->certificate.proposal.why.former) : "",
+                *at == '\0' ? "" : " · ", at, why_former(w),
                 takeover                      ? " → "
                 : d->kind == DOSSIER_REFORMED ? "nobody serves under it; its data are those of "
                                               : "primary ",
@@ -76,11 +85,11 @@ static void print_why(const struct why *w)
         output_field(&w->x->out, "why", "the root re-formed the voters, and nobody held the term any more");
     else if (released > 0)
         output_field(&w->x->out, "why", "%s gave the term up itself (RELEASE), as %u of the voters had seen",
-                     why_name(w, j->former), released);
+                     why_former(w), released);
     else
         output_field(&w->x->out, "why",
                      "the lease of %s ended unrenewed at those who promised, up to %s before they did",
-                     why_name(w, j->former), text_duration(longest));
+                     why_former(w), text_duration(longest));
     if (j->has_command)
         output_field(
             &w->x->out, "order", "by %s%s: %s%s%s%s · %s", why_name(w, j->command.who),
@@ -118,7 +127,7 @@ static void print_who(const struct why *w)
         if ((d->promised & 1u << i) == 0)
             line_add(&silent, "%s%s", silent.n == 0 ? "" : ", ", why_name(w, voters->v[i].id));
     output_field(&w->x->out, "who", "promised: %s%s%s", l.s,
-                 silent.n == 0 ? "" : " · not heard or not asked: ", silent.s);
+                 silent.n == 0 ? "" : " · not heard, not asked or not shown: ", silent.s);
 }
 
 static void print_data(const struct why *w)
@@ -132,7 +141,10 @@ static void print_data(const struct why *w)
                  d->seal_holds[i] ? "" : " (SIGNATURE NOT VALID)");
     if (p->record.durability == DURABILITY_ASYNC)
         line_add(&l, " · async: what had not arrived there is lost");
-    else if (d->former_sealed)
+    else if (d->doubt[DOUBT_SEALS][0] != '\0')
+        line_add(&l, " · NOT PROVEN that no acknowledged commit is missing: it is if %s was the primary",
+                 why_name(w, p->why.former));
+    else if (d->former_sealed && d->doubt[DOUBT_FORMER][0] == '\0')
         line_add(&l, " · %s itself is among them: nothing can be missing", why_name(w, p->why.former));
     else if (d->seals_enough)
         line_add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0],
@@ -160,7 +172,8 @@ static const char *because_text(const struct why *w, int i)
         return text("more WAL to replay than %s (%s against %s)", chosen, text_bytes(seals[i].backlog_bytes),
                     text_bytes(seals[d->chosen].backlog_bytes));
     if (strcmp(step, "site") == 0)
-        return "in another site than the former primary";
+        return text("in another site than the former primary%s",
+                    d->doubt[DOUBT_FORMER][0] == '\0' ? "" : " (not proven)");
     if (strcmp(step, "named") == 0)
         return text("equal by its data; %s was named, or preferred by priority", chosen);
     return text("equal in all that the certificate tells; %s has the lower number or the higher priority",
@@ -172,10 +185,18 @@ static void print_not(const struct why *w)
     const struct dossier *d = &w->dossier;
     const struct justification *j = &d->certificate.proposal.why;
     if (d->chosen >= 0 && j->n_seals == 1)
-        output_field(&w->x->out, "chosen", "%s was the only one sealed", why_name(w, j->seals[0].sealed.id));
+        output_field(&w->x->out, "chosen", "%s was sealed, no other is shown",
+                     why_name(w, j->seals[0].sealed.id));
     for (int i = 0; i < j->n_seals && d->chosen >= 0; i++)
         if (i != d->chosen)
             output_field(&w->x->out, "not", "%s: %s", why_name(w, j->seals[i].sealed.id), because_text(w, i));
+}
+
+static void print_doubts(const struct why *w)
+{
+    for (int i = 0; i < DOUBTS; i++)
+        if (w->dossier.doubt[i][0] != '\0')
+            output_field(&w->x->out, "unproven", "%s", w->dossier.doubt[i]);
 }
 
 static void print_proof(const struct why *w)
@@ -249,14 +270,15 @@ static void print_events(const struct why *w)
 static void print_text(const struct why *w)
 {
     print_head(w);
-    if (w->dossier.certificate.proposal.why.takeover && w->dossier.kind != DOSSIER_FIRST) {
+    if (dossier_takes_over(&w->dossier)) {
         print_why(w);
         print_who(w);
         print_data(w);
         print_not(w);
     }
     print_proof(w);
-    if (w->dossier.certificate.proposal.why.takeover)
+    print_doubts(w);
+    if (dossier_takes_over(&w->dossier))
         print_times(w);
     print_events(w);
 }
@@ -270,14 +292,26 @@ static int not_a_certificate(struct why *w)
                        "\"pgmesh why --output json | jq -r .certificate\" prints one.");
 }
 
-static int read_hex(struct why *w, const char *hex)
+/* One word in hex. */
+static bool bytes_of(uint8_t out[static FRAME_BODY_MAX], size_t *n, const char *hex)
+{
+    size_t length = strcspn(hex, " \t\r\n");
+    *n = length / 2;
+    return length > 0 && length % 2 == 0 && *n <= FRAME_BODY_MAX && hex_get(out, *n, hex, length);
+}
+
+/* `before`: one of before, "" where there is none. */
+static int read_hex(struct why *w, const char *hex, const char *before)
 {
     static uint8_t bytes[FRAME_BODY_MAX];
-    size_t length = strcspn(hex, " \t\r\n");
-    if (length == 0 || length % 2 != 0 || length / 2 > sizeof bytes ||
-        !hex_get(bytes, length / 2, hex, length) ||
-        !dossier_read(&w->dossier, bytes, length / 2, &w->cluster))
+    static struct certificate earlier;
+    size_t n;
+    bool has = *before != '\0';
+    if (has && (!bytes_of(bytes, &n, before) || !wire_get_decided(&earlier, bytes, n)))
         return not_a_certificate(w);
+    if (!bytes_of(bytes, &n, hex) || !dossier_read(&w->dossier, bytes, n, has ? &earlier : NULL, &w->cluster))
+        return not_a_certificate(w);
+    snprintf(w->before, sizeof w->before, "%.*s", (int)strcspn(before, " \t\r\n"), before);
     return EXIT_OK;
 }
 
@@ -336,7 +370,9 @@ static int from_file(struct why *w)
     if (code != EXIT_OK)
         return code;
     char *hex = file_read(w->certificate, FILE_TEXT, FILE_TEXT_MAX, &n, &problem);
-    code = hex == NULL ? output_problem(&w->x->out, EXIT_REFUSED, &problem) : read_hex(w, hex);
+    const char *second = hex == NULL ? "" : hex + strcspn(hex, " \t\r\n");
+    code = hex == NULL ? output_problem(&w->x->out, EXIT_REFUSED, &problem)
+                       : read_hex(w, hex, second + strspn(second, " \t\r\n"));
     if (code == EXIT_OK)
         w->answer = json_pack("{s:s%}", "certificate", hex, strcspn(hex, " \t\r\n"));
     free(hex);
@@ -367,7 +403,7 @@ static int from_member(struct why *w)
     if (term == 1) { /* nobody voted on it: the cluster file has it, and the root's word for it */
         json_decref(request);
         w->dossier.certificate.proposal.record = w->cluster.first;
-        dossier_verify(&w->dossier, &w->cluster);
+        dossier_verify(&w->dossier, NULL, &w->cluster);
         return EXIT_OK;
     }
     code = client_ask_any(&client, request, &w->answer);
@@ -382,7 +418,7 @@ static int from_member(struct why *w)
             w->term == NULL
                 ? "\"pgmesh why 1\" shows the first record; another member's journal may hold more."
                 : "\"pgmesh history\" lists the terms; another member's journal may hold more.");
-    return read_hex(w, json_text(w->answer, "certificate"));
+    return read_hex(w, json_text(w->answer, "certificate"), json_text(w->answer, "certificate_before"));
 }
 
 int command_why(struct inspect *x)

@@ -14,9 +14,13 @@ struct why {
     struct cluster cluster; /* as its file has it, and the roster's lines in it */
     struct roster roster;
     struct dossier dossier;
+    char before[2 * FRAME_BODY_MAX +
+                1]; /* in hex, what proves who was the primary before; "": none is at hand */
     json_t *answer; /* NULL when there is nothing but the certificate of the cluster file */
 };
 const char *why_name(const struct why *w, member_id id);
+/* Who was the primary before, for people: "db1 (not proven)" where no signature says so; "" where there was no takeover. */
+const char *why_former(const struct why *w);
 /* "failover", "handover", ... for people. */
 const char *why_kind(const struct why *w);
 

@@ -67,7 +67,7 @@ static json_t *measured_json(const struct why *w)
 {
     struct why_measured m;
     why_measure(w, &m);
-    if (!w->dossier.certificate.proposal.why.takeover)
+    if (!dossier_takes_over(&w->dossier))
         return json_null();
     json_t *phases = json_pack("{s:o,s:o,s:o,s:o,s:o}", "ask_ms", span_json(m.verdict_us, m.asked_us),
                                "seal_ms", span_json(m.asked_us, m.sealed_us), "decide_ms",
@@ -88,6 +88,15 @@ static json_t *roster_json(const struct why *w)
     return n == 0 ? json_null() : json_stringn(text, n);
 }
 
+static json_t *doubts_json(const struct dossier *d)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < DOUBTS; i++)
+        if (d->doubt[i][0] != '\0')
+            json_array_append_new(list, json_string(d->doubt[i]));
+    return list;
+}
+
 void why_json(const struct why *w)
 {
     const struct dossier *d = &w->dossier;
@@ -99,14 +108,17 @@ void why_json(const struct why *w)
                   dossier_kind_name(d->kind), "term", (json_int_t)p->record.term, "version",
                   (json_int_t)p->record.version, "timeline", (int)p->record.timeline, "primary",
                   p->record.primary == MEMBER_NONE ? NULL : why_name(w, p->record.primary), "from",
-                  !p->why.takeover || p->why.former == MEMBER_NONE ? NULL : why_name(w, p->why.former), "at",
-                  *at == '\0' ? NULL : at);
+                  !dossier_takes_over(d) || p->why.former == MEMBER_NONE ? NULL : why_name(w, p->why.former),
+                  "at", *at == '\0' ? NULL : at);
     if (json_object_get(w->answer, "at_us") != NULL)
         json_object_set(j, "at_us", json_object_get(w->answer, "at_us"));
     if (json_object_get(w->answer, "self") != NULL)
         json_object_set(j, "self", json_object_get(w->answer, "self"));
     json_object_set_new(j, "valid", json_boolean(d->valid));
     json_object_set_new(j, "wrong", d->wrong[0] == '\0' ? json_null() : json_string(d->wrong));
+    json_object_set_new(j, "from_proven", json_boolean(d->doubt[DOUBT_FORMER][0] == '\0'));
+    json_object_set_new(j, "kind_proven", json_boolean(dossier_kind_proven(d)));
+    json_object_set_new(j, "not_proven", doubts_json(d));
     json_object_set_new(j, "rule", json_string(p->record.voters.rule == RULE_SITES ? "sites" : "majority"));
     json_object_set_new(j, "voters", json_integer(p->record.voters.n));
     json_object_set_new(j, "promises", promises_json(w));
@@ -119,5 +131,6 @@ void why_json(const struct why *w)
     json_object_set_new(j, "events", events == NULL ? json_array() : json_deep_copy(events));
     json_object_set_new(j, "roster", roster_json(w));
     json_object_set_new(j, "certificate", json_string(json_text(w->answer, "certificate")));
+    json_object_set_new(j, "certificate_before", w->before[0] == '\0' ? json_null() : json_string(w->before));
     output_json(&w->x->out, j);
 }

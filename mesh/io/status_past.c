@@ -279,7 +279,24 @@ struct search {
     struct certificate cert, candidate;
     uint8_t bytes[CERTIFICATE_MAX];
     char hex[2 * CERTIFICATE_MAX + 1];
+    char previous[2 * CERTIFICATE_MAX + 1]; /* the one before it in the journal: the newest of its term */
+    char newest[2 * CERTIFICATE_MAX + 1];
 };
+
+static void keep_hex(char out[static 2 * CERTIFICATE_MAX + 1], const struct journal_line *line)
+{
+    snprintf(out, 2 * CERTIFICATE_MAX + 1, "%.*s", (int)line->hex_len, line->hex);
+}
+
+static void take(struct search *s, const struct journal_line *line)
+{
+    s->found = true;
+    s->planned = s->released.planned && s->released.term + 1 == line->term;
+    s->at_us = line->at_us;
+    s->cert = s->candidate;
+    memcpy(s->previous, s->newest, sizeof s->previous);
+    keep_hex(s->hex, line);
+}
 
 /* The first certificate of a term is the one that opened it; later ones of that term are changes. */
 static bool look(void *arg, const struct journal_line *line)
@@ -289,19 +306,15 @@ static bool look(void *arg, const struct journal_line *line)
     if (line->kind != JOURNAL_DECIDED)
         return true;
     bool opens = line->term > s->last_term;
+    bool wanted = opens && (!s->term || line->term == s->term);
     if (opens)
         s->last_term = line->term;
-    if (!opens || (s->term && line->term != s->term) || !read_certificate(&s->candidate, s->bytes, line))
+    if (!read_certificate(&s->candidate, s->bytes, line))
         return true;
-    if (!s->term && !s->candidate.proposal.why.takeover)
-        return true;
-    s->found = true;
-    s->planned = s->released.planned && s->released.term + 1 == line->term;
-    s->at_us = line->at_us;
-    s->cert = s->candidate;
-    memcpy(s->hex, line->hex, line->hex_len);
-    s->hex[line->hex_len] = '\0';
-    return s->term == 0;
+    if (wanted && (s->term || s->candidate.proposal.why.takeover))
+        take(s, line);
+    keep_hex(s->newest, line);
+    return !s->found || s->term == 0;
 }
 
 static json_t *promises_json(const struct cluster *c, const struct justification *why)
@@ -347,6 +360,8 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
                   "from", former ? status_text(cluster_member_name(v->cluster, former)) : json_null(), "at",
                   when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p, s->planned),
                   "certificate", s->hex);
+    if (s->previous[0] != '\0')
+        json_object_set_new(out, "certificate_before", json_string(s->previous));
     json_object_set_new(out, "cluster", json_string(v->cluster->name));
     json_object_set_new(out, "self", json_string(cluster_member_name(v->cluster, v->core->self)));
     json_object_set_new(out, "promises", promises_json(v->cluster, &p->why));

@@ -101,7 +101,7 @@ must 'switchover' pgmesh_as app switchover --to db2
 must 'db2 is the primary' await 10 primary_is db2
 seen='.history[-1] | .kind == "switchover" and .outage_ms > 0 and .observer == "app" and .nothing_lost_proven'
 check 'history: a switchover, with what app saw' 10 tells "$seen" wit2 history
-check 'why: valid, with phases' 5 tells '.valid and .measured.phases.promote_ms != null and .measured.phases.first_follower_ms != null' db2 why
+check 'why: valid, with phases' 5 tells '.valid and .from_proven and .kind_proven and .measured.phases.promote_ms != null and .measured.phases.first_follower_ms != null' db2 why
 check 'why: an incident report' 5 says 0 'Real RTO . 0\.[0-9]+ s without a primary, as app saw it' db2 why --report
 must 'whole for the drill' await 60 settled 2
 check 'ready for the drill' 30 says 0 '^ready' db2 ready

@@ -10,7 +10,8 @@ enum { DB1 = 1, DB2, DB3, WIT1, OPERATOR, MEMBERS };
 
 static struct cluster cluster;
 static struct secret_key secrets[MEMBERS];
-static struct certificate made;
+static struct certificate made, earlier;
+static const struct certificate *before; /* at hand; NULL: none */
 static struct dossier dossier;
 
 static void member(int id, const char *name, enum role role, const char *site)
@@ -134,13 +135,48 @@ static void verify(void)
 {
     static uint8_t bytes[FRAME_BODY_MAX];
     size_t n = wire_put_decided(bytes, &made);
-    ck_assert(dossier_read(&dossier, bytes, n, &cluster));
+    ck_assert(dossier_read(&dossier, bytes, n, before, &cluster));
 }
 
 static void setup(void)
 {
     cluster_make();
     takeover_make();
+    before = NULL;
+}
+
+static void promise_all(void)
+{
+    for (int i = 0; i < made.proposal.why.n_promises; i++)
+        promise(i);
+}
+
+/* The takeover of term 2 as that of term 3, of which the first record knows nothing; `earlier`, of term 2, would. */
+static void takeover_of_term_3(void)
+{
+    struct record *r = &made.proposal.record;
+    const struct certificate third = made;
+    for (int i = 0; i < made.n_accepted; i++)
+        made.accepted[i].who = third.accepted[i].who;
+    memset(&made.proposal.why, 0, sizeof made.proposal.why);
+    made.proposal.ballot.round = 4;
+    r->version = 2;
+    r->term = 2;
+    r->primary = DB1;
+    r->primary_dir = 11;
+    r->timeline = 1;
+    r->n_history = 1;
+    r->history[0] = (struct history_row){1, 0, 2};
+    accept_all();
+    earlier = made;
+    made = third;
+    r->term = 3;
+    r->history[0].term = 2;
+    r->history[1].term = 3;
+    for (int i = 0; i < made.proposal.why.n_promises; i++)
+        made.proposal.why.promises[i].term = 2;
+    promise_all();
+    accept_all();
 }
 
 START_TEST(a_good_one_holds)
@@ -172,7 +208,7 @@ START_TEST(garbage_is_no_certificate)
     static uint8_t bytes[FRAME_BODY_MAX];
     size_t n = wire_put_decided(bytes, &made);
     for (size_t cut = 0; cut < n; cut++)
-        ck_assert(!dossier_read(&dossier, bytes, cut, &cluster));
+        ck_assert(!dossier_read(&dossier, bytes, cut, NULL, &cluster));
 }
 END_TEST
 
@@ -194,6 +230,22 @@ static void another_directory(void) { made.proposal.why.seals[1].sealed.dir = 34
 static void one_accepted_missing(void) { made.n_accepted = 2; }
 static void accepted_another_record(void) { made.accepted[0].record_hash[0] ^= 1; }
 static void record_altered(void) { made.proposal.record.paused = true; }
+static void another_former(void) { made.proposal.why.former = DB2; }
+static void another_former_directory(void) { made.proposal.why.former_dir ^= 1; }
+static void takeover_denied(void) { made.proposal.why.takeover = false; }
+static void promised_later(void)
+{
+    struct justification *w = &made.proposal.why;
+    w->built.round++;
+    for (int i = 0; i < w->n_promises; i++)
+        w->promises[i].ballot = w->built;
+    for (int i = 0; i < w->n_seals; i++)
+        w->seals[i].ballot = w->built;
+    promise_all();
+    seal(0);
+    seal(1);
+}
+static void no_takeover_of_the_record_before(void) { made.proposal.record.version = 2; made.proposal.record.lease_ms_max++; accept_all(); }
 static void foreign_cluster(void) { made.proposal.record.nonce[0]++; accept_all(); }
 static void key_not_certified(void) { made.proposal.record.voters.v[3].key[0] ^= 1; accept_all(); }
 static void forged_command(void)
@@ -209,6 +261,18 @@ static void command_of_a_member(void)
     m->who = WIT1;
     sign(m->signature, WIT1, bytes, command_bytes(bytes, &cluster.id, m));
 }
+
+static void command_make(enum command_kind kind, uint64_t term)
+{
+    uint8_t bytes[STATEMENT_MAX];
+    struct command *m = &made.proposal.why.command;
+    forged_command();
+    m->kind = kind;
+    m->term = term;
+    sign(m->signature, OPERATOR, bytes, command_bytes(bytes, &cluster.id, m));
+}
+static void command_of_another_kind(void) { command_make(COMMAND_PAUSE, 1); }
+static void command_given_later(void) { command_make(COMMAND_FAILOVER, 2); }
 
 static const struct damage_row {
     const char *name;
@@ -234,6 +298,13 @@ static const struct damage_row {
     {"a voter's key not certified", key_not_certified, "voter 4 has no certificate"},
     {"forged command", forged_command, "the operator's command"},
     {"command of a member", command_of_a_member, "the operator's command"},
+    {"command that orders something else", command_of_another_kind, "orders no takeover"},
+    {"command that was given later", command_given_later, "was given later"},
+    {"another former primary", another_former, "the primary before was db1"},
+    {"another directory of the former primary", another_former_directory, "the data directory of the primary before"},
+    {"a takeover that says it is none", takeover_denied, "it is no takeover, and shows"},
+    {"promises and seals of a later ballot", promised_later, "were given later"},
+    {"no takeover of the record before", no_takeover_of_the_record_before, "it is no takeover of the record before"},
 };
 // clang-format on
 
@@ -254,11 +325,148 @@ START_TEST(an_operator_may_accept_loss)
     struct command *m = &made.proposal.why.command;
     forged_command();
     m->allow_data_loss = true;
+    m->term = 1;
     sign(m->signature, OPERATOR, bytes, command_bytes(bytes, &cluster.id, m));
     made.proposal.why.n_seals = 1;
     verify();
     ck_assert_msg(dossier.valid, "%s", dossier.wrong);
     ck_assert(!dossier.seals_enough && dossier.command_holds);
+}
+END_TEST
+
+/* ---- what no signature says ---- */
+
+START_TEST(the_certificate_from_before_proves_the_former_primary)
+{
+    takeover_of_term_3();
+    before = &earlier;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    for (int i = 0; i < DOUBTS; i++)
+        ck_assert_str_eq(dossier.doubt[i], "");
+    ck_assert(dossier_kind_proven(&dossier));
+    made.proposal.why.former = DB3;
+    verify();
+    ck_assert(!dossier.valid);
+    ck_assert_str_eq(dossier.wrong, "the primary before was db1");
+}
+END_TEST
+
+START_TEST(without_it_nothing_rests_on_him)
+{
+    takeover_of_term_3();
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(dossier.doubt[DOUBT_FORMER][0] != '\0' && !dossier_kind_proven(&dossier));
+    ck_assert(dossier.seals_enough);
+    ck_assert_str_eq(dossier.doubt[DOUBT_SEALS], "");
+    /* db2 alone is sealed: enough only for whoever believes that it was the primary itself. */
+    made.proposal.why.n_seals = 1;
+    made.proposal.why.former = DB2;
+    made.proposal.why.former_dir = 22;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(!dossier.seals_enough && dossier.doubt[DOUBT_SEALS][0] != '\0');
+    before = &earlier;
+    verify();
+    ck_assert(!dossier.valid);
+}
+END_TEST
+
+START_TEST(one_from_before_must_hold_itself)
+{
+    takeover_of_term_3();
+    earlier.accepted[0].signature[3] ^= 1;
+    before = &earlier;
+    verify();
+    ck_assert(dossier.valid && dossier.doubt[DOUBT_FORMER][0] != '\0');
+}
+END_TEST
+
+/* Promises and seals of a takeover beside another record of its primary. */
+START_TEST(promises_and_seals_of_another_record)
+{
+    struct record *r = &made.proposal.record;
+    made.proposal.ballot.round = 9;
+    r->version = 8;
+    accept_all();
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(strstr(dossier.doubt[DOUBT_KIND], "was the takeover") != NULL);
+    r->history[1].switch_lsn++;
+    accept_all();
+    verify();
+    ck_assert(strstr(dossier.doubt[DOUBT_KIND], "of this term") != NULL);
+}
+END_TEST
+
+START_TEST(an_order_of_long_ago)
+{
+    takeover_of_term_3();
+    command_make(COMMAND_FAILOVER, 1);
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(dossier.doubt[DOUBT_ORDER][0] != '\0');
+    command_make(COMMAND_FAILOVER, 2);
+    verify();
+    ck_assert_str_eq(dossier.doubt[DOUBT_ORDER], "");
+}
+END_TEST
+
+START_TEST(a_change_is_one_after_another_of_its_term)
+{
+    takeover_of_term_3();
+    made = earlier;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert_int_eq(dossier.kind, DOSSIER_CHANGE);
+    ck_assert(dossier.doubt[DOUBT_KIND][0] != '\0');
+    before = &earlier;
+    made.proposal.record.version++;
+    accept_all();
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(dossier_kind_proven(&dossier));
+}
+END_TEST
+
+/* Whatever byte is changed: it does not verify, or the certificate says the same, or another primary before, who is in doubt. */
+static int believed(bool in_doubt)
+{
+    static uint8_t bytes[FRAME_BODY_MAX];
+    static struct certificate good, got;
+    size_t n = wire_put_decided(bytes, &made);
+    int many = 0;
+    ck_assert(wire_get_decided(&good, bytes, n));
+    for (size_t i = 0; i < n; i++)
+        for (int bit = 1; bit < 256; bit <<= 3) {
+            bytes[i] ^= (uint8_t)bit;
+            if (dossier_read(&dossier, bytes, n, before, &cluster) && dossier.valid) {
+                got = dossier.certificate;
+                got.proposal.why.former = good.proposal.why.former;
+                got.proposal.why.former_dir = good.proposal.why.former_dir;
+                ck_assert_msg(memcmp(&got, &good, sizeof got) == 0, "byte %zu changes what is believed", i);
+                ck_assert_msg(in_doubt && dossier.doubt[DOUBT_FORMER][0] != '\0', "byte %zu is believed", i);
+                many++;
+            }
+            bytes[i] ^= (uint8_t)bit;
+        }
+    return many;
+}
+
+START_TEST(no_byte_misleads)
+{
+    ck_assert_int_eq(believed(false), 0); /* term 2: the first record tells */
+    takeover_of_term_3();
+    ck_assert_int_gt(believed(true), 0);
+    before = &earlier;
+    ck_assert_int_eq(believed(false), 0);
+    before = NULL;
+    made = earlier;
+    ck_assert_int_eq(believed(false), 0);
+    command_make(COMMAND_PAUSE, 1); /* what belongs to takeovers, in a change */
+    verify();
+    ck_assert(!dossier.valid);
 }
 END_TEST
 
@@ -309,7 +517,17 @@ int main(void)
     tcase_add_test(t, garbage_is_no_certificate);
     tcase_add_loop_test(t, a_damage_is_named, 0, ROWS(damages));
     tcase_add_test(t, an_operator_may_accept_loss);
+    tcase_add_test(t, the_certificate_from_before_proves_the_former_primary);
+    tcase_add_test(t, without_it_nothing_rests_on_him);
+    tcase_add_test(t, one_from_before_must_hold_itself);
+    tcase_add_test(t, promises_and_seals_of_another_record);
+    tcase_add_test(t, an_order_of_long_ago);
+    tcase_add_test(t, a_change_is_one_after_another_of_its_term);
     tcase_add_loop_test(t, because, 0, ROWS(becauses));
     tcase_add_test(t, released_is_a_handover);
+    t = suite_case(suite, "bytes");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, no_byte_misleads);
     return suite_run(suite);
 }
