@@ -54,7 +54,7 @@ export PGMESH_BUILD := $(B)
 
 CORE_SRC    := $(wildcard policy/*.c mesh/*.c)
 IO_SRC      := $(wildcard mesh/io/*.c)
-GUARD_SRC   := $(wildcard node/guard*.c)
+GUARD_SRC   := $(wildcard node/guard*.c) node/watchdog.c
 FENCE_SRC   := $(wildcard node/fence*.c)
 NODE_SRC    := $(filter-out $(GUARD_SRC),$(wildcard node/*.c))
 WITNESS_SRC := $(wildcard witness/*.c)

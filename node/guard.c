@@ -2,10 +2,10 @@
 #include "node/guard.h"
 
 #include "node/guard_anchor.h"
+#include "node/watchdog.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/watchdog.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -30,7 +29,6 @@ enum {
     PAUSE_MS = 100,
     PAUSE_MAX_MS = 5000,
     PAUSE_ARMED_MS = 20,
-    WATCHDOG_TICK_MS = 1000,
     LOCK_WAIT_MS = 2000,
     LOCK_TICK_MS = 5
 };
@@ -86,7 +84,7 @@ struct guard {
     pid_t agent, anchor;
     instant anchor_started, agent_started, agent_due; /* agent_due: when to start the next one */
     int quick_deaths;
-    bool stopping;
+    bool stopping, unfed; /* unfed: the watchdog, and it has been told */
     instant stop_by;
     int status; /* to exit with; -1: go on */
 };
@@ -224,7 +222,7 @@ static void agent_died(struct guard *g, int wait_status)
 static void start_anchor(struct guard *g)
 {
     g->anchor_started = fence_now();
-    g->anchor = guard_anchor_start(&g->fence, g->page, g->self, g->life, g->o->agent);
+    g->anchor = guard_anchor_start(&g->fence, g->page, g->self, g->life, g->watchdog, g->o->agent);
     if (g->anchor < 0)
         say("could not start the anchor: %s", strerror(errno));
 }
@@ -304,9 +302,10 @@ static bool open_all(struct guard *g)
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     g->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    g->watchdog = g->o->watchdog ? open(g->o->watchdog, O_WRONLY | O_CLOEXEC) : -1;
-    if (g->o->watchdog && g->watchdog < 0)
-        say("could not open watchdog \"%s\": %s", g->o->watchdog, strerror(errno));
+    if (g->o->watchdog) {
+        g->watchdog = watchdog_open(g->o->watchdog, note, sizeof note);
+        say("%s", note);
+    }
     if (!g->page || g->bell < 0 || g->self < 0 || g->timer < 0 || g->signals < 0) {
         say("could not set up: %s", strerror(errno));
         return false;
@@ -347,6 +346,14 @@ static instant sooner(instant a, instant b)
     return instant_is_never(a) ? b : instant_is_never(b) ? a : instant_min(a, b);
 }
 
+static void feed(struct guard *g)
+{
+    bool fed = watchdog_feed(g->watchdog);
+    if (!fed && !g->unfed)
+        say("could not feed watchdog \"%s\": %s", g->o->watchdog, strerror(errno));
+    g->unfed = !fed;
+}
+
 static void live(struct guard *g)
 {
     reap(g);         /* what an agent left that became this guard: their SIGCHLD came before we listened */
@@ -362,7 +369,7 @@ static void live(struct guard *g)
         }
         next = sooner(sooner(next, g->agent_due), g->stopping ? g->stop_by : instant_never());
         if (g->watchdog >= 0) {
-            ioctl(g->watchdog, WDIOC_KEEPALIVE, 0);
+            feed(g);
             next = sooner(next, instant_add(now, span_ms(WATCHDOG_TICK_MS)));
         }
         set_timer(g, next);
@@ -398,11 +405,8 @@ int guard_run(const struct guard_options *o)
         waitpid(g.agent, NULL, 0);
         dead = fence_kill(&g.fence, 5000) && dead; /* what it may have started last */
     }
-    if (g.watchdog >= 0) {
-        if (dead && write(g.watchdog, "V", 1) < 0)
-            say("could not disarm the watchdog: %s", strerror(errno));
-        close(g.watchdog);
-    }
+    if (g.watchdog >= 0 && !watchdog_close(g.watchdog, dead))
+        say("could not stop watchdog \"%s\": %s", o->watchdog, strerror(errno));
     if (g.anchor > 0) {
         kill(g.anchor, SIGKILL);
         waitpid(g.anchor, NULL, 0);

@@ -79,7 +79,7 @@ static void become_anchor(bool realtime)
 }
 
 pid_t guard_anchor_start(const struct fence *fence, struct fence_page *page, int guard, int life[static 2],
-                         char *const *agent)
+                         int watchdog, char *const *agent)
 {
     bool realtime = sched_getscheduler(0) & SCHED_RR; /* a fork resets it */
     if (life[0] < 0 && pipe2(life, 0) < 0)
@@ -91,6 +91,8 @@ pid_t guard_anchor_start(const struct fence *fence, struct fence_page *page, int
         become_anchor(realtime);
         /* The end that it watches must be held by nobody but guard and agent. */
         close(life[1]);
+        if (watchdog >= 0) /* one process may have it open, and the next guard is to */
+            close(watchdog);
         hold(fence, page, guard, life[0]);
     }
     return pid;

@@ -23,9 +23,9 @@ enum anchor_verdict guard_anchor_judge(bool alone, bool dismissed, uint64_t arme
                                        const struct fence_lease *lease, instant now);
 
 /* Forks it.  `agent` is the argv of the agent (writable), wiped out of the anchor's own: whoever looks for agents by their arguments
- * must not find it.  `guard` is a pidfd of the guard, *life is the pipe's end to keep open and to hand on to agents (made by the first call; -1 before).  The
- * anchor's process id, or -1. */
+ * must not find it.  `guard` is a pidfd of the guard, *life is the pipe's end to keep open and to hand on to agents (made by the first call; -1 before).
+ * `watchdog`, if not -1, stays the guard's alone.  The anchor's process id, or -1. */
 pid_t guard_anchor_start(const struct fence *fence, struct fence_page *page, int guard, int life[static 2],
-                         char *const *agent);
+                         int watchdog, char *const *agent);
 
 #endif

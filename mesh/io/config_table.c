@@ -38,7 +38,7 @@ const struct config_option config_options[] = {
     {"pg.", CONFIG_PARAMETERS, AT(parameters), "", 0, 0, NULL, PG, "pg.NAME = VALUE sets the PostgreSQL parameter NAME; may be repeated"},
 
     {"cgroup", CONFIG_PATH, AT(cgroup), "auto", 0, 0, "auto|none", FENCE, "auto: a child of our own cgroup; none: signals only; or a cgroup v2 path"},
-    {"watchdog", CONFIG_PATH, AT(watchdog), "", 0, 0, NULL, FENCE, "a device such as /dev/watchdog that resets a hung kernel"},
+    {"watchdog", CONFIG_PATH, AT(watchdog), "", 0, 0, NULL, FENCE, "a device such as /dev/watchdog that resets a host that hangs"},
     {"fence", CONFIG_TIME, AT(core.fence_ms), "100ms", 10, 10000, NULL, FENCE, "time to stop PostgreSQL for certain, part of the lease's margin"},
 
     {"http_listen", CONFIG_ADDRESSES, AT(http_listen), "127.0.0.1:8008", 0, 0, NULL, HTTP, "ADDRESS:PORT[,...] where pgmesh-http answers"},

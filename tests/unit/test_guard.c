@@ -1,11 +1,13 @@
 /* The guard: what it judges, and a real guard over a dummy PostgreSQL, in a cgroup and by the ladder. */
 // LINK: node/guard.c
 // LINK: node/guard_anchor.c
+// LINK: node/watchdog.c
 // LINK: node/fence.c
 // LINK: node/fence_page.c
 #define _GNU_SOURCE
 #include "node/guard.h"
 #include "node/guard_anchor.h"
+#include "node/watchdog.h"
 #include "tests/unit/suite.h"
 
 #include <errno.h>
@@ -171,10 +173,10 @@ static int be_agent(const char *folder)
 static struct trial {
     char folder[64], data[128];
     pid_t guard, agent;
-    int bell;
+    int bell, fed; /* fed: the other end of what stands for a watchdog device; -1: none */
     struct fence_page *page;
     struct fence fence;
-} trial;
+} trial = {.fed = -1};
 
 /* Awaits what another process brings about. */
 #define AWAIT(condition) \
@@ -217,10 +219,10 @@ static void copy_program(const char *from, const char *to)
     ck_assert_int_eq(system(command), 0);
 }
 
-static void start(const char *cgroup)
+static void start_with(const char *cgroup, bool watched)
 {
     struct trial *t = &trial;
-    char path[128], self[512], name[64];
+    char path[128], self[512], name[64], device[128];
     strcpy(t->folder, "/tmp/pgmesh-guard-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(t->folder));
     snprintf(t->data, sizeof t->data, "%s/data", t->folder);
@@ -231,6 +233,9 @@ static void start(const char *cgroup)
     ck_assert_int_gt((int)n, 0);
     self[n] = '\0';
     snprintf(name, sizeof name, "pgmesh-unit-%d", (int)getpid());
+    snprintf(device, sizeof device, "%s/watchdog", t->folder);
+    ck_assert_int_eq(mkfifo(device, 0600), 0);
+    t->fed = watched ? open(device, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
     t->guard = fork();
     if (t->guard == 0) {
         char *const agent[] = {self, (char[]){"--agent"}, t->folder, NULL};
@@ -240,11 +245,17 @@ static void start(const char *cgroup)
                                   .lease_ms = 1000, /* as long a test has between freeze and kill */
                                   .stop_ms = 200,
                                   .realtime = false,
+                                  .watchdog = watched ? device : NULL,
                                   .agent = agent};
         _exit(guard_run(&o));
     }
     AWAIT(read_agent(t, 0));
     AWAIT(!fence_is_empty(&t->fence));
+}
+
+static void start(const char *cgroup)
+{
+    start_with(cgroup, false);
 }
 
 static void stop(void)
@@ -389,6 +400,65 @@ START_TEST(guard_killed_and_the_agent_takes_over)
 }
 END_TEST
 
+/* The last byte that the device got since the last call; 0: none. */
+static char last_fed(void)
+{
+    char bytes[64], last = 0;
+    for (ssize_t n; (n = read(trial.fed, bytes, sizeof bytes)) > 0;)
+        last = bytes[n - 1];
+    return last;
+}
+
+static bool is_shut(void)
+{
+    struct pollfd p = {.fd = trial.fed};
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
+START_TEST(the_watchdog_is_fed_by_a_guard_that_runs)
+{
+    struct trial *t = &trial;
+    start_with(kinds[_i], true);
+    for (int i = 0; i < 3; i++)
+        AWAIT(last_fed() == 'k');
+    kill(t->guard, SIGSTOP);
+    waitpid(t->guard, NULL, WUNTRACED);
+    last_fed();
+    poll(NULL, 0, 3 * WATCHDOG_TICK_MS / 2); /* nothing comes that could be awaited */
+    ck_assert_int_eq(last_fed(), 0);
+    ck_assert(!is_shut()); /* and not stopped: the host is reset */
+    kill(t->guard, SIGCONT);
+    AWAIT(last_fed() == 'k');
+    stop();
+    ck_assert_int_eq(last_fed(), 'V');
+    ck_assert(is_shut());
+}
+END_TEST
+
+START_TEST(the_watchdog_of_a_killed_guard_waits_for_the_next)
+{
+    struct trial *t = &trial;
+    start_with(kinds[_i], true);
+    AWAIT(last_fed() == 'k');
+    lease_for(3600000, 1);
+    ck_assert(fence_page_arm(t->page, t->bell, 1, 1000));
+    kill_guard(false); /* its anchor holds the deadline for this agent */
+    AWAIT(is_shut());  /* only one process may have it open */
+    ck_assert_int_ne(last_fed(), 'V');
+    ck_assert(!fence_is_empty(&t->fence));
+    clean_up();
+}
+END_TEST
+
+START_TEST(no_watchdog_no_harm)
+{
+    char note[640];
+    ck_assert_int_eq(watchdog_open("/nowhere/watchdog", note, sizeof note), -1);
+    ck_assert_ptr_nonnull(strstr(note, "could not open watchdog \"/nowhere/watchdog\": No such file"));
+    ck_assert_ptr_nonnull(strstr(note, "HINT:  Load its driver"));
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--agent") == 0)
@@ -406,5 +476,8 @@ int main(int argc, char **argv)
     tcase_add_loop_test(real, guard_and_agent_killed_at_once, 0, 2);
     tcase_add_loop_test(real, guard_killed_while_the_agent_hangs, 0, 2);
     tcase_add_loop_test(real, guard_killed_and_the_agent_takes_over, 0, 2);
+    tcase_add_loop_test(real, the_watchdog_is_fed_by_a_guard_that_runs, 0, 2);
+    tcase_add_loop_test(real, the_watchdog_of_a_killed_guard_waits_for_the_next, 0, 2);
+    tcase_add_test(real, no_watchdog_no_harm);
     return suite_run(suite);
 }
