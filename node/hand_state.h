@@ -49,6 +49,9 @@ struct hand {
     int reached_state;
     uint64_t promote_asked; /* goal term for which pg_promote was called */
     bool slots_done;
+    int server_major; /* of bin_dir/postgres, while it is the file that was asked; 0: unknown */
+    uint64_t server_inode;
+    int64_t server_made; /* when that file was changed, seconds */
 
     pthread_mutex_t lock;
     struct pg_goal wanted;

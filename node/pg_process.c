@@ -20,6 +20,7 @@
 #include "node/hand_state.h"
 #include "node/pg_act.h"
 #include "node/pg_run.h"
+#include "node/pg_version.h"
 
 enum { LOG_MAX_BYTES = 16 * 1024 * 1024, KILL_WAIT_MS = 5000 };
 
@@ -464,6 +465,8 @@ static void stale_socket(struct hand *h)
 bool pg_process_start(struct hand *h, bool primary, struct problem *err)
 {
     char path[FILE_PATH_SIZE], text[64];
+    if (!pg_version_fits(h, err))
+        return false;
     int fence_fd = fence_entry_fd(&h->setup.fence);
     if (h->setup.fence.cgroup[0] && fence_fd < 0)
         return problem_fact(err, "could not enter cgroup \"%s\": %s", h->setup.fence.cgroup, strerror(errno));

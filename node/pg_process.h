@@ -26,7 +26,7 @@ bool pg_process_control(struct hand *h, struct pg_control *out, struct problem *
 /* The highest id of which pg_wal holds a .history file. */
 uint32_t pg_process_timeline_max(struct hand *h);
 
-/* Can we run at all: programs, paths.  Whether they are of the version of the data PostgreSQL judges itself. */
+/* Can we run at all: programs, paths.  Whether they are of the version of the data is asked at each start. */
 bool pg_process_check(struct hand *h, struct problem *err);
 /* At the hand's start: takes over a postmaster of an earlier agent, or reads what lies there. */
 void pg_process_find(struct hand *h);
