@@ -58,6 +58,7 @@ stage_if 'tests/sim/scenarios/*' sim-scenarios 180 "$make" sim-scenarios
 stage_if 'tests/sim/*.c' sim-replay 60 "$make" sim-replay
 stage_if 'tests/sim/*.c' sim-seeds $((sim_seconds + 120)) "$make" SIM_SECONDS="$sim_seconds" sim-seeds
 stage_if 'tests/sim/mutants.sh' mutants 600 "$make" mutants
+stage_if 'tests/sim/drift.sh' drift 120 tests/sim/drift.sh "$PGMESH_BUILD/sim"
 stage_if 'tests/model/run.sh' model 900 tests/model/run.sh
 stage    san-build 600 "$make" -k -j"$jobs" "$sanitized" unit-build sim-build fuzz-build
 stage_if 'tests/unit/test_*.c' san-unit 300 "$make" "$sanitized" unit-run

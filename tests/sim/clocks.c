@@ -1,4 +1,5 @@
-/* clocks.c: two bent clocks on every host, both within 1 % of real time; they stop while the VM is paused. */
+/* clocks.c: two bent clocks on every host, both within 1 % of real time unless a drift was asked for (--drift); they stop
+ * while the VM is paused. */
 #include "tests/sim/sim.h"
 
 static int64_t reading(const struct clock *c, ns_t now)
@@ -34,7 +35,7 @@ static ns_t when(const struct world *w, const struct clock *c, int64_t target)
         return w->now;
     if (left > SECONDS(1000))
         return NEVER / 2;
-    ns_t real = left - left / 1000 * c->ppm / 1000; /* first order; the remainder is below 0.01 % */
+    ns_t real = left / 1000 * 1000000 / (1000000 + c->ppm) * 1000;
     if (real < 1)
         real = 1;
     return w->now + real;

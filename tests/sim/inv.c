@@ -9,6 +9,7 @@ void inv_reset(struct world *w)
     w->top = -1;
     w->i1_dirty = w->link_dirty = true;
     w->lossy_command = w->commanded = false;
+    w->two_leases = w->early_votes = false;
     w->linked_since = NEVER;
     w->bearable = false;
     w->released_term = 0;

@@ -10,7 +10,9 @@ void inv_i9_ack(struct world *w, int i)
     const struct sim_member *m = &w->m[i];
     if (m->vm_until || w->now < m->exempt_until)
         return;
-    instant limit = instant_add(m->guard.deadline, span_ms(TICKS_MS + FREEZER_MS));
+    int freezer_ms =
+        FREEZER_MS + (FREEZER_MS * (w->drift_ppm / 1000) + 999) / 1000; /* by the host's own clock */
+    instant limit = instant_add(m->guard.deadline, span_ms(TICKS_MS + freezer_ms));
     if (m->guard.armed && m->guard.term == m->pg.armed_term && !instant_due_all(clocks_now(w, i), limit))
         return;
     if (m->pg.phase == PG_STOPPING && instant_is_never(m->guard.deadline))

@@ -112,7 +112,9 @@ static void accepts(struct world *w, int i, const struct decided *d)
     const struct stated_grant *g = &b->grant;
     bool same = g->term == r->term && g->holder == r->primary;
     bool decided = d->done || r->term == world_record(w)->term;
-    if (!decided && !same && bound(w, i))
+    if (!decided && !same && bound(w, i) && w->drift_ppm)
+        w->early_votes = true;
+    else if (!decided && !same && bound(w, i))
         violate(w, "L1", "%s accepts term %llu of %s, %lld ms before its grant for term %llu to %s ends",
                 world_name(w, i), (unsigned long long)r->term, world_name(w, world_index(w, r->primary)),
                 (long long)((g->until - w->now) / MS(1)), (unsigned long long)g->term,

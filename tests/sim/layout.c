@@ -114,6 +114,8 @@ static void links(struct world *w, const struct layout *l)
 
 static int32_t rate(struct world *w, bool extreme)
 {
+    if (w->drift_ppm)
+        return rng_chance(&w->rng, 500) ? w->drift_ppm : -w->drift_ppm;
     if (extreme)
         return rng_chance(&w->rng, 500) ? 10000 : -10000;
     return rng_chance(&w->rng, 700) ? (int32_t)rng_range(&w->rng, -200, 200)
@@ -201,7 +203,8 @@ void layout_make(struct world *w, const struct layout *l)
             m->pg.system_id = w->system_id;
             m->pg.clean = true;
         }
-        bool extreme = !l->quiet && ((w->bias && w->bias->extreme_clocks) || rng_chance(&w->rng, 100));
+        bool extreme =
+            !l->quiet && ((w->drift_ppm || (w->bias && w->bias->extreme_clocks) || rng_chance(&w->rng, 100)));
         int32_t boot = l->quiet ? 0 : rate(w, extreme);
         clocks_draw(w, i, boot, extreme || l->quiet ? boot : rate(w, false));
     }

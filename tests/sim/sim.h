@@ -148,6 +148,7 @@ struct world {
     char sentence[400];
     jmp_buf stop;
     struct bias const *bias;
+    int32_t drift_ppm; /* every clock is wrong by so much, fast or slow; 0: by what leases allow for */
     /* events */
     struct ev heap[SIM_EVENTS];
     int n_events;
@@ -193,10 +194,11 @@ struct world {
     int n_decided;
     int top; /* index of the highest decided one, -1: the first record */
     bool i1_dirty;
-    bool lossy_command; /* an operator accepted the loss of commits */
-    bool commanded;     /* any operator's command that moves the primary */
-    ns_t linked_since;  /* I5: healthy and linked since */
-    bool bearable;      /* I5: nothing in this plan is worth a failover */
+    bool two_leases, early_votes; /* I1, L1 did not hold, and need not have (drift_ppm) */
+    bool lossy_command;           /* an operator accepted the loss of commits */
+    bool commanded;               /* any operator's command that moves the primary */
+    ns_t linked_since;            /* I5: healthy and linked since */
+    bool bearable;                /* I5: nothing in this plan is worth a failover */
     bool link_dirty;
     uint64_t released_term;
     int ready_now; /* index of the newest ready primary, -1 none yet */

@@ -33,7 +33,7 @@ struct options {
 };
 
 struct totals {
-    uint64_t seeds, events, acks, takeovers, promotions, failures;
+    uint64_t seeds, events, acks, takeovers, promotions, failures, two_leases, early_votes;
     double simulated;
     uint64_t by[11]; /* failures by invariant, 0: others */
 };
@@ -75,11 +75,14 @@ static void print_last_lines(char *text, size_t n, int lines)
 /* The option that brings these faults back. */
 static const char *faults_option(char *text, size_t size)
 {
-    snprintf(text, size, "%s", "");
+    int n = 0;
+    text[0] = '\0';
+    if (world.drift_ppm)
+        n = snprintf(text, size, " --drift %d", world.drift_ppm);
     if (mutant_active)
-        snprintf(text, size, " --mutant %s", mutants[mutant_active].name);
+        snprintf(text + n, size - (size_t)n, " --mutant %s", mutants[mutant_active].name);
     else if (world.bias)
-        snprintf(text, size, " --bias %s", mutants[world.bias->mutant].name);
+        snprintf(text + n, size - (size_t)n, " --bias %s", mutants[world.bias->mutant].name);
     return text;
 }
 
@@ -119,6 +122,9 @@ static void tell_totals(const struct options *o, const struct totals *t, double 
         (unsigned long long)t->seeds, (unsigned long long)t->failures, took,
         (double)t->seeds / (took > 0 ? took : 1), t->simulated, (unsigned long long)t->events,
         (unsigned long long)t->acks, (unsigned long long)t->takeovers);
+    if (world.drift_ppm)
+        printf("  a voter before the end of its grant in %llu seeds, two leases at one instant in %llu\n",
+               (unsigned long long)t->early_votes, (unsigned long long)t->two_leases);
     for (int i = 0; i < 11; i++)
         if (t->by[i] && i)
             printf("  I%d: %llu\n", i, (unsigned long long)t->by[i]);
@@ -137,6 +143,8 @@ static void count(struct totals *t)
     t->acks += world.acks;
     t->takeovers += world.takeovers;
     t->promotions += world.promotions;
+    t->two_leases += world.two_leases;
+    t->early_votes += world.early_votes;
     t->simulated += (double)world.now / 1e9;
     if (!world.failed)
         return;
@@ -185,6 +193,8 @@ static void run_jobs(const struct options *o, struct totals *sum)
         sum->takeovers += t.takeovers;
         sum->simulated += t.simulated;
         sum->failures += t.failures;
+        sum->two_leases += t.two_leases;
+        sum->early_votes += t.early_votes;
         for (int i = 0; i < 11; i++)
             sum->by[i] += t.by[i];
     }
@@ -252,6 +262,7 @@ static void usage(void)
         "sim --scenario FILE | --scenarios DIR [--update]                     narrated, compared word for word\n"
         "    --mutant NAME   leave one rule out (with the faults under which it matters)\n"
         "    --bias NAME     those faults, and the rule stays in\n"
+        "    --drift PPM     clocks that are wrong by so much, beyond what leases allow for: I1 and L1 are counted\n"
         "    --list-mutants  --json");
 }
 
@@ -273,6 +284,7 @@ static struct options read_options(int argc, char **argv)
         JOBS,
         MUTANT_OPTION,
         BIAS,
+        DRIFT,
         SCENARIO,
         SCENARIOS,
         LIST,
@@ -290,6 +302,7 @@ static struct options read_options(int argc, char **argv)
                                           {"jobs", 1, 0, JOBS},
                                           {"mutant", 1, 0, MUTANT_OPTION},
                                           {"bias", 1, 0, BIAS},
+                                          {"drift", 1, 0, DRIFT},
                                           {"scenario", 1, 0, SCENARIO},
                                           {"scenarios", 1, 0, SCENARIOS},
                                           {"list-mutants", 0, 0, LIST},
@@ -312,6 +325,7 @@ static struct options read_options(int argc, char **argv)
             mutant_active = (enum mutant)find_mutant(optarg), world.bias = mutant_bias(mutant_active);
             break;
         case BIAS: world.bias = mutant_bias((enum mutant)find_mutant(optarg)); break;
+        case DRIFT: world.drift_ppm = atoi(optarg); break;
         case SELF_TEST: o.self_test = true; break;
         case SCENARIO: o.scenario = optarg; break;
         case SCENARIOS: o.scenarios = optarg; break;
