@@ -92,7 +92,7 @@ arena_begin() { # name
     done
     live_network
     disks_make
-    live_init --durability "$durability" --set promote_timeout=8s --set pg.max_wal_size=256MB --set pg.min_wal_size=32MB \
+    live_init --durability "$durability" --set lease="${lease:-600ms}" --set promote_timeout=8s --set pg.max_wal_size=256MB --set pg.min_wal_size=32MB \
         --set pg.max_slot_wal_keep_size=64MB --set pg.wal_keep_size=32MB \
         --set pg.archive_mode=on --set pg.archive_command=true
     state_disks_make

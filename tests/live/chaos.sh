@@ -7,6 +7,7 @@
 #     tests/live/chaos.sh --list                         the table
 #
 #     --durability sync|strict|async    of the cluster (sync)
+#     --lease TIME                      of its members (600ms)
 #     --table FILE                      appends FAULT, EXPECTATION, OUTAGE_MS, WHOLE_AGAIN_S, NOTE, by tabs (each)
 #     --footprint FILE                  where memory and descriptors are recorded (build/default/footprint.tsv)
 #     --no-load                         without pgbench beside the writers
@@ -24,7 +25,7 @@
 . "$LIVE_ROOT/tests/live/arena.sh"
 
 pooler=1
-seed='' seconds=120 steps=1000000 each=0 chosen='' table=''
+lease=600ms seed='' seconds=120 steps=1000000 each=0 chosen='' table=''
 while [ $# -gt 0 ]; do
     case $1 in
         --seed) seed=$2; shift ;;
@@ -33,6 +34,7 @@ while [ $# -gt 0 ]; do
         --faults) chosen=${2//,/ }; shift ;;
         --each) each=1 ;;
         --durability) durability=$2; shift ;;
+        --lease) lease=$2; shift ;;
         --table) table=$2; shift ;;
         --footprint) record=$2; shift ;;
         --no-load) load=0 ;;

@@ -185,15 +185,49 @@ begin_slow_lease() { bad_cable "$1" --delay-ms 800; }
 end_slow_lease() { good_cable "$1"; }
 begin_repeated() { bad_cable "$1" --duplicate 20 --jitter-ms 10 --reorder; }
 end_repeated() { good_cable "$1"; }
-flood_of_wal() { # name, options of live/wire
-    bad_cable "$1" --kbit 256 "${@:2}" || return 1
+flood_of_wal() { # name, kbit/s, options of live/wire
+    bad_cable "$1" --kbit "$2" "${@:3}" || return 1
     sql "$1" 'CREATE TABLE IF NOT EXISTS bulk (t text)' app
     in_background bulk sql "$1" "INSERT INTO bulk SELECT repeat('narrow', 100) FROM generate_series(1, 3000)" app
 }
-begin_narrow() { flood_of_wal "$1"; }
+begin_narrow() { flood_of_wal "$1" 256; }
 end_narrow() { until_over bulk; good_cable "$1"; }
-begin_narrow_marked() { flood_of_wal "$1" --classes; }
+begin_narrow_marked() { flood_of_wal "$1" 256 --classes; }
 end_narrow_marked() { end_narrow "$1"; }
+# What the host's own queues can do where the routers know no classes: send a little less than fits, what is marked first.
+shape() { # name, kbit/s
+    in_net "$1" sh -ec 'tc qdisc replace dev eth0 root handle 1: htb default 20
+        tc class add dev eth0 parent 1: classid 1:1 htb rate "$1"kbit
+        tc class add dev eth0 parent 1:1 classid 1:10 htb rate $(($1 * 4 / 5))kbit ceil "$1"kbit prio 0
+        tc class add dev eth0 parent 1:1 classid 1:20 htb rate $(($1 / 5))kbit ceil "$1"kbit prio 1
+        tc filter add dev eth0 parent 1: protocol ip u32 match ip dsfield 0xc0 0xfc flowid 1:10' sh "$2"
+}
+begin_narrow_shaped() { shape "$1" 240 && flood_of_wal "$1" 256; }
+end_narrow_shaped() { end_narrow "$1"; }
+begin_narrower() { flood_of_wal "$1" 64; }
+end_narrower() { end_narrow "$1"; }
+begin_narrower_marked() { flood_of_wal "$1" 64 --classes; }
+end_narrower_marked() { end_narrow "$1"; }
+# A stateful firewall at the host's cable, or a NAT: it passes what belongs to a connection that it knows. The zone is one that knows none.
+firewall() { # name, 1: it gets to know connections that it did not see begin
+    local rule zone=$((1 + RANDOM))
+    in_net "$1" sysctl -qw "net.netfilter.nf_conntrack_tcp_loose=$2" || return 1
+    for rule in PREROUTING OUTPUT; do
+        in_net "$1" iptables -t raw -A "$rule" -j CT --zone "$zone" &&
+            in_net "$1" iptables -A "${rule/PREROUTING/INPUT}" -m conntrack --ctstate INVALID -j DROP || return 1
+    done
+}
+no_firewall() { in_net "$1" iptables -t raw -F; heal "$1"; }
+begin_firewall_forgets() { firewall "$1" 0; }
+end_firewall_forgets() { no_firewall "$1"; }
+begin_firewall_idle() {
+    firewall "$1" 1 && sleep 1 && in_net "$1" sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0 \
+        net.netfilter.nf_conntrack_tcp_timeout_established=2
+}
+end_firewall_idle() {
+    in_net "$1" sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_established=432000
+    no_firewall "$1"
+}
 flapping() { while :; do unplug "$1"; sleep 0.1; plug "$1"; sleep 0.1; done; }
 begin_flap() { in_background flap flapping "$1"; }
 end_flap() { until_over flap; heal "$1"; }
@@ -421,6 +455,15 @@ end_standby_page() {
     sql "$(primary)" 'DROP TABLE page' app
 }
 
+# A data directory of another major version than the programs: upgraded by hand, or mounted wrongly.
+begin_other_major() {
+    echo 16 >"$work/$2/data/PG_VERSION"
+    kill_postmaster "$2"
+    await 10 grep -q 'data_dir is of PostgreSQL 16, bin_dir of PostgreSQL 15' "$work/log/$2.log" || return 1
+    ! grep -q 'incompatible with server' "$(state_of "$2")/postgresql.log" # it was not even tried
+}
+end_other_major() { echo 15 >"$work/$2/data/PG_VERSION"; }
+
 begin_second_failure() {
     remember_logs "$2" "$3"
     stuck=$2
@@ -455,7 +498,12 @@ end_started_by_hand() { pg_ctl_by_hand "$1" stop -m immediate >/dev/null 2>&1 ||
 data_of() { echo "$work/$1"; }
 state_of() { echo "$work/mesh/$1/state"; }
 fill() { own_disk "$1" || return 1; fallocate -l "$(($(stat -f -c "%a * %S" "$1")))" "$1/filler" 2>/dev/null || dd if=/dev/zero of="$1/filler" bs=64k 2>/dev/null || :; }
-unfill() { rm -f "$1/filler"; }
+fill_inodes() { # no file can be made there any more, though there is room
+    own_disk "$1" && mkdir "$1/filler" || return 1
+    (cd "$1/filler" && seq "$(stat -f -c %d .)" | xargs touch) 2>/dev/null || :
+    ! touch "$1/filler/more" 2>/dev/null
+}
+unfill() { rm -rf "$1/filler"; }
 own_disk() { case $(findmnt -n -o SOURCE --mountpoint "$1") in /dev/loop*) return 0 ;; *) return 1 ;; esac; } # never the machine's
 stall() { own_disk "$1" && fsfreeze -f "$1"; }
 unstall() { ! own_disk "$1" || fsfreeze -u "$1" 2>/dev/null || :; }
@@ -502,6 +550,8 @@ end_standby_stall_crash() { start_again "$1"; }
 something_to_store() { crash wit2 && start wit2; }
 begin_state_full() { fill "$(state_of "$1")" && something_to_store; }
 end_state_full() { unfill "$(state_of "$1")"; }
+begin_state_inodes() { fill_inodes "$(state_of "$1")" && something_to_store; }
+end_state_inodes() { unfill "$(state_of "$1")"; }
 begin_state_stall() { stall "$(state_of "$1")" && something_to_store; }
 end_state_stall() { unstall "$(state_of "$1")"; }
 begin_state_read_only() { turn_read_only "$(state_of "$1")" && something_to_store; }
@@ -587,6 +637,27 @@ begin_clock_standby() { step_clock "$2" -3600; }
 end_clock_standby() { step_clock "$2" 0; }
 begin_clock_witness() { step_clock wit1 315360000; }
 end_clock_witness() { step_clock wit1 0; }
+# A standby that lags on purpose, and commits from two hours ahead of it.
+setting() { # name, setting, value: '' takes it back
+    local change="SET $2 = '$3'"
+    [ -n "$3" ] || change="RESET $2"
+    sql "$1" "ALTER SYSTEM $change" && sql "$1" 'SELECT pg_reload_conf()' >/dev/null
+}
+begin_clock_ahead_delayed() {
+    setting "$2" recovery_min_apply_delay 1h && step_clock "$1" 7200 && await 10 barred "$2" delayed
+}
+end_clock_ahead_delayed() { step_clock "$1" 0; await 30 setting "$2" recovery_min_apply_delay ''; }
+# A leap second, told to nobody; and a database moves to another time zone.
+begin_leap_second() {
+    local name
+    for name in "${MEMBERS[@]}"; do step_clock "$name" -1; done
+    setting "$1" timezone Pacific/Apia && setting "$1" log_timezone Pacific/Apia
+}
+end_leap_second() {
+    local name
+    for name in "${MEMBERS[@]}"; do step_clock "$name" 0; done
+    setting "$1" timezone '' && setting "$1" log_timezone ''
+}
 
 # ---- users, operators, neighbours ------------------------------------------------------------------------------------------------------
 

@@ -45,8 +45,8 @@ static struct options {
 static struct held heap[HELD_MAX]; /* the soonest first */
 static int n_held;
 static uint64_t numbers;
-static int64_t last_due_us[2][2],
-    free_us[2]; /* by direction: of the last frame, by class; when the line is free again */
+static int64_t last_due_us[2][2]; /* of the last frame, by direction and class */
+static int64_t free_us[2][2];     /* when the line is free again for them */
 
 static int64_t now_us(void)
 {
@@ -93,11 +93,15 @@ static void hold(int to, const unsigned char *bytes, size_t len, int64_t now)
     bool control = is_control(bytes, len);
     int64_t due = now + options.delay_us + (options.jitter_us ? random() % options.jitter_us : 0);
     if (options.kbit) {
-        int64_t start = free_us[to] > now ? free_us[to] : now, takes = (int64_t)len * 8000 / options.kbit;
-        if (!control && (start - now) * options.kbit / 8000 > QUEUE_BYTES)
+        /* What passes first waits for its like alone, and holds up the rest. */
+        int64_t *line = &free_us[to][control], takes = (int64_t)len * 8000 / options.kbit;
+        int64_t start = *line > now ? *line : now;
+        if ((start - now) * options.kbit / 8000 > QUEUE_BYTES)
             return;
-        free_us[to] = start + takes;
-        due += control ? takes : free_us[to] - now;
+        *line = start + takes;
+        due += *line - now;
+        if (control)
+            free_us[to][0] = (free_us[to][0] > now ? free_us[to][0] : now) + takes;
     }
     if (!options.reorder && due < last_due_us[to][control])
         due = last_due_us[to][control];
