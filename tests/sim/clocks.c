@@ -35,7 +35,7 @@ static ns_t when(const struct world *w, const struct clock *c, int64_t target)
         return w->now;
     if (left > SECONDS(1000))
         return NEVER / 2;
-    ns_t real = left / 1000 * 1000000 / (1000000 + c->ppm) * 1000;
+    ns_t real = left - left / 1000 * c->ppm / (1000000 + c->ppm) * 1000;
     if (real < 1)
         real = 1;
     return w->now + real;
