@@ -56,23 +56,30 @@ void operate_finish(struct core *c, bool done, const char *text, const char *det
     operate_answer(c, o.reply_to, &o.command, done, text, detail, hint);
 }
 
+/* What is decided, with what the command asks for on top; false: its target is no voter. */
+static bool changed(const struct core *c, const struct command *m, struct record *want)
+{
+    *want = *decided(c);
+    want->version++;
+    if (m->kind == COMMAND_READMIT) {
+        int i = record_voter_index(want, m->target);
+        if (i >= 0)
+            want->voters.v[i].epoch++;
+        return i >= 0;
+    }
+    want->paused = m->kind == COMMAND_PAUSE;
+    memset(want->paused_why, 0, sizeof want->paused_why);
+    if (want->paused)
+        snprintf(want->paused_why, sizeof want->paused_why, "%s", m->why);
+    return true;
+}
+
 static void change(struct core *c, const struct command *m, member_id from)
 {
-    struct record want = *decided(c);
-    want.version++;
-    if (m->kind == COMMAND_READMIT) {
-        int i = record_voter_index(&want, m->target);
-        if (i < 0) {
-            operate_refuse(c, from, m, "not a voter", "Only a voter of the record can be admitted again.",
-                           "");
-            return;
-        }
-        want.voters.v[i].epoch++;
-    } else {
-        want.paused = m->kind == COMMAND_PAUSE;
-        memset(want.paused_why, 0, sizeof want.paused_why);
-        if (want.paused)
-            snprintf(want.paused_why, sizeof want.paused_why, "%s", m->why);
+    struct record want;
+    if (!changed(c, m, &want)) {
+        operate_refuse(c, from, m, "not a voter", "Only a voter of the record can be admitted again.", "");
+        return;
     }
     if (c->disk.has_own ||
         !propose_change(c, &want)) { /* of two changes with one version, which one was decided? */
@@ -82,6 +89,18 @@ static void change(struct core *c, const struct command *m, member_id from)
     operate_begin(c, OPERATION_WAIT_RECORD, m, from);
     c->operation.version = want.version;
     c->operation.proposed = c->now;
+}
+
+/* A ballot that lost to a higher one before anything was accepted under it left nothing behind: once more. */
+static void change_again(struct core *c)
+{
+    struct operation *o = &c->operation;
+    struct record want;
+    if (decided(c)->term != o->command.term || c->disk.has_own || !is_primary(c) || !lease_held(c) ||
+        !changed(c, &o->command, &want) || !propose_change(c, &want))
+        return;
+    o->version = want.version;
+    o->proposed = c->now;
 }
 
 /* A lost member that hears of its admission before it has learnt which epoch it lost takes the new one for that, and
@@ -120,7 +139,9 @@ static void drive_record(struct core *c)
 {
     const struct operation *o = &c->operation;
     bool decided_already = decided(c)->version >= o->version && decided(c)->term == o->command.term;
-    if (decided_already && o->command.kind == COMMAND_READMIT && is_primary(c))
+    if (!decided_already)
+        change_again(c);
+    else if (o->command.kind == COMMAND_READMIT && is_primary(c))
         drive_readmit(c);
     if (o->phase == OPERATION_NONE ||
         instant_elapsed_most(c->now, o->started).ns <= span_ms(c->set.switchover_timeout_ms).ns)
@@ -138,10 +159,15 @@ void operate_decided(struct core *c)
     struct operation *o = &c->operation;
     if (o->phase == OPERATION_NONE || decided(c)->version < o->version || decided(c)->term != o->command.term)
         return;
+    bool pause = o->command.kind == COMMAND_PAUSE;
     if (o->phase == OPERATION_RECORD && decided(c)->switchover_to == o->command.target)
         o->phase = OPERATION_POOLERS;
-    else if (o->phase == OPERATION_WAIT_RECORD && o->command.kind != COMMAND_READMIT)
-        operate_finish(c, true, o->command.kind == COMMAND_PAUSE ? "paused" : "resumed", "", "");
+    else if (o->phase == OPERATION_WAIT_RECORD && o->command.kind != COMMAND_READMIT) {
+        if (decided(c)->paused == pause)
+            operate_finish(c, true, pause ? "paused" : "resumed", "", "");
+        else
+            o->version = decided(c)->version + 1; /* that was another change */
+    }
 }
 
 /* ---- failover by an operator, when there is no primary ------------------------------------------------------------------ */

@@ -90,12 +90,25 @@ static bool catches_up(struct core *c)
            instant_elapsed_most(c->now, o->proposed).ns < span_ms(NEAR_MS).ns;
 }
 
+static bool propose_switchover(struct core *c)
+{
+    struct operation *o = &c->operation;
+    struct record want = *decided(c);
+    want.version++;
+    want.switchover_from = c->self;
+    want.switchover_to = o->command.target;
+    want.switchover_deadline_ms = c->set.switchover_timeout_ms;
+    if (decided(c)->term != o->command.term || busy(c) || !propose_change(c, &want))
+        return false;
+    o->version = want.version;
+    return true;
+}
+
 /* The checkpoint is written: nobody has noticed anything yet, and the target may have become unfit meanwhile. */
 static void announce(struct core *c)
 {
     struct operation *o = &c->operation;
     char detail[TEXT_SIZE * 2];
-    struct record want = *decided(c);
     if (catches_up(c))
         return;
     const char *why = unfit(c, o->command.target, detail, sizeof detail);
@@ -105,13 +118,8 @@ static void announce(struct core *c)
     }
     if (takeover_waits(c, o->command.target))
         return; /* of all the waiting that a switchover needs, this nobody notices */
-    want.version++;
-    want.switchover_from = c->self;
-    want.switchover_to = o->command.target;
-    want.switchover_deadline_ms = c->set.switchover_timeout_ms;
-    if (busy(c) || !propose_change(c, &want))
+    if (!propose_switchover(c))
         return; /* in a moment */
-    o->version = want.version;
     o->phase = OPERATION_RECORD;
     o->started = c->now; /* from now on poolers hold their clients back */
 }
@@ -228,6 +236,8 @@ static void drive_announced(struct core *c)
              "The switchover was undone before the primary gave its term up.");
         return;
     }
+    if (o->phase == OPERATION_RECORD)
+        propose_switchover(c); /* once more, where its ballot lost to a higher one */
     if (o->phase == OPERATION_POOLERS && !takeover_waits(c, o->command.target) &&
         (poolers_hold(c) || instant_elapsed_least(c->now, o->started).ns > span_ms(POOLERS_MS).ns))
         o->phase = OPERATION_STOP;

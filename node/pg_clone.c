@@ -250,6 +250,25 @@ static void segment_name(char out[static 25], uint32_t timeline, lsn_t at, uint3
     snprintf(out, 25, "%08X%08X%08X", timeline, (unsigned)(segment / per_id), (unsigned)(segment % per_id));
 }
 
+/* The timeline that the directory was on: its newest segment's.  pg_control names an older one where a standby was stopped
+ * at once, before anything of the new timeline was flushed. */
+static uint32_t newest_timeline(struct hand *h, const struct pg_control *control)
+{
+    char wal[FILE_PATH_SIZE], id[9] = "";
+    uint32_t newest = control->timeline;
+    DIR *dir = hand_path(wal, h->config->data_dir, "pg_wal") ? opendir(wal) : NULL;
+    for (struct dirent *d; dir && (d = readdir(dir));) {
+        if (strspn(d->d_name, "0123456789ABCDEF") < 24)
+            continue;
+        memcpy(id, d->d_name, 8);
+        uint32_t one = (uint32_t)strtoul(id, NULL, 16);
+        newest = one > newest ? one : newest;
+    }
+    if (dir)
+        closedir(dir);
+    return newest;
+}
+
 /* pg_waldump names the place where the WAL ends in its last complaint. */
 static lsn_t end_in(const char *text)
 {
@@ -282,10 +301,10 @@ static int copy_segments(struct hand *h, const char *to, const char *first, cons
 }
 
 /* Saves what will be lost.  Returns the number of bytes past the fork; UINT64_MAX when it cannot be told. */
-static uint64_t put_aside(struct hand *h, const struct pg_control *control, lsn_t fork)
+static uint64_t put_aside(struct hand *h, uint32_t timeline, uint32_t segment_bytes, lsn_t fork)
 {
-    char folder[FILE_PATH_SIZE + 48], base[FILE_PATH_SIZE + 16], first[25], last[25] = "", start[32],
-                                                                            timeline[16], wal[FILE_PATH_SIZE];
+    char folder[FILE_PATH_SIZE + 48], base[FILE_PATH_SIZE + 16], wal[FILE_PATH_SIZE];
+    char first[25], last[25] = "", start[32], number[16], size[48] = "its end is not to be seen";
     struct tm t;
     time_t now = time(NULL); /* a name for people */
     gmtime_r(&now, &t);
@@ -297,29 +316,29 @@ static uint64_t put_aside(struct hand *h, const struct pg_control *control, lsn_
     if (!hand_path(wal, h->config->data_dir, "pg_wal"))
         return UINT64_MAX;
     snprintf(start, sizeof start, "%X/%X", (unsigned)(fork >> 32), (unsigned)fork);
-    snprintf(timeline, sizeof timeline, "%u", control->timeline);
+    snprintf(number, sizeof number, "%u", timeline);
     run = (struct pg_run){.program = "pg_waldump",
-                          .args = {"-p", wal, "-t", timeline, "-s", start, "--stats", NULL}};
+                          .args = {"-p", wal, "-t", number, "-s", start, "--stats", NULL}};
     pg_run(h, &run);
     lsn_t end = end_in(run.output);
-    segment_name(first, control->timeline, fork, control->segment_bytes);
+    segment_name(first, timeline, fork, segment_bytes);
     if (end > fork)
-        segment_name(last, control->timeline, end, control->segment_bytes);
+        segment_name(last, timeline, end, segment_bytes);
     int copied = copy_segments(h, folder, first, last);
     uint64_t bytes = end >= fork ? end - fork : UINT64_MAX;
+    if (bytes != UINT64_MAX)
+        snprintf(size, sizeof size, "%" PRIu64 " bytes", bytes);
     char path[FILE_PATH_SIZE + 80];
     snprintf(path, sizeof path, "%s/summary.txt", folder);
     FILE *f = fopen(path, "we");
     if (f) {
-        fprintf(f,
-                "timeline %u, left at %s, ended at %X/%X: %" PRIu64
-                " bytes diverged, %d segments kept\n\n%s\n",
-                control->timeline, start, (unsigned)(end >> 32), (unsigned)end, bytes, copied, run.output);
+        fprintf(f, "timeline %u, left at %s, ended at %X/%X: %s; %d segments kept\n\n%s\n", timeline, start,
+                (unsigned)(end >> 32), (unsigned)end, size, copied, run.output);
         fclose(f);
     }
     prune_diverged(base);
-    log_event(LOG_LEVEL_WARNING, "diverged", "WAL of timeline %u past %s (%" PRIu64 " bytes) is kept in %s",
-              control->timeline, start, bytes, folder);
+    log_event(LOG_LEVEL_WARNING, "diverged", "WAL of timeline %u past %s (%s) is kept in %s", timeline, start,
+              size, folder);
     return bytes;
 }
 
@@ -374,7 +393,8 @@ enum pg_outcome pg_clone_rewind(struct hand *h)
         return atomic_load(&h->interrupt) ? OUTCOME_AGAIN : pg_act_fail(h, "%s: %.70s", from->name, text);
     enum pg_conn_trouble trouble;
     PGconn *source = pg_conn_open(h, PG_CONN_UPSTREAM, from, SOURCE_MS, true, &trouble, text, sizeof text);
-    lsn_t fork = source ? fork_point(h, source, control.timeline) : 0;
+    uint32_t timeline = newest_timeline(h, &control);
+    lsn_t fork = source ? fork_point(h, source, timeline) : 0;
     PQfinish(source);
     if (!source)
         return atomic_load(&h->interrupt) ? OUTCOME_AGAIN : pg_act_fail(h, "%s: %.70s", from->name, text);
@@ -382,7 +402,7 @@ enum pg_outcome pg_clone_rewind(struct hand *h)
     hand_phase(h, PG_BUSY);
     hand_progress(h, PG_GOAL_RUNNING, "rewinding from %s", from->name);
     struct pg_config_state s = {.nobody = true, .dir = h->goal.dir};
-    uint64_t lost = fork ? put_aside(h, &control, fork) : UINT64_MAX;
+    uint64_t lost = fork ? put_aside(h, timeline, control.segment_bytes, fork) : UINT64_MAX;
     pg_process_note(h, "keep_old", lost == UINT64_MAX ? "its WAL was not put aside\n" : NULL);
     if (!lend_passwords(h) || !pg_config_write_all(h, &s, &why) || !pg_process_signal_file(h, false, &why) ||
         !pg_process_note(h, "rewinding", from->name))

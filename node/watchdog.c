@@ -7,9 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BUSY_WAIT_MS = 500, BUSY_TICK_MS = 5 };
+
+/* A file would be overwritten, byte by byte.  A pipe is what stands for a device where there is none. */
+static bool may_be_written(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
 
 int watchdog_open(const char *path, char *note, size_t size)
 {
@@ -25,6 +33,11 @@ int watchdog_open(const char *path, char *note, size_t size)
         const char *hint = errno == EBUSY ? "Another process feeds it; systemd does with RuntimeWatchdogSec."
                                           : "Load its driver, and let the user that pgmesh runs as open it.";
         snprintf(note, size, "could not open watchdog \"%s\": %s\nHINT:  %s", path, strerror(errno), hint);
+        return -1;
+    }
+    if (!may_be_written(fd)) {
+        snprintf(note, size, "could not use watchdog \"%s\": it is no character device", path);
+        close(fd);
         return -1;
     }
     int s = WATCHDOG_TIMEOUT_S;

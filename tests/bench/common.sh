@@ -3,6 +3,7 @@
 # tests/live/lib.sh by a script that measures one system and defines
 #
 #     harm_FAULT, mend_FAULT                 what is done to "$was" (and "$target"), and undone
+#     homeward                               makes "$alone" the primary, if it is not
 #     serving, heir                          print the server that takes writes, and the one that a switch goes to
 #     changes                                prints a number that grows with every change of the primary
 #     in_order                               true when all is as before the fault
@@ -77,6 +78,7 @@ all_runs() { # fault...
     local fault run measured
     for fault in "$@"; do
         measured=0
+        [ "$fault" != site_loss ] || { await 60 homeward && await 60 in_order; } || not_ok "the primary is not alone in its site"
         for run in $(seq "$runs"); do
             if one_run "$fault" "$run"; then measured=$((measured + 1)); else
                 not_ok "$system, $durability: $fault, run $run"

@@ -34,7 +34,7 @@ harm_switchover() { patronictl -c "$work/$was/patroni.yml" switchover --master "
 patronictl() { in_net app patronictl "$@"; }
 mend_switchover() { :; }
 harm_site_loss() { cut_site "${SITE[$was]}"; }
-mend_site_loss() { uncut_site "${SITE[$was]}" && await 120 in_order && homeward; }
+mend_site_loss() { uncut_site "${SITE[$was]}" && await 120 in_order && await 60 homeward; }
 homeward() { was=$(serving) target=$alone; [ "$was" = "$alone" ] || { harm_switchover && await 30 serves "$alone"; }; }
 # One standby is synchronous: the one in the other site, where a site is to be lost.
 nosync() { case "$1 ${BENCH_FAULTS-}" in db3\ *site_loss*) echo true ;; *) echo false ;; esac; }
@@ -131,12 +131,6 @@ must 'a cluster comes up from nothing' await 120 in_order
 must 'the application makes its table' make_ledger "$(serving)"
 [ "$idle" -eq 0 ] || footprint
 writer_start
-case " ${BENCH_FAULTS-} " in
-    *' site_loss '*)
-        must 'the primary is the one that is alone in its site' await 60 homeward
-        must 'and has a synchronous standby' await 60 in_order
-        ;;
-esac
 # shellcheck disable=SC2086 # words on purpose
 all_runs ${BENCH_FAULTS:-host_cut host_crash postmaster_kill agent_kill switchover} || :
 writers_stop || not_ok 'the writer ends'

@@ -28,8 +28,8 @@ harm_switchover() { pgmesh_as app switchover --to "$target" >"$work/log/switchov
 mend_switchover() { :; }
 # Everything at the primary's site at once.
 harm_site_loss() { cut_site "${SITE[$was]}"; }
-mend_site_loss() { uncut_site "${SITE[$was]}" && await 90 in_order && homeward; }
-homeward() { was=$(serving) target=$alone; harm_switchover && await 20 serves "$alone"; }
+mend_site_loss() { uncut_site "${SITE[$was]}" && await 90 in_order && await 60 homeward; }
+homeward() { was=$(serving) target=$alone; [ "$was" = "$alone" ] || { harm_switchover && await 20 serves "$alone"; }; }
 
 serving() { primary; }
 heir() { for name in db1 db2 db3; do [ "$name" = "$was" ] || { echo "$name"; return; }; done; }

@@ -125,6 +125,8 @@ void rig_beat(struct rig *r, member_id from);
         rig_frame(r, kind, from, from, body_, wire_put_##name(body_, value)); \
     } while (0)
 void rig_prepare(struct rig *r, member_id from, uint64_t round, bool takeover);
+/* It has promised a higher ballot than the one that the core proposes by. */
+void rig_outbid(struct rig *r, member_id from);
 void rig_seal(struct rig *r, member_id from, uint64_t round);
 void rig_accept(struct rig *r, const struct proposal *p);
 void rig_release(struct rig *r, member_id who, uint64_t term, member_id signer);

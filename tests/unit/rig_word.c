@@ -7,6 +7,13 @@ void rig_prepare(struct rig *r, member_id from, uint64_t round, bool takeover)
     rig_say(r, prepare, FRAME_PREPARE, from, &p);
 }
 
+void rig_outbid(struct rig *r, member_id from)
+{
+    struct ballot ours = r->core->proposer.ballot;
+    struct nack n = {.ballot = ours, .promised = rig_ballot(ours.round + 5, from), .reason = NACK_BALLOT};
+    rig_say(r, nack, FRAME_NACK, from, &n);
+}
+
 void rig_seal(struct rig *r, member_id from, uint64_t round)
 {
     struct seal s = {.ballot = rig_ballot(round, from), .term = decided(r->core)->term};

@@ -459,6 +459,21 @@ START_TEST(no_watchdog_no_harm)
 }
 END_TEST
 
+START_TEST(a_file_is_no_watchdog)
+{
+    char path[] = "/tmp/pgmesh-watchdog-XXXXXX", note[640];
+    struct stat st;
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(watchdog_open(path, note, sizeof note), -1);
+    ck_assert_ptr_nonnull(strstr(note, "it is no character device"));
+    ck_assert_int_eq(fstat(fd, &st), 0);
+    ck_assert_int_eq(st.st_size, 0);
+    close(fd);
+    unlink(path);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--agent") == 0)
@@ -479,5 +494,6 @@ int main(int argc, char **argv)
     tcase_add_loop_test(real, the_watchdog_is_fed_by_a_guard_that_runs, 0, 2);
     tcase_add_loop_test(real, the_watchdog_of_a_killed_guard_waits_for_the_next, 0, 2);
     tcase_add_test(real, no_watchdog_no_harm);
+    tcase_add_test(real, a_file_is_no_watchdog);
     return suite_run(suite);
 }

@@ -216,6 +216,63 @@ START_TEST(pause_and_resume)
 }
 END_TEST
 
+/* Its first ballot loses before anybody promised it. */
+static struct rig *outbid(struct command m)
+{
+    static struct rig *r;
+    r = rig_running(DB1);
+    m = rig_command(r, m.kind, m.target);
+    r->voting = 0;
+    rig_submit(r, &m);
+    rig_outbid(r, W1);
+    ck_assert_int_eq(r->core->proposer.phase, PROPOSER_IDLE);
+    return r;
+}
+
+START_TEST(a_change_outbid_is_proposed_again)
+{
+    struct rig *r = outbid((struct command){.kind = COMMAND_PAUSE});
+    r->voting = 0x1e;
+    rig_wait(r, 500);
+    ck_assert(decided(r->core)->paused && r->answers == 1 && r->answer.done);
+    r = outbid((struct command){.kind = COMMAND_READMIT, .target = W2});
+    r->voting = 0x1e;
+    rig_wait(r, 500);
+    ck_assert_int_eq(decided(r->core)->voters.v[W2 - 1].epoch, 1);
+    ck_assert(r->answers == 1 && r->answer.done);
+}
+END_TEST
+
+static void admit_w2(struct record *want)
+{
+    want->voters.v[W2 - 1].epoch++;
+}
+
+START_TEST(another_change_in_between_is_not_the_pause)
+{
+    struct rig *r = outbid((struct command){.kind = COMMAND_PAUSE});
+    uint64_t version = decided(r->core)->version;
+    rig_decide(r, rig_change(r, RIG_ROUND + 1, admit_w2));
+    ck_assert_uint_eq(decided(r->core)->version, version + 1);
+    ck_assert_int_eq(r->answers, 0);
+    r->voting = 0x1e;
+    rig_wait(r, 500);
+    ck_assert(decided(r->core)->paused && decided(r->core)->version == version + 2);
+    ck_assert_int_eq(decided(r->core)->voters.v[W2 - 1].epoch, 1);
+    ck_assert(r->answers == 1 && r->answer.done);
+}
+END_TEST
+
+START_TEST(an_order_of_an_earlier_term_is_not_proposed_again)
+{
+    struct rig *r = outbid((struct command){.kind = COMMAND_PAUSE});
+    rig_decide(r, rig_takeover(r, 1000, DB1));
+    r->voting = 0x1e;
+    rig_wait(r, 1000);
+    ck_assert(!decided(r->core)->paused);
+}
+END_TEST
+
 START_TEST(a_voter_is_admitted_again)
 {
     struct rig *r = rig_running(DB1);
@@ -324,6 +381,9 @@ int main(void)
     tcase_add_loop_test(tcase, carried, 0, ROWS(carried_rows));
     tcase_add_test(tcase, a_carried_command_is_not_carried_on);
     tcase_add_test(tcase, pause_and_resume);
+    tcase_add_test(tcase, a_change_outbid_is_proposed_again);
+    tcase_add_test(tcase, another_change_in_between_is_not_the_pause);
+    tcase_add_test(tcase, an_order_of_an_earlier_term_is_not_proposed_again);
     tcase_add_test(tcase, a_voter_is_admitted_again);
     tcase_add_test(tcase, a_lost_voter_is_admitted_until_it_votes);
     tcase_add_test(tcase, a_voter_that_is_not_heard_to_vote_is_told_of);

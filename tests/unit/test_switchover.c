@@ -65,6 +65,23 @@ START_TEST(step_by_step)
 }
 END_TEST
 
+/* Seen live: a voter had promised the ballot of a takeover that came to nothing, and the order waited for its deadline. */
+START_TEST(a_lost_ballot_is_cast_again)
+{
+    struct rig *r = ordered();
+    r->voting = 0;
+    r->pg.progress = PG_GOAL_REACHED;
+    rig_wait(r, 100);
+    ck_assert_int_eq(r->core->proposer.phase, PROPOSER_PREPARE);
+    rig_outbid(r, W1);
+    ck_assert_int_eq(r->core->proposer.phase, PROPOSER_IDLE);
+    r->voting = 0x1e;
+    rig_wait(r, 500);
+    ck_assert_int_eq(decided(r->core)->switchover_to, DB2);
+    ck_assert_int_eq(r->core->goal.kind, GOAL_SHUTDOWN);
+}
+END_TEST
+
 START_TEST(a_checkpoint_that_takes_too_long_changes_nothing)
 {
     struct rig *r = ordered();
@@ -345,6 +362,7 @@ int main(void)
     Suite *suite = suite_create("switchover");
     TCase *tcase = suite_case(suite, "steps");
     tcase_add_test(tcase, step_by_step);
+    tcase_add_test(tcase, a_lost_ballot_is_cast_again);
     tcase_add_test(tcase, a_checkpoint_that_takes_too_long_changes_nothing);
     tcase_add_test(tcase, a_target_that_dies_during_the_checkpoint_is_not_waited_for);
     tcase_add_test(tcase, the_rest_of_a_segment_is_waited_for);
