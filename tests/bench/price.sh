@@ -18,6 +18,8 @@
 live_begin price
 . "$(dirname "$0")/common.sh"
 pinned=${BENCH_PINNED:-0}
+sync_state=quorum
+[ "$durability" != async ] || sync_state=async
 last_cpu=$(($(getconf _NPROCESSORS_ONLN) - 1))
 
 serving() { primary; }
@@ -29,7 +31,7 @@ by_hand() { # name: its server under the configuration that pgmesh left
     PID[$1]=$!
     disown
 }
-both_stream() { [ "$(sql "$was" "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'quorum'" 2>/dev/null)" = 2 ]; }
+both_stream() { [ "$(sql "$was" "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = '$sync_state'" 2>/dev/null)" = 2 ]; }
 
 # What a process starts later stays where it is itself.
 pin() {
