@@ -36,7 +36,7 @@ def outages: (["fault", "system", "durability", "n", "min", "median", "p95", "p9
      | [$g[0].fault, $g[0].system, $g[0].durability, ($g | length), ($ms | min | round), ($ms | rank(50) | round), ($ms | percentile(95)), ($ms | percentile(99)),
         ($ms | max | round), ([$g[] | select(.failover)] | length)] | @tsv);
 
-def median_of($k): [.[] | .phases[$k]? | select(. != null)] | if length == 0 then null else rank(50) | round end;
+def median_of($k): [.[] | .phases[$k]? | select(. != null)] | if length == 0 then null else rank(50) | round + 0 end;
 def with_phases: [groups[] | [.[] | select(.phases != null)] | select(. != [])];
 def phases: (["fault", "durability", "n", "detect", "seal", "decide", "promote", "route"] | @tsv),
     (with_phases[] | . as $g | [$g[0].fault, $g[0].durability, ($g | length)] + [steps[] as $k | $g | median_of($k) // "–"] | @tsv);
@@ -58,10 +58,10 @@ def signed: . * 1000 | round / 10 | if . > 0 then "+\(.) %" elif . == 0 then "0 
 def median_and_interval: sort as $s | length as $n | ($n / 2 - ($n | sqrt) | floor | if . < 0 then 0 else . end) as $skip
     | "\(rank(50) - 1 | signed) (\($s[$skip] - 1 | signed) to \($s[$n - 1 - $skip] - 1 | signed))";
 def price: [.[] | select(.price)] | if length == 0 then empty else
-    (["pgbench", "n", "tps with", "tps without", "µs of the host with", "without", "throughput", "processor time"] | @tsv),
-    (group_by(.pinned)[] | . as $all | ratios as $ratios
+    (["durability, processors", "n", "tps with", "tps without", "µs of the host with", "without", "throughput", "processor time"] | @tsv),
+    (group_by([.pinned, .durability])[] | . as $all | ratios as $ratios
      | def of($with; f): [$all[] | select(.price == $with) | f] | rank(50) | round;
-       [(if .[0].pinned then "one processor a host" else "all hosts on all processors" end), ($ratios | length), of("with"; .tps), of("without"; .tps),
+       [(.[0] | .durability + if .pinned then ", the primary's host on one" else ", all hosts on all" end), ($ratios | length), of("with"; .tps), of("without"; .tps),
         of("with"; .host_cpu_us_per_transaction), of("without"; .host_cpu_us_per_transaction),
         ($ratios | map(.tps) | median_and_interval), ($ratios | map(.cpu) | median_and_interval)] | @tsv)
     end;

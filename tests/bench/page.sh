@@ -96,8 +96,8 @@ MD
 
 pgbench (`-N`, prepared, files in memory) against the primary, in turn with pgmesh and with the same three servers alone, under the same
 configuration; medians of the runs, and of the ratio of each run without pgmesh to its two neighbours with it, with the interval in which that median lies 19
-times in 20. *One processor a host*: the primary's host has one for itself, which pgbench keeps busy all the time, and the other hosts share the other one;
-a host with more processors pays that share once. *Processor time*: of the primary's host, PostgreSQL's included, for a transaction.
+times in 20. *On one*: the primary's host has one processor of the machine for itself, pgbench and all other hosts share the rest.
+*Processor time*: of the primary's host, PostgreSQL's included, for a transaction.
 
 MD
     fi
