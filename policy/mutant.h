@@ -54,7 +54,7 @@
     X(AMNESIAC_VOTES, "I7", "a voter that lost its store votes") \
     X(NO_INCARNATION_CHECK, "I7", "a rolled-back voter is not noticed") \
     X(NEXT_AT_ONCE, "I6", "an upgraded member speaks the next version before every member reads it") \
-    X(REFORM_IGNORED, "I1", "voters of old still count after the root has named others") \
+    X(REFORM_IGNORED, "I6", "voters of old still count after the root has named others") \
     X(REFORM_NO_WAIT, "I1", "voters named by the root take over at once") \
     X(RETIRED_KEY_HOLDS, "I5", "what a retired key signs is still taken") \
     X(KEY_BEFORE_KNOWN, "I6", "a member uses its new key before every voter knows it") \

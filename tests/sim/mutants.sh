@@ -8,6 +8,7 @@
 # rule left out, and all of those and CLEAN at least with every rule in. A mutant that another invariant or lemma
 # catches than the one it is listed under counts, and is told.
 set -uo pipefail
+here=$(dirname "$0")
 sim=${1:-build/default/sim}
 shift || :
 tries=${TRIES:-3000} clean=${CLEAN:-400}
@@ -16,6 +17,20 @@ list=$("$sim" --list-mutants) || exit 2
 names=${*:-$(awk '{print $1}' <<<"$list")}
 out=$(mktemp -d) || exit 2
 trap 'rm -rf "$out"' EXIT
+
+table() { # the same rows in policy/mutant.h and in the manual
+    local manual=$here/../../docs/protocol.md differ
+    differ=$(diff <(sort <<<"$list") \
+        <(sed -nE 's/^\| `([A-Z_]+)` \| ([IL][^|]*) \| (.*) \|$/\1\t\2\t\3/p' "$manual" |
+            awk -F '\t' '{printf "%-22s %-4s %s\n", $1, $2, $3}' | sort))
+    if [ -z "$differ" ]; then
+        echo "ok the mutants of policy/mutant.h are those of docs/protocol.md"
+    else
+        echo "not ok the mutants of policy/mutant.h (<) are those of docs/protocol.md (>)"
+        # shellcheck disable=SC2001
+        sed 's/^/# /' <<<"$differ"
+    fi
+}
 
 caught() { # name
     local start first seed by
@@ -52,7 +67,10 @@ one() {
 export sim tries clean out
 export -f caught quiet one
 # shellcheck disable=SC2086
-printf '%s\n' $names | xargs -P "$jobs" -I{} bash -c 'one {}' | tee "$out/all"
+{
+    table
+    printf '%s\n' $names | xargs -P "$jobs" -I{} bash -c 'one {}'
+} | tee "$out/all"
 failed=$(grep -c '^not ok' "$out/all")
 printf '%d mutants caught, %d lines failed\n' "$(grep -c '^ok mutant' "$out/all")" "$failed"
 [ "$failed" -eq 0 ] && [ "$(grep -c '^ok mutant' "$out/all")" -eq "$(wc -w <<<"$names")" ]

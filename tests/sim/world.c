@@ -169,6 +169,22 @@ static void effect_decided(struct world *w, int i, const struct effect *e)
     inv_i3_certificate(w, i, &c);
 }
 
+static void effect_answer(struct world *w, int i, const struct effect *e)
+{
+    if (e->answer.done)
+        lemma_order(w, i, e->answer.id);
+    TELL(w, "%s answers: %s%s%s", world_name(w, i), e->answer.text, e->answer.final ? "" : " ...",
+         e->answer.detail[0] ? " (detail)" : "");
+}
+
+static bool writes(const struct effects *out)
+{
+    for (int k = 0; k < out->n; k++)
+        if (out->e[k].kind == EFFECT_STORE)
+            return true;
+    return false;
+}
+
 /* Performs the effects in order.  A member with a crash armed dies after so many of them, if the step stored anything. */
 static void perform(struct world *w, int i)
 {
@@ -176,9 +192,7 @@ static void perform(struct world *w, int i)
     struct effects *out = fx;
     inv_i10_step(w, i, out);
     ns_t at = w->now;
-    bool stores = false;
-    for (int k = 0; k < out->n; k++)
-        stores = stores || out->e[k].kind == EFFECT_STORE;
+    bool stores = writes(out);
     int end = out->n;
     uint8_t lines[sizeof w->keys.known[0]]; /* another's roster */
     size_t lines_len = 0;
@@ -219,12 +233,7 @@ static void perform(struct world *w, int i)
         case EFFECT_ROUTE: m->route = e->route.primary; break;
         case EFFECT_DECIDED: effect_decided(w, i, e); break;
         case EFFECT_EVENT: TELL(w, "%s: %s %s", world_name(w, i), e->name, e->text); break;
-        case EFFECT_ANSWER:
-            if (e->answer.done)
-                lemma_order(w, i, e->answer.id);
-            TELL(w, "%s answers: %s%s%s", world_name(w, i), e->answer.text, e->answer.final ? "" : " ...",
-                 e->answer.detail[0] ? " (detail)" : "");
-            break;
+        case EFFECT_ANSWER: effect_answer(w, i, e); break;
         case EFFECT_FATAL:
             TELL(w, "%s stops for good: %s", world_name(w, i), e->text);
             m->fatal = true;
