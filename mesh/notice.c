@@ -172,6 +172,8 @@ static struct nack_words nack_words(enum nack_reason r)
     case NACK_NOT_VOTING: return (struct nack_words){"not_voting", "it does not vote"};
     case NACK_ILLEGAL:
         return (struct nack_words){"illegal_record", "the record would not be a legal successor"};
+    case NACK_CANNOT_SEAL:
+        return (struct nack_words){"cannot_seal", "it has no data directory that it could seal"};
     case NACK_SEALS:
         return (struct nack_words){"not_sealed", "the takeover is not justified by seals and promises"};
     case NACK_NO_RECORD: return (struct nack_words){"no_record", "it lacks the record before"};

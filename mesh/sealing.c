@@ -24,7 +24,7 @@ enum reject on_seal(struct core *c, const struct seal *s, member_id origin)
         return nack(c, origin, s->ballot, NACK_VERDICT), REJECT_NONE;
     if (c->disk.dir == 0 || c->sample.phase == PG_ABSENT || c->sample.phase == PG_BUSY ||
         c->sample.phase == PG_BROKEN)
-        return nack(c, origin, s->ballot, NACK_SEALS), REJECT_NONE;
+        return nack(c, origin, s->ballot, NACK_CANNOT_SEAL), REJECT_NONE;
     if (c->sealing.active && ballot_cmp(s->ballot, c->sealing.ballot) < 0)
         return REJECT_STALE;
     c->sealing.active = true;

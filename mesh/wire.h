@@ -191,7 +191,8 @@ enum nack_reason {
     NACK_QUARANTINE,
     NACK_NOT_VOTING,
     NACK_ILLEGAL,
-    NACK_SEALS = 8, /* 7 is sent by nobody */
+    NACK_CANNOT_SEAL, /* members of before read it as well, and have no words for it */
+    NACK_SEALS,
     NACK_NO_RECORD,
     NACK_END
 };

@@ -136,12 +136,14 @@ START_TEST(a_takeover_that_begins_is_no_refusal)
 }
 END_TEST
 
-/* 0 and 7 are reasons that nobody gives; a peer may write 7. */
+/* 0 is a reason that nobody gives.  The numbers travel: members of before read the same, and 7 without a name for it. */
 START_TEST(every_reason_has_a_name_and_words)
 {
+    ck_assert_int_eq(NACK_CANNOT_SEAL, 7);
+    ck_assert_int_eq(NACK_NO_RECORD, 9);
     for (int i = 0; i <= NACK_END; i++) {
         enum nack_reason r = (enum nack_reason)i;
-        bool given = i != 0 && i != 7 && i != NACK_END;
+        bool given = i != 0 && i != NACK_END;
         ck_assert_int_eq(strcmp(nack_name(r), "?") != 0, given);
         ck_assert_int_eq(strlen(nack_clause(r)) > 5, given);
         for (int k = 0; given && k < i; k++)

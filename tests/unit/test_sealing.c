@@ -64,10 +64,10 @@ static const struct seal_row {
     {"below the ballot it sealed for", sealed_higher, rig_silence, 20, NACK_BALLOT},
     {"below the decided record", NULL, rig_silence, RIG_ROUND - 1, NACK_NO_RECORD},
     {"of another term", NULL, other_term, 0, NACK_NO_RECORD},
-    {"no data", NULL, absent, 20, NACK_SEALS},
-    {"a copy is under way", NULL, busy, 20, NACK_SEALS},
-    {"PostgreSQL cannot be run", NULL, broken, 20, NACK_SEALS},
-    {"no directory that counts", no_directory, rig_silence, 20, NACK_SEALS},
+    {"no data", NULL, absent, 20, NACK_CANNOT_SEAL},
+    {"a copy is under way", NULL, busy, 20, NACK_CANNOT_SEAL},
+    {"PostgreSQL cannot be run", NULL, broken, 20, NACK_CANNOT_SEAL},
+    {"no directory that counts", no_directory, rig_silence, 20, NACK_CANNOT_SEAL},
 };
 
 START_TEST(asked_to_seal)
