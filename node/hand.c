@@ -140,6 +140,19 @@ void hand_phase(struct hand *h, enum pg_phase phase)
         eventfd_write(h->nudge[i], 1);
 }
 
+static void tell_failure(struct hand *h)
+{
+    uint32_t times;
+    char again[64] = "";
+    h->sample.goal_failures++;
+    if (!hand_told_failed(&h->told, h->goal.kind, h->sample.detail, fence_now(), &times))
+        return;
+    if (times)
+        snprintf(again, sizeof again, " (and %u times since it was told last)", (unsigned)times);
+    log_event(LOG_LEVEL_ERROR, "goal_failed", "%s: %s%s", pg_goal_name(h->goal.kind), h->sample.detail,
+              again);
+}
+
 void hand_progress(struct hand *h, enum pg_progress progress, const char *fmt, ...)
 {
     hand_edit(h);
@@ -152,7 +165,9 @@ void hand_progress(struct hand *h, enum pg_progress progress, const char *fmt, .
         h->sample.detail[0] = '\0';
     }
     if (progress == PG_GOAL_FAILED && h->sample.progress != progress)
-        log_event(LOG_LEVEL_ERROR, "goal_failed", "%s: %s", pg_goal_name(h->goal.kind), h->sample.detail);
+        tell_failure(h);
+    else if (progress == PG_GOAL_REACHED)
+        hand_told_reached(&h->told);
     h->sample.progress = progress;
     h->sample.goal_seq = h->goal.seq;
     hand_post(h);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "node/hand.h"
+#include "node/hand_told.h"
 #include "node/pg_config.h"
 
 enum { HAND_THREADS = 4, HAND_GROUPS = 64 };
@@ -41,6 +42,7 @@ struct hand {
     void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
     instant retry_at, phase_since, crashed_at, upkeep_at, checkpointed, sealed_at;
     int failures;
+    struct hand_told told;
     instant fed;   /* when a standby last had a receiver that streams, or was asked about */
     bool ended;    /* a server that we ran */
     bool barred;   /* ... and its directory is marked as a standby's since */

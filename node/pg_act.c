@@ -305,7 +305,7 @@ static bool commands_primary(enum pg_goal_kind k)
 
 static void take_goal(struct hand *h)
 {
-    bool fresh = false;
+    bool fresh = false, again = false;
     pthread_mutex_lock(&h->lock);
     atomic_store(&h->interrupt, false);
     if (h->stop) {
@@ -316,8 +316,9 @@ static void take_goal(struct hand *h)
         }
     } else if (h->has_wanted) {
         /* The same order given anew for a primary that died is the decision to start it again (mesh/pg.h). */
-        fresh = !pg_step_same(&h->goal, &h->wanted) || h->sample.progress == PG_GOAL_FAILED ||
-                (commands_primary(h->wanted.kind) && !h->postmaster);
+        bool same = pg_step_same(&h->goal, &h->wanted);
+        again = same && h->sample.progress == PG_GOAL_FAILED;
+        fresh = !same || again || (commands_primary(h->wanted.kind) && !h->postmaster);
         h->goal = h->wanted;
         h->has_wanted = false;
         h->sample.goal_seq = h->goal.seq;
@@ -334,7 +335,7 @@ static void take_goal(struct hand *h)
             h->sample.sealed = false;
     }
     hand_post(h);
-    if (fresh)
+    if (fresh && !again)
         log_event(LOG_LEVEL_INFO, "goal", "goal: %s, term %llu", pg_goal_name(h->goal.kind),
                   (unsigned long long)h->goal.term);
 }

@@ -202,6 +202,9 @@ static void put_server(struct text *t, const struct view *v)
     }
     gauge(t, "pgmesh_flush_seconds", "Duration of the last small write and flush by PostgreSQL here.",
           (double)json_number(server, "flush_us", 0) / 1e6);
+    counter(t, "pgmesh_goal_failures_total",
+            "Times that PostgreSQL here was not brought to what was ordered (goal_failed).",
+            (double)json_number(server, "goal_failures", 0));
 }
 
 static void put_databases(struct text *t, const struct view *v)

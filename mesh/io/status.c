@@ -345,8 +345,8 @@ static json_t *server_json(const struct core *c)
 {
     const struct pg_sample *p = &c->sample;
     bool counted = p->connections_max > 0 && (p->phase == PG_PRIMARY || p->phase == PG_RECOVERY);
-    return json_pack("{s:b, s:I, s:o, s:o}", "answering", (int)p->answering, "flush_us",
-                     (json_int_t)p->flush_us, "connections",
+    return json_pack("{s:b, s:I, s:I, s:o, s:o}", "answering", (int)p->answering, "flush_us",
+                     (json_int_t)p->flush_us, "goal_failures", (json_int_t)p->goal_failures, "connections",
                      counted ? json_integer(p->connections) : json_null(), "connections_max",
                      counted ? json_integer(p->connections_max) : json_null());
 }
