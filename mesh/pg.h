@@ -149,8 +149,7 @@ struct pg_sample {
     bool sealed; /* GOAL_SEAL reached: receives nothing, all local WAL is replayed, `lsn` is final */
     uint64_t goal_seq;
     enum pg_progress progress;
-    uint32_t
-        goal_failures; /* since the agent's start, for people to watch: a failure that repeats is told once */
+    uint32_t goal_failures; /* since the agent's start, for people to watch */
     char detail[TEXT_SIZE]; /* of BROKEN, FAILED, or what goes on ("base backup 43 %") */
     uint64_t sync_seq;
     enum pg_progress sync_progress;

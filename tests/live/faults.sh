@@ -342,6 +342,7 @@ promoting() { # name...
 declare -A SEEN=()
 remember_logs() { local name; for name in "$@"; do SEEN[$name]=$(wc -l <"$work/log/$name.log"); done; }
 logged_since() { tail -n +"$((${SEEN[$1]} + 1))" "$work/log/$1.log" | grep -e "$2" >/dev/null; } # name, text: since remember_logs
+told_since() { tail -n +"$((${SEEN[$1]} + 1))" "$work/log/$1.log" | grep -c -e "$2"; } # how often
 # Whoever is promoted first hangs in the last step of its recovery, for longer than promote_timeout.
 begin_promotion_stuck() {
     local name
@@ -455,11 +456,17 @@ end_standby_page() {
     sql "$(primary)" 'DROP TABLE page' app
 }
 
+goal_failures() { pgmesh_as "$1" status --output json | jq '.server.goal_failures'; }
+failed_again() { [ "$(goal_failures "$1")" -ge $(($2 + 2)) ]; } # name, failures counted before: tried twice more
 # A data directory of another major version than the programs: upgraded by hand, or mounted wrongly.
 begin_other_major() {
+    local said='data_dir is of PostgreSQL 16, bin_dir of PostgreSQL 15'
+    remember_logs "$2"
     echo 16 >"$work/$2/data/PG_VERSION"
     kill_postmaster "$2"
-    await 10 grep -q 'data_dir is of PostgreSQL 16, bin_dir of PostgreSQL 15' "$work/log/$2.log" || return 1
+    await 10 logged_since "$2" "$said" || return 1
+    await 15 failed_again "$2" "$(goal_failures "$2")" || { say "$2 does not try again"; return 1; }
+    [ "$(told_since "$2" "goal_failed.*$said")" = 1 ] || { say "$2 told it more than once"; return 1; }
     ! grep -q 'incompatible with server' "$(state_of "$2")/postgresql.log" # it was not even tried
 }
 end_other_major() { echo 15 >"$work/$2/data/PG_VERSION"; }
