@@ -193,6 +193,37 @@ static void clear(struct core *c)
     propose_change(c, &want);
 }
 
+/* What it was waiting for when its time was over. */
+static const char *missing(const struct core *c, char *detail, size_t size)
+{
+    const struct operation *o = &c->operation;
+    const char *waits = takeover_waits(c, o->command.target);
+    lsn_t has = c->peers[member_index(c, o->command.target)].beat.pg.lsn;
+    snprintf(detail, size, "%s", "");
+    if (o->phase == OPERATION_RECORD)
+        return "too few voters agreed to the switchover in time";
+    if (o->phase == OPERATION_STOP) {
+        if (c->sample.phase == PG_STOPPING && c->sample.detail[0])
+            snprintf(detail, size, "PostgreSQL %s. ", c->sample.detail);
+        return "PostgreSQL did not stop in time";
+    }
+    if (waits)
+        return waits;
+    if (o->phase == OPERATION_HANDOVER && has < o->stop_lsn) {
+        snprintf(detail, size, "It lacks %llu bytes. ", (unsigned long long)(o->stop_lsn - has));
+        return "the target did not receive all WAL in time";
+    }
+    return "the switchover did not finish in time";
+}
+
+static void undo_late(struct core *c)
+{
+    char why[TEXT_SIZE * 2], detail[TEXT_SIZE * 2];
+    const char *text = missing(c, why, sizeof why);
+    snprintf(detail, sizeof detail, "%.130sIt was undone before the primary gave its term up.", why);
+    undo(c, text, detail);
+}
+
 /* Has every pooler that an observer drives let its last transaction end?  An observer that does not know of this
  * switchover yet is waited for as well. */
 static bool poolers_hold(const struct core *c)
@@ -225,15 +256,18 @@ static void drive_announced(struct core *c)
                            "\"pgmesh status\" shows the state.");
         return;
     }
-    if (!is_primary(c) || !lease_held(c) || late) {
-        undo(c, "the switchover did not finish in time",
-             "It was undone before the primary gave its term up.");
+    if (!is_primary(c) || !lease_held(c)) {
+        undo(c, "the primary lost its lease during the switchover", "It was undone.");
         return;
     }
     int target = member_index(c, o->command.target);
     if (target < 0 || !peer_fresh(c, target, span_ms(c->set.lease_ms))) {
         undo(c, "the target is not heard any more",
              "The switchover was undone before the primary gave its term up.");
+        return;
+    }
+    if (late) {
+        undo_late(c);
         return;
     }
     if (o->phase == OPERATION_RECORD)

@@ -185,12 +185,17 @@ static bool cgroup_await(const struct fence *f, const char *key, int value, int 
     return reached;
 }
 
-/* For kernels between 5.2 and 5.14: no cgroup.kill, but SIGKILL works on processes frozen by cgroup v2. */
-static void cgroup_kill_each(const struct fence *f)
+static FILE *cgroup_procs(const struct fence *f)
 {
     char path[FENCE_PATH + 32];
     snprintf(path, sizeof path, "%s/cgroup.procs", f->cgroup);
-    FILE *procs = fopen(path, "re");
+    return fopen(path, "re");
+}
+
+/* For kernels between 5.2 and 5.14: no cgroup.kill, but SIGKILL works on processes frozen by cgroup v2. */
+static void cgroup_kill_each(const struct fence *f)
+{
+    FILE *procs = cgroup_procs(f);
     if (!procs)
         return;
     int pid;
@@ -401,9 +406,7 @@ bool fence_has(const struct fence *f, pid_t pid)
         struct ladder_process *p = ladder_scan(f, ladder_room()) > 0 ? ladder_find(ladder_room(), pid) : NULL;
         return p && p->inside;
     }
-    char path[FENCE_PATH + 32];
-    snprintf(path, sizeof path, "%s/cgroup.procs", f->cgroup);
-    FILE *procs = fopen(path, "re");
+    FILE *procs = cgroup_procs(f);
     if (!procs)
         return false;
     bool found = false;
@@ -412,4 +415,23 @@ bool fence_has(const struct fence *f, pid_t pid)
         found = each == pid;
     fclose(procs);
     return found;
+}
+
+int fence_list(const struct fence *f, pid_t *pids, int max)
+{
+    int n = 0;
+    if (!f->cgroup[0]) {
+        const struct ladder *l = ladder_room();
+        ladder_scan(f, ladder_room());
+        for (int i = 0; i < l->n && n < max; i++)
+            if (l->p[i].inside)
+                pids[n++] = l->p[i].pid;
+        return n;
+    }
+    FILE *procs = cgroup_procs(f);
+    while (procs && n < max && fscanf(procs, "%d", &pids[n]) == 1)
+        n++;
+    if (procs)
+        fclose(procs);
+    return n;
 }

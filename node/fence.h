@@ -48,5 +48,7 @@ bool fence_kill(const struct fence *f, int wait_ms);
 bool fence_is_empty(const struct fence *f);
 /* Is that process inside? */
 bool fence_has(const struct fence *f, pid_t pid);
+/* The processes inside, the first `max` of them; how many. */
+int fence_list(const struct fence *f, pid_t *pids, int max);
 
 #endif

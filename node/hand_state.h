@@ -41,6 +41,7 @@ struct hand {
     dir_id dir_done;           /* the last clone or rewind that was completed, from disk */
     void *control, *walsender; /* kept connections (PGconn): SQL, and the replication protocol */
     instant retry_at, phase_since, crashed_at, upkeep_at, checkpointed, sealed_at;
+    instant stop_slow; /* when a stop that takes long was last looked at; never: not yet */
     int failures;
     struct hand_told told;
     instant fed;   /* when a standby last had a receiver that streams, or was asked about */

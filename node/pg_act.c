@@ -11,6 +11,7 @@
 #include "node/pg_conn.h"
 #include "node/pg_process.h"
 #include "node/pg_roles.h"
+#include "node/pg_stop.h"
 #include "node/pg_switch.h"
 #include "node/pg_sync.h"
 
@@ -25,7 +26,6 @@ enum {
     RETRY_MS = 500,
     RETRY_MAX_MS = 5000,
     UPKEEP_MS = 5000,
-    CHECKPOINT_FRESH_MS = 5000,
     LATE_MS = 2000,
     STARVED_MS = 10000
 };
@@ -225,23 +225,6 @@ static enum pg_outcome start_standby(struct hand *h, bool sealed)
     return OUTCOME_AGAIN;
 }
 
-/* A clean stop: walsenders drain.  Interrupted by a goal that cannot wait. */
-static enum pg_outcome step_shutdown(struct hand *h)
-{
-    if (hand_phase_now(h) != PG_STOPPING) {
-        bool fresh = hand_ms_since(h->checkpointed) < CHECKPOINT_FRESH_MS;
-        if (hand_phase_now(h) == PG_PRIMARY && !fresh && pg_act_control(h))
-            pg_conn_command(h, h->control, "CHECKPOINT", 60000, true);
-        if (atomic_load(&h->interrupt))
-            return OUTCOME_AGAIN;
-        hand_phase(h, PG_STOPPING);
-        pg_act_forget_connections(h);
-        kill(h->postmaster, SIGINT);
-    }
-    hand_wait(h, h->postmaster_fd, POLLIN, TICK_MS);
-    return OUTCOME_AGAIN;
-}
-
 static enum pg_outcome perform(struct hand *h, enum pg_step step)
 {
     switch (step) {
@@ -274,7 +257,7 @@ static enum pg_outcome perform(struct hand *h, enum pg_step step)
     }
     case STEP_REWIND: return pg_clone_rewind(h);
     case STEP_CLONE: return pg_clone_backup(h);
-    case STEP_SHUTDOWN: return step_shutdown(h);
+    case STEP_SHUTDOWN: return pg_stop_cleanly(h);
     }
     return pg_act_fail(h, "no step is known");
 }

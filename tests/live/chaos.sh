@@ -91,8 +91,8 @@ judge() { # expectation, hold, begun (us)
 }
 
 one() { # fault: alone
-    local expectation hold at begun ms note='' healed
-    if [ "$disks" = 0 ] && needs_disk "$1"; then echo "ok $live_name: $1 # SKIP no loop devices with ext4"; return; fi
+    local expectation hold at begun ms note='' healed why
+    if why=$(cannot_be_made "$1"); then echo "ok $live_name: $1 # SKIP $why"; return; fi
     expectation=$(fault_field "$1" 2)
     hold=$(fault_field "$1" 3)
     case $expectation in @*)

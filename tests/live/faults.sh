@@ -20,6 +20,14 @@ fault_field() { # name, number: 2 expectation, 3 hold, 4 text
 begin_fault() { local f=begin_${1//-/_}; shift; "$f" "$@"; }
 end_fault() { local f=end_${1//-/_}; shift; "$f" "$@"; }
 
+# Prints why a fault cannot be made on this machine; false: it can. A fault that needs what is not everywhere has a
+# function lacks_NAME that does the same.
+cannot_be_made() { # fault
+    local f=lacks_${1//-/_}
+    if [ "$disks" = 0 ] && needs_disk "$1"; then echo 'no loop devices with ext4'; return; fi
+    declare -F "$f" >/dev/null && "$f"
+}
+
 # ---- processes of a host -----------------------------------------------------------------------------------------------
 
 # The PostgreSQL processes of a host whose title matches.
@@ -217,6 +225,18 @@ firewall() { # name, 1: it gets to know connections that it did not see begin
             in_net "$1" iptables -A "${rule/PREROUTING/INPUT}" -m conntrack --ctstate INVALID -j DROP || return 1
     done
 }
+lacks_conntrack() { # tried where no address is, between the bridges
+    if in_net net iptables -t raw -A OUTPUT -j CT --zone 1 2>/dev/null &&
+        in_net net iptables -A OUTPUT -m conntrack --ctstate INVALID -j DROP 2>/dev/null &&
+        in_net net sysctl -qn net.netfilter.nf_conntrack_tcp_loose net.netfilter.nf_conntrack_tcp_timeout_established >/dev/null 2>&1; then
+        in_net net iptables -t raw -F
+        in_net net iptables -F
+        return 1
+    fi
+    echo 'the kernel has no connection tracking (nf_conntrack with zones)'
+}
+lacks_firewall_forgets() { lacks_conntrack; }
+lacks_firewall_idle() { lacks_conntrack; }
 no_firewall() { in_net "$1" iptables -t raw -F; heal "$1"; }
 begin_firewall_forgets() { firewall "$1" 0; }
 end_firewall_forgets() { no_firewall "$1"; }
@@ -724,6 +744,16 @@ begin_slot_dead() { # more WAL than a slot may keep (max_slot_wal_keep_size in c
 end_slot_dead() { start_again "$2"; }
 begin_switchover() { pgmesh_as "$1" switchover --to "$2" >/dev/null; }
 end_switchover() { :; }
+# A session that does not end by itself holds up the stop of PostgreSQL: it is told to go on, and the log says so.
+begin_switchover_session_stopped() {
+    begin_backend_stop "$1" && pgmesh_as app switchover --to "$2" >/dev/null && grep -q 'stop_slow.*, stopped' "$work/log/$1.log"
+}
+end_switchover_session_stopped() { end_backend_stop "$1"; }
+# Four voters of five are enough for it.
+begin_switchover_no_vote() {
+    begin_vote rm && pgmesh_as app switchover --to "$2" >/dev/null && does_not_vote wit1
+}
+end_switchover_no_vote() { end_vote; }
 begin_switchover_to_dead() {
     crash_now "$2"
     ! pgmesh_as "$1" switchover --to "$2" >"$work/log/refused.txt" 2>&1

@@ -282,6 +282,16 @@ static void slow_stop(struct rig *r)
 {
     r->pg.phase = PG_STOPPING, rig_wait(r, 10500);
 }
+/* Seen live: a session that somebody had stopped held up the stop, and nothing said so. */
+static void stop_held_up(struct rig *r)
+{
+    snprintf(r->pg.detail, sizeof r->pg.detail, "waits for process 7 (app app [local] idle), stopped");
+    slow_stop(r);
+}
+static void voters_fall_silent(struct rig *r)
+{
+    r->alive = 1u << (DB2 - 1), rig_run(r, 2000);
+}
 static void target_never_catches_up(struct rig *r)
 {
     stopped(r, true, RIG_LSN + 100), rig_wait(r, 10500);
@@ -294,23 +304,34 @@ static void target_dies(struct rig *r)
 static const struct undo_row {
     const char *name;
     void (*event)(struct rig *);
+    const char *text, *detail; /* of the answer; the detail's beginning */
 } undo_rows[] = {
-    {"it did not stop cleanly", not_clean},
-    {"where its WAL ends is not known", no_end},
-    {"it stops too slowly", slow_stop},
-    {"the target never has all WAL", target_never_catches_up},
-    {"the target is not heard any more", target_dies},
+    {"it did not stop cleanly", not_clean, "PostgreSQL did not stop cleanly", ""},
+    {"where its WAL ends is not known", no_end, "PostgreSQL did not stop cleanly", ""},
+    {"it stops too slowly", slow_stop, "PostgreSQL did not stop in time", "It was undone before"},
+    {"a session holds up the stop", stop_held_up, "PostgreSQL did not stop in time",
+     "PostgreSQL waits for process 7 (app app [local] idle), stopped. It was undone before"},
+    {"the target never has all WAL", target_never_catches_up, "the target did not receive all WAL in time",
+     "It lacks 100 bytes. It was undone before"},
+    {"the target is not heard any more", target_dies, "the target is not heard any more",
+     "The switchover was undone"},
+    {"the lease is lost", voters_fall_silent, "the primary lost its lease during the switchover", ""},
 };
 
 START_TEST(undone_before_the_release)
 {
     const struct undo_row *row = &undo_rows[_i];
     struct rig *r = switching();
+    uint32_t alive = r->alive;
     rig_clear(r);
     row->event(r);
     EXPECT_INT(r->answers, 1, row);
     EXPECT(r->answer.final && !r->answer.done, row);
+    EXPECT_TEXT(r->answer.text, row->text, row);
+    EXPECT(strncmp(r->answer.detail, row->detail, strlen(row->detail)) == 0, row);
     EXPECT_INT(rig_count(r, FRAME_RELEASE), 0, row);
+    r->alive = alive;
+    rig_run(r, 500);
     EXPECT_INT(r->core->goal.kind, GOAL_PRIMARY, row);
     r->pg = (struct pg_sample){.phase = PG_PRIMARY,
                                .answering = true,
@@ -322,6 +343,18 @@ START_TEST(undone_before_the_release)
     rig_wait(r, 500);
     EXPECT_INT(decided(r->core)->switchover_to, MEMBER_NONE, row);
     EXPECT_INT(r->core->operation.phase, OPERATION_NONE, row);
+}
+END_TEST
+
+START_TEST(voters_that_do_not_agree_undo)
+{
+    struct rig *r = ordered();
+    r->voting = 0;
+    r->pg.progress = PG_GOAL_REACHED;
+    rig_wait(r, 11000);
+    ck_assert(r->answers == 1 && r->answer.final && !r->answer.done);
+    ck_assert_str_eq(r->answer.text, "too few voters agreed to the switchover in time");
+    ck_assert_int_eq(r->core->goal.kind, GOAL_PRIMARY);
 }
 END_TEST
 
@@ -373,6 +406,7 @@ int main(void)
     tcase_add_test(tcase, a_heartbeat_tells_of_our_own);
     tcase_add_loop_test(tcase, poolers, 0, ROWS(pooler_rows));
     tcase_add_loop_test(tcase, undone_before_the_release, 0, ROWS(undo_rows));
+    tcase_add_test(tcase, voters_that_do_not_agree_undo);
     tcase_add_test(tcase, a_restart_in_the_middle_undoes);
     tcase_add_test(tcase, after_the_release_there_is_no_way_back);
     return suite_run(suite);
