@@ -144,8 +144,13 @@ static void judge_seals(struct dossier *d, const struct sealed *seals)
         base.primary = MEMBER_NONE;
         base.primary_dir = 0;
     }
-    d->seals_enough = seals_suffice(&base, seals, p->why.n_seals);
-    if (claimed && !d->seals_enough)
+    d->seals_enough = dossier_voters_proven(d) && seals_suffice(&base, seals, p->why.n_seals);
+    if (claimed && !dossier_voters_proven(d))
+        doubt(
+            d, DOUBT_SEALS,
+            "that no acknowledged commit is missing: the record says how many seals that takes, and its voters "
+            "are not proven");
+    else if (claimed && !d->seals_enough)
         doubt(
             d, DOUBT_SEALS,
             "that no acknowledged commit is missing: the seals prove it only if the primary before is proven");
@@ -258,29 +263,61 @@ bool dossier_takes_over(const struct dossier *d)
     return true;
 }
 
+bool dossier_voters_proven(const struct dossier *d)
+{
+    return d->doubt[DOUBT_VOTERS][0] == '\0';
+}
+
+bool dossier_former_proven(const struct dossier *d)
+{
+    return dossier_voters_proven(d) && d->doubt[DOUBT_FORMER][0] == '\0';
+}
+
 bool dossier_kind_proven(const struct dossier *d)
 {
-    return d->doubt[DOUBT_KIND][0] == '\0' && d->doubt[DOUBT_FORMER][0] == '\0';
+    return dossier_former_proven(d) && d->doubt[DOUBT_KIND][0] == '\0';
 }
 
 /* ---- what no signature of its own says ------------------------------------------------------------------------------ */
 
+/* A quorum of the voters that are known must be among those who accepted: of the certificate from before if that is good and proven,
+ * else of the first record.  A re-formation by the root makes those of older ballots worthless. */
+static void hold_voters(struct dossier *d, const struct dossier *before, const struct cluster *c)
+{
+    const struct proposal *p = &d->certificate.proposal;
+    const struct proposal *b = before == NULL ? NULL : &before->certificate.proposal;
+    bool usable = b != NULL && before->valid && dossier_voters_proven(before) &&
+                  b->record.version < p->record.version && ballot_epoch(b->ballot) == ballot_epoch(p->ballot);
+    const struct record *known = usable ? &b->record : ballot_epoch(p->ballot) == 0 ? &c->first : NULL;
+    uint32_t have = 0;
+    for (int i = 0; known != NULL && i < d->certificate.n_accepted; i++) {
+        int v = record_voter_index(known, d->certificate.accepted[i].who);
+        have |= d->accepted_holds[i] && v >= 0 ? 1u << v : 0;
+    }
+    if (known == NULL)
+        doubt(
+            d, DOUBT_VOTERS,
+            "that those who accepted it were the voters: the root has named others since the cluster file, and "
+            "no proven certificate from after that is at hand");
+    else if (!quorum_reached(&known->voters, have))
+        doubt(d, DOUBT_VOTERS, "that those who accepted it were the voters: too few of them are voters in %s",
+              usable ? "the certificate from before"
+                     : "the cluster file, and no proven certificate from before is at hand");
+}
+
 /* Decided as well, and before this one: the certificate at hand if that is good, else the first record.  NULL: neither is of
  * this term or of the one before; then `why`, DOUBT_SIZE bytes, says what there is. */
-static const struct record *record_before(const struct dossier *d, const struct certificate *before,
+static const struct record *record_before(const struct dossier *d, const struct dossier *before,
                                           const struct cluster *c, char *why)
 {
-    static struct dossier b;
     const struct record *r = &d->certificate.proposal.record;
-    if (before != NULL) { /* none when `b` itself is verified */
-        b = (struct dossier){.certificate = *before};
-        dossier_verify(&b, NULL, c);
-    }
-    const struct record *one = &b.certificate.proposal.record;
+    const struct record *one = before == NULL ? NULL : &before->certificate.proposal.record;
     if (before == NULL)
         snprintf(why, DOUBT_SIZE, "no certificate of term %llu is at hand", (unsigned long long)r->term - 1);
-    else if (!b.valid)
-        snprintf(why, DOUBT_SIZE, "the certificate from before does not hold, for %s", b.wrong);
+    else if (!before->valid)
+        snprintf(why, DOUBT_SIZE, "the certificate from before does not hold, for %s", before->wrong);
+    else if (!dossier_voters_proven(before))
+        snprintf(why, DOUBT_SIZE, "the voters in the certificate from before are not proven");
     else if (one->version < r->version && (one->term == r->term || one->term + 1 == r->term))
         return one;
     else
@@ -350,7 +387,8 @@ static void hold_change(struct dossier *d, const struct record *before, const ch
             (unsigned long long)r->term);
 }
 
-void dossier_verify(struct dossier *d, const struct certificate *before, const struct cluster *cluster)
+/* `before`: verified; NULL: none is at hand. */
+static void verify(struct dossier *d, const struct dossier *before, const struct cluster *cluster)
 {
     char why[DOUBT_SIZE] = "";
     d->valid = true;
@@ -371,6 +409,7 @@ void dossier_verify(struct dossier *d, const struct certificate *before, const s
         return;
     case DOSSIER_CHANGE:
         verify_accepted(d, cluster);
+        hold_voters(d, before, cluster);
         hold_change(d, record_before(d, before, cluster, why), why);
         return;
     case DOSSIER_FAILOVER:
@@ -378,6 +417,7 @@ void dossier_verify(struct dossier *d, const struct certificate *before, const s
     case DOSSIER_RETURN: {
         const struct record *last = record_before(d, before, cluster, why);
         verify_accepted(d, cluster);
+        hold_voters(d, before, cluster);
         verify_command(d, cluster);
         verify_promises(d, cluster);
         hold_former(d, last, cluster, why);
@@ -388,13 +428,26 @@ void dossier_verify(struct dossier *d, const struct certificate *before, const s
     }
 }
 
+void dossier_verify(struct dossier *d, const struct certificate *before, int n, const struct cluster *cluster)
+{
+    static struct dossier of[2];
+    const struct dossier *last = NULL;
+    for (int i = n - 1; i >= 0; i--) {
+        struct dossier *b = &of[i % 2];
+        *b = (struct dossier){.certificate = before[i]};
+        verify(b, last, cluster);
+        last = b;
+    }
+    verify(d, last, cluster);
+}
+
 bool dossier_read(struct dossier *d, const uint8_t *bytes, size_t n, const struct certificate *before,
-                  const struct cluster *cluster)
+                  int n_before, const struct cluster *cluster)
 {
     memset(d, 0, sizeof *d);
     if (!wire_get_decided(&d->certificate, bytes, n))
         return false;
-    dossier_verify(d, before, cluster);
+    dossier_verify(d, before, n_before, cluster);
     return true;
 }
 

@@ -15,7 +15,11 @@
  *
  * A member has the record before, and compares.  Here the certificate of the term before takes its place, or the first record
  * for term 2: of one term there is one primary with one directory.  What neither says is kept apart, as a doubt: it is
- * shown as not proven, and nothing rests on it. */
+ * shown as not proven, and nothing rests on it.
+ *
+ * Whoever has one voter's key can make a record that names this voter alone.  So, as with a member, a quorum of the voters that
+ * the reader knows must be among those who accepted: of the first record's, which the root signed, or of the certificate's from before
+ * where that is proven itself, or the root's own word as a re-formation. */
 #ifndef PGMESH_INSPECT_DOSSIER_H
 #define PGMESH_INSPECT_DOSSIER_H
 
@@ -33,6 +37,7 @@ enum dossier_kind {
 
 /* What is shown and no signature says.  A certificate may well be valid with doubts: whoever accepted it had none. */
 enum dossier_doubt {
+    DOUBT_VOTERS, /* that those who accepted it were the voters: then it may not have been decided at all */
     DOUBT_FORMER, /* who was the primary before */
     DOUBT_KIND,   /* that it is a change; that promises and seals came with this record */
     DOUBT_SEALS, /* that nothing is missing: only the seal of the one who is said to be the primary before would prove it */
@@ -56,14 +61,19 @@ struct dossier {
     int chosen;         /* index of the new primary's seal, -1 none */
 };
 
-/* `before`: a certificate of the term before, or an earlier one of the same term; NULL: none is at hand.  It need not be good:
- * it is verified as well.  false: the bytes are no certificate at all. */
+/* `before`: n_before earlier certificates, newest first, the first of them of the term before, or an earlier one of the same
+ * term.  They need not be good: each is verified as well, with the next.  false: the bytes are no certificate at all. */
 bool dossier_read(struct dossier *d, const uint8_t *bytes, size_t n, const struct certificate *before,
-                  const struct cluster *cluster);
+                  int n_before, const struct cluster *cluster);
 /* The same for one already read; *d is else all zero. */
-void dossier_verify(struct dossier *d, const struct certificate *before, const struct cluster *cluster);
+void dossier_verify(struct dossier *d, const struct certificate *before, int n,
+                    const struct cluster *cluster);
 /* Is it a takeover (which the kind says, the flag alone does not)? */
 bool dossier_takes_over(const struct dossier *d);
+/* Is it proven that the voters decided it? */
+bool dossier_voters_proven(const struct dossier *d);
+/* Is it proven who was the primary before? */
+bool dossier_former_proven(const struct dossier *d);
 /* Is `kind` proven?  That of a takeover rests on who was the primary before. */
 bool dossier_kind_proven(const struct dossier *d);
 

@@ -48,9 +48,11 @@ static void summary(const struct why *w, const struct why_measured *m)
     if (phases.n > 0)
         row(to, "Phases (s)", phases.s);
     row(to, "Proof",
-        w->dossier.valid ? text("certificate valid, accepted by %d of %d voters",
-                                __builtin_popcount(w->dossier.accepted), p->record.voters.n)
-                         : text("certificate NOT VALID: %s", w->dossier.wrong));
+        w->dossier.valid
+            ? text("certificate valid%s, accepted by %d of %d voters",
+                   dossier_voters_proven(&w->dossier) ? "" : " only if these were the voters (not proven)",
+                   __builtin_popcount(w->dossier.accepted), p->record.voters.n)
+            : text("certificate NOT VALID: %s", w->dossier.wrong));
     for (int i = 0; i < DOUBTS; i++)
         if (w->dossier.doubt[i][0] != '\0')
             row(to, "Not proven", w->dossier.doubt[i]);

@@ -17,7 +17,7 @@ enum { WHY_CERTIFICATE, WHY_CLUSTER_FILE, WHY_ROSTER, WHY_REPORT };
 const struct option_row options_why[] = {
     [WHY_CERTIFICATE] =
         {"certificate", "FILE",
-         "a certificate in hex (as --output json shows it) instead of a member's journal; a second line: the one from before"},
+         "a certificate in hex (as --output json shows it) instead of a member's journal; further lines: those from before, newest first"},
     [WHY_CLUSTER_FILE] = {"cluster-file", "FILE",
                           "whose keys it is verified with (beside the configuration)"},
     [WHY_ROSTER] =
@@ -37,7 +37,7 @@ const char *why_former(const struct why *w)
     const char *name = why_name(w, w->dossier.certificate.proposal.why.former);
     if (!dossier_takes_over(&w->dossier))
         return "";
-    return w->dossier.doubt[DOUBT_FORMER][0] == '\0' ? name : text("%s (not proven)", name);
+    return dossier_former_proven(&w->dossier) ? name : text("%s (not proven)", name);
 }
 
 /* ---- for people --------------------------------------------------------------------------------------------------- */
@@ -142,9 +142,10 @@ static void print_data(const struct why *w)
     if (p->record.durability == DURABILITY_ASYNC)
         line_add(&l, " · async: what had not arrived there is lost");
     else if (d->doubt[DOUBT_SEALS][0] != '\0')
-        line_add(&l, " · NOT PROVEN that no acknowledged commit is missing: it is if %s was the primary",
-                 why_name(w, p->why.former));
-    else if (d->former_sealed && d->doubt[DOUBT_FORMER][0] == '\0')
+        line_add(&l, " · NOT PROVEN that no acknowledged commit is missing: it is if %s",
+                 dossier_voters_proven(d) ? text("%s was the primary", why_name(w, p->why.former))
+                                          : "those who accepted it were the voters");
+    else if (d->former_sealed && dossier_former_proven(d))
         line_add(&l, " · %s itself is among them: nothing can be missing", why_name(w, p->why.former));
     else if (d->seals_enough)
         line_add(&l, " · needed %u of %u%s: no acknowledged commit is missing", d->seals_needed[0],
@@ -173,7 +174,7 @@ static const char *because_text(const struct why *w, int i)
                     text_bytes(seals[d->chosen].backlog_bytes));
     if (strcmp(step, "site") == 0)
         return text("in another site than the former primary%s",
-                    d->doubt[DOUBT_FORMER][0] == '\0' ? "" : " (not proven)");
+                    dossier_former_proven(d) ? "" : " (not proven)");
     if (strcmp(step, "named") == 0)
         return text("equal by its data; %s was named, or preferred by priority", chosen);
     return text("equal in all that the certificate tells; %s has the lower number or the higher priority",
@@ -219,7 +220,10 @@ static void print_proof(const struct why *w)
     for (int i = 0; i < d->certificate.n_accepted; i++)
         line_add(&l, "%s%s", i == 0 ? "" : ", ", why_name(w, d->certificate.accepted[i].who));
     output_field(&w->x->out, "proof", "certificate %s: accepted by %s (%d of %d voters, rule %s)%s%s",
-                 d->valid ? "valid" : "NOT VALID", l.s, __builtin_popcount(d->accepted), r->voters.n,
+                 !d->valid                  ? "NOT VALID"
+                 : dossier_voters_proven(d) ? "valid"
+                                            : "valid only if these were the voters (not proven)",
+                 l.s, __builtin_popcount(d->accepted), r->voters.n,
                  r->voters.rule == RULE_SITES ? "sites" : "majority", d->valid ? "" : " · ", d->wrong);
 }
 
@@ -300,18 +304,26 @@ static bool bytes_of(uint8_t out[static FRAME_BODY_MAX], size_t *n, const char *
     return length > 0 && length % 2 == 0 && *n <= FRAME_BODY_MAX && hex_get(out, *n, hex, length);
 }
 
-/* `before`: one of before, "" where there is none. */
+static const char *next_word(const char *text)
+{
+    static const char space[] = " \t\r\n";
+    text += strcspn(text, space);
+    return text + strspn(text, space);
+}
+
+/* `before`: those of before, newest first; "" where there is none. */
 static int read_hex(struct why *w, const char *hex, const char *before)
 {
     static uint8_t bytes[FRAME_BODY_MAX];
-    static struct certificate earlier;
+    static struct certificate earlier[WHY_BEFORE_MAX];
     size_t n;
-    bool has = *before != '\0';
-    if (has && (!bytes_of(bytes, &n, before) || !wire_get_decided(&earlier, bytes, n)))
+    int have = 0;
+    for (const char *one = before; *one != '\0' && have < WHY_BEFORE_MAX; one = next_word(one))
+        if (!bytes_of(bytes, &n, one) || !wire_get_decided(&earlier[have++], bytes, n))
+            return not_a_certificate(w);
+    if (!bytes_of(bytes, &n, hex) || !dossier_read(&w->dossier, bytes, n, earlier, have, &w->cluster))
         return not_a_certificate(w);
-    if (!bytes_of(bytes, &n, hex) || !dossier_read(&w->dossier, bytes, n, has ? &earlier : NULL, &w->cluster))
-        return not_a_certificate(w);
-    snprintf(w->before, sizeof w->before, "%.*s", (int)strcspn(before, " \t\r\n"), before);
+    w->before = before;
     return EXIT_OK;
 }
 
@@ -370,13 +382,14 @@ static int from_file(struct why *w)
     if (code != EXIT_OK)
         return code;
     char *hex = file_read(w->certificate, FILE_TEXT, FILE_TEXT_MAX, &n, &problem);
-    const char *second = hex == NULL ? "" : hex + strcspn(hex, " \t\r\n");
-    code = hex == NULL ? output_problem(&w->x->out, EXIT_REFUSED, &problem)
-                       : read_hex(w, hex, second + strspn(second, " \t\r\n"));
-    if (code == EXIT_OK)
-        w->answer = json_pack("{s:s%}", "certificate", hex, strcspn(hex, " \t\r\n"));
+    if (hex == NULL)
+        return output_problem(&w->x->out, EXIT_REFUSED, &problem);
+    while (n > 0 && strchr(" \t\r\n", hex[n - 1]) != NULL)
+        hex[--n] = '\0';
+    w->answer = json_pack("{s:s%,s:s}", "certificate", hex, strcspn(hex, " \t\r\n"), "certificate_before",
+                          next_word(hex));
     free(hex);
-    return code;
+    return read_hex(w, json_text(w->answer, "certificate"), json_text(w->answer, "certificate_before"));
 }
 
 static int from_member(struct why *w)
@@ -403,7 +416,7 @@ static int from_member(struct why *w)
     if (term == 1) { /* nobody voted on it: the cluster file has it, and the root's word for it */
         json_decref(request);
         w->dossier.certificate.proposal.record = w->cluster.first;
-        dossier_verify(&w->dossier, NULL, &w->cluster);
+        dossier_verify(&w->dossier, NULL, 0, &w->cluster);
         return EXIT_OK;
     }
     code = client_ask_any(&client, request, &w->answer);

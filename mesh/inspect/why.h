@@ -7,6 +7,7 @@
 #include "mesh/inspect/inspect.h"
 #include "mesh/io/roster.h"
 
+enum { WHY_BEFORE_MAX = 16 };
 struct why {
     struct inspect *x;
     const char *term, *certificate, *cluster_file, *roster_file;
@@ -14,8 +15,8 @@ struct why {
     struct cluster cluster; /* as its file has it, and the roster's lines in it */
     struct roster roster;
     struct dossier dossier;
-    char before[2 * FRAME_BODY_MAX +
-                1]; /* in hex, what proves who was the primary before; "": none is at hand */
+    const char *
+        before; /* in hex, what proves who was the primary and who the voters were before, one after the other */
     json_t *answer; /* NULL when there is nothing but the certificate of the cluster file */
 };
 const char *why_name(const struct why *w, member_id id);

@@ -116,7 +116,8 @@ void why_json(const struct why *w)
         json_object_set(j, "self", json_object_get(w->answer, "self"));
     json_object_set_new(j, "valid", json_boolean(d->valid));
     json_object_set_new(j, "wrong", d->wrong[0] == '\0' ? json_null() : json_string(d->wrong));
-    json_object_set_new(j, "from_proven", json_boolean(d->doubt[DOUBT_FORMER][0] == '\0'));
+    json_object_set_new(j, "voters_proven", json_boolean(dossier_voters_proven(d)));
+    json_object_set_new(j, "from_proven", json_boolean(dossier_former_proven(d)));
     json_object_set_new(j, "kind_proven", json_boolean(dossier_kind_proven(d)));
     json_object_set_new(j, "not_proven", doubts_json(d));
     json_object_set_new(j, "rule", json_string(p->record.voters.rule == RULE_SITES ? "sites" : "majority"));
@@ -131,6 +132,7 @@ void why_json(const struct why *w)
     json_object_set_new(j, "events", events == NULL ? json_array() : json_deep_copy(events));
     json_object_set_new(j, "roster", roster_json(w));
     json_object_set_new(j, "certificate", json_string(json_text(w->answer, "certificate")));
-    json_object_set_new(j, "certificate_before", w->before[0] == '\0' ? json_null() : json_string(w->before));
+    json_object_set_new(j, "certificate_before",
+                        w->before == NULL || *w->before == '\0' ? json_null() : json_string(w->before));
     output_json(&w->x->out, j);
 }

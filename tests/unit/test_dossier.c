@@ -12,6 +12,7 @@ static struct cluster cluster;
 static struct secret_key secrets[MEMBERS];
 static struct certificate made, earlier;
 static const struct certificate *before; /* at hand; NULL: none */
+static int n_before;
 static struct dossier dossier;
 
 static void member(int id, const char *name, enum role role, const char *site)
@@ -135,7 +136,7 @@ static void verify(void)
 {
     static uint8_t bytes[FRAME_BODY_MAX];
     size_t n = wire_put_decided(bytes, &made);
-    ck_assert(dossier_read(&dossier, bytes, n, before, &cluster));
+    ck_assert(dossier_read(&dossier, bytes, n, before, before != NULL ? n_before : 0, &cluster));
 }
 
 static void setup(void)
@@ -143,6 +144,7 @@ static void setup(void)
     cluster_make();
     takeover_make();
     before = NULL;
+    n_before = 1;
 }
 
 static void promise_all(void)
@@ -208,7 +210,7 @@ START_TEST(garbage_is_no_certificate)
     static uint8_t bytes[FRAME_BODY_MAX];
     size_t n = wire_put_decided(bytes, &made);
     for (size_t cut = 0; cut < n; cut++)
-        ck_assert(!dossier_read(&dossier, bytes, cut, NULL, &cluster));
+        ck_assert(!dossier_read(&dossier, bytes, cut, NULL, 0, &cluster));
 }
 END_TEST
 
@@ -430,6 +432,146 @@ START_TEST(a_change_is_one_after_another_of_its_term)
 }
 END_TEST
 
+/* ---- who the voters were ---- */
+
+/* wit1's key is in wrong hands: a record that names it alone, and says whatever one likes. */
+static void alone(void)
+{
+    struct record *r = &made.proposal.record;
+    takeover_of_term_3();
+    r->voters.v[0] = r->voters.v[3];
+    r->voters.n = 1;
+    made.proposal.why.promises[0] = made.proposal.why.promises[2];
+    made.proposal.why.n_promises = 1;
+    made.accepted[0].who = WIT1;
+    made.n_accepted = 1;
+    accept_all();
+}
+
+START_TEST(a_voter_that_is_said_to_be_the_only_one)
+{
+    alone();
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(!dossier_voters_proven(&dossier));
+    ck_assert(!dossier_former_proven(&dossier) && !dossier_kind_proven(&dossier));
+    ck_assert(!dossier.seals_enough && dossier.doubt[DOUBT_SEALS][0] != '\0');
+    ck_assert(strstr(dossier.doubt[DOUBT_VOTERS], "in the cluster file") != NULL);
+    before = &earlier; /* it knows better, though it is a good one */
+    verify();
+    ck_assert(!dossier_voters_proven(&dossier));
+    ck_assert(strstr(dossier.doubt[DOUBT_VOTERS], "in the certificate from before") != NULL);
+}
+END_TEST
+
+/* The first record had db1 alone, which admitted the others in term 2 and was lost. */
+static void others_admitted(void)
+{
+    takeover_of_term_3();
+    cluster.first.voters.n = 1;
+}
+
+START_TEST(voters_of_later_are_proven_by_the_certificate_from_before)
+{
+    others_admitted();
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(!dossier_voters_proven(&dossier) && !dossier.seals_enough);
+    before =
+        &earlier; /* accepted by db2, db3 and wit1: the only one who could admit them is not among them */
+    verify();
+    ck_assert(!dossier_voters_proven(&dossier));
+    ck_assert(strstr(dossier.doubt[DOUBT_FORMER], "the voters in the certificate from before") != NULL);
+    const struct certificate third = made;
+    made = earlier;
+    made.accepted[0].who = DB1;
+    accept_all();
+    earlier = made;
+    made = third;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    for (int i = 0; i < DOUBTS; i++)
+        ck_assert_str_eq(dossier.doubt[i], "");
+    ck_assert(dossier_voters_proven(&dossier) && dossier_kind_proven(&dossier) && dossier.seals_enough);
+}
+END_TEST
+
+/* db1 alone admitted db2 and db3, then the three of them wit1, without db1: one certificate rests on the other. */
+START_TEST(steps_between_prove_one_another)
+{
+    static struct certificate chain[2];
+    others_admitted();
+    const struct certificate third = made;
+    made = earlier;
+    made.proposal.record.voters.n = 3;
+    made.n_accepted = 2;
+    made.accepted[0].who = DB1;
+    made.accepted[1].who = DB2;
+    accept_all();
+    chain[1] = made;
+    made = earlier;
+    made.proposal.record.version = 3;
+    accept_all();
+    chain[0] = made;
+    made = third;
+    made.proposal.record.version = 4;
+    accept_all();
+    before = chain;
+    verify();
+    ck_assert(!dossier_voters_proven(&dossier));
+    n_before = 2;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert(dossier_voters_proven(&dossier) && dossier_kind_proven(&dossier));
+    chain[1].accepted[0].signature[2] ^= 1;
+    verify();
+    ck_assert(!dossier_voters_proven(&dossier));
+}
+END_TEST
+
+START_TEST(one_from_afterwards_is_none_from_before)
+{
+    others_admitted();
+    earlier = made;
+    earlier.proposal.record.version++;
+    before = &earlier;
+    verify();
+    ck_assert(!dossier_voters_proven(&dossier));
+}
+END_TEST
+
+/* What the root re-forms is worth nothing to those of before: neither to the first record's voters. */
+START_TEST(voters_after_a_re_formation_are_the_roots)
+{
+    struct record *r = &made.proposal.record;
+    struct reform *word = &cluster.reforms[0];
+    takeover_of_term_3();
+    made.proposal.ballot.round += 1ull << REFORM_SHIFT;
+    memset(&made.proposal.why, 0, sizeof made.proposal.why);
+    accept_all();
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert_int_eq(dossier.kind, DOSSIER_CHANGE);
+    ck_assert(strstr(dossier.doubt[DOUBT_VOTERS], "the root has named others") != NULL);
+
+    memset(&earlier, 0, sizeof earlier);
+    earlier.proposal.record = *r;
+    earlier.proposal.record.version--;
+    cluster.n_reforms = 1;
+    word->epoch = 1;
+    word->nonce = 5;
+    record_hash(word->hash, &earlier.proposal.record);
+    earlier.proposal.ballot = reform_ballot(word);
+    before = &earlier;
+    verify();
+    ck_assert_msg(dossier.valid, "%s", dossier.wrong);
+    ck_assert_str_eq(dossier.doubt[DOUBT_VOTERS], "");
+    word->hash[0] ^= 1;
+    verify();
+    ck_assert(!dossier_voters_proven(&dossier));
+}
+END_TEST
+
 /* Whatever byte is changed: it does not verify, or the certificate says the same, or another primary before, who is in doubt. */
 static int believed(bool in_doubt)
 {
@@ -441,7 +583,8 @@ static int believed(bool in_doubt)
     for (size_t i = 0; i < n; i++)
         for (int bit = 1; bit < 256; bit <<= 3) {
             bytes[i] ^= (uint8_t)bit;
-            if (dossier_read(&dossier, bytes, n, before, &cluster) && dossier.valid) {
+            if (dossier_read(&dossier, bytes, n, before, before != NULL ? n_before : 0, &cluster) &&
+                dossier.valid) {
                 got = dossier.certificate;
                 got.proposal.why.former = good.proposal.why.former;
                 got.proposal.why.former_dir = good.proposal.why.former_dir;
@@ -523,6 +666,11 @@ int main(void)
     tcase_add_test(t, promises_and_seals_of_another_record);
     tcase_add_test(t, an_order_of_long_ago);
     tcase_add_test(t, a_change_is_one_after_another_of_its_term);
+    tcase_add_test(t, a_voter_that_is_said_to_be_the_only_one);
+    tcase_add_test(t, voters_of_later_are_proven_by_the_certificate_from_before);
+    tcase_add_test(t, steps_between_prove_one_another);
+    tcase_add_test(t, one_from_afterwards_is_none_from_before);
+    tcase_add_test(t, voters_after_a_re_formation_are_the_roots);
     tcase_add_loop_test(t, because, 0, ROWS(becauses));
     tcase_add_test(t, released_is_a_handover);
     t = suite_case(suite, "bytes");
