@@ -1,4 +1,5 @@
 /* status_past.c: the past: what the journal holds. */
+#define _GNU_SOURCE
 #include "mesh/io/status.h"
 
 #include "mesh/core_state.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CERTIFICATE_MAX = FRAME_BODY_MAX, EVENTS_MAX = 500, EVENTS_BYTES = 128 * 1024 };
+enum { CERTIFICATE_MAX = FRAME_BODY_MAX, EVENTS_MAX = 500, EVENTS_BYTES = 128 * 1024, STEPS_MAX = 15 };
 
 const char *status_lsn(char out[static STATUS_LSN_SIZE], lsn_t lsn)
 {
@@ -281,6 +282,10 @@ struct search {
     char hex[2 * CERTIFICATE_MAX + 1];
     char previous[2 * CERTIFICATE_MAX + 1]; /* the one before it in the journal: the newest of its term */
     char newest[2 * CERTIFICATE_MAX + 1];
+    struct voters voters;   /* of the last record */
+    char *steps[STEPS_MAX]; /* by which the voters changed, in hex; the i-th of all at i % STEPS_MAX */
+    unsigned n_steps;
+    unsigned before; /* how many of them stand before the one found */
 };
 
 static void keep_hex(char out[static 2 * CERTIFICATE_MAX + 1], const struct journal_line *line)
@@ -296,6 +301,36 @@ static void take(struct search *s, const struct journal_line *line)
     s->cert = s->candidate;
     memcpy(s->previous, s->newest, sizeof s->previous);
     keep_hex(s->hex, line);
+    s->before = s->n_steps;
+}
+
+static void see_voters(struct search *s, const struct journal_line *line)
+{
+    const struct voters *v = &s->candidate.proposal.record.voters;
+    if (voters_equal(v, &s->voters))
+        return;
+    s->voters = *v;
+    char **at = &s->steps[s->n_steps++ % STEPS_MAX];
+    free(*at);
+    *at = strndup(line->hex, line->hex_len);
+}
+
+/* What proves who was the primary before, then what proves who the voters were: newest first, one word each. */
+static json_t *before_json(const struct search *s)
+{
+    size_t n = strlen(s->previous) + 1;
+    unsigned oldest = s->n_steps > STEPS_MAX ? s->n_steps - STEPS_MAX : 0;
+    for (unsigned i = oldest; i < s->before; i++)
+        n += s->steps[i % STEPS_MAX] ? strlen(s->steps[i % STEPS_MAX]) + 1 : 0;
+    char *text = malloc(n), *end = text ? stpcpy(text, s->previous) : NULL;
+    for (unsigned i = s->before; text && i-- > oldest;) {
+        const char *step = s->steps[i % STEPS_MAX];
+        if (step && strcmp(step, s->previous) != 0)
+            end = stpcpy(stpcpy(end, " "), step);
+    }
+    json_t *out = text ? json_string(text) : NULL;
+    free(text);
+    return out;
 }
 
 /* The first certificate of a term is the one that opened it; later ones of that term are changes. */
@@ -314,6 +349,7 @@ static bool look(void *arg, const struct journal_line *line)
     if (wanted && (s->term || s->candidate.proposal.why.takeover))
         take(s, line);
     keep_hex(s->newest, line);
+    see_voters(s, line);
     return !s->found || s->term == 0;
 }
 
@@ -361,7 +397,7 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
                   when_json(s->at_us), "at_us", (json_int_t)s->at_us, "kind", kind_of(p, s->planned),
                   "certificate", s->hex);
     if (s->previous[0] != '\0')
-        json_object_set_new(out, "certificate_before", json_string(s->previous));
+        json_object_set_new(out, "certificate_before", before_json(s));
     json_object_set_new(out, "cluster", json_string(v->cluster->name));
     json_object_set_new(out, "self", json_string(cluster_member_name(v->cluster, v->core->self)));
     json_object_set_new(out, "promises", promises_json(v->cluster, &p->why));
@@ -386,9 +422,12 @@ json_t *status_why(const struct status_view *v, uint64_t term)
     json_t *out = NULL;
     if (s) {
         s->term = term;
+        s->voters = v->cluster->first.voters;
         journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, look, s);
         if (s->found)
             out = found_json(v, s);
+        for (int i = 0; i < STEPS_MAX; i++)
+            free(s->steps[i]);
     }
     free(s);
     if (out)

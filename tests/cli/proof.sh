@@ -12,7 +12,7 @@ shown='del(.certificate, .certificate_before)'
 rest='del(.certificate, .certificate_before, .from, .kind, .seals[].not_chosen_because)'
 
 look "$certificate" "$before" --output=json
-holds 'with the certificate from before all is proven' '.valid and .from == "db2" and .from_proven and .kind_proven and .not_proven == []'
+holds 'with the certificate from before all is proven' '.valid and .voters_proven and .from == "db2" and .from_proven and .kind_proven and .not_proven == []'
 run why --from "$saved/handover.json" --cluster-file "$saved/handover.cluster" --output json
 holds 'a saved document brings it along' '.valid and .from_proven and .kind_proven and .not_proven == [] and .certificate_before != null'
 look "$certificate" --output=json
@@ -61,9 +61,14 @@ holds 'nor does the same once more' '.valid and (.from_proven | not) and (.not_p
 printf '%s\n' "$certificate" abc >cert
 expect 'a second line that is none' 1 'this is no certificate' why --certificate cert --cluster-file "$saved/handover.cluster"
 
+printf '%s\n' "$certificate" "$before" "$before" >cert
+expect 'further ones from before may follow' 0 '' why --certificate cert --cluster-file "$saved/handover.cluster"
+printf '%s\n' "$certificate" "$before" abc >cert
+expect 'and a third line that is none' 1 'this is no certificate' why --certificate cert --cluster-file "$saved/handover.cluster"
+
 # ---- term 2: the first record, which the root signed, names the primary before
 run why --from "$saved/why.json" --cluster-file "$saved/cluster" --output json
-holds 'the first record proves who was before' '.valid and .from == "db1" and .from_proven and .kind_proven'
+holds 'the first record proves who was before' '.valid and .voters_proven and .from == "db1" and .from_proven and .kind_proven'
 jq -r .certificate "$saved/why.json" >first
 for i in 321 334 336 343; do # takeover, former, former_dir
     flip "$i" "$(cat first)" >cert
