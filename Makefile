@@ -64,7 +64,7 @@ SIM_SRC     := $(wildcard tests/sim/*.c tests/sim/*/*.c)
 SIM_CORE    := $(filter-out mesh/sign.c,$(CORE_SRC))
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
-LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c tests/live/flood.c tests/live/wire.c)
+LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c tests/live/flood.c tests/live/wire.c tests/live/pageout.c)
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -313,7 +313,8 @@ $(LIVE): $(B)/live/%: $(B)/flags
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(PQ_LIBS)
 
 # Loaded into other programs: position independent, and with no library of its own.
-$(B)/live/wallclock.so: tests/live/wallclock.c $(B)/flags
+PRELOADED := $(B)/live/wallclock.so $(B)/live/fserror.so
+$(PRELOADED): $(B)/live/%.so: tests/live/%.c $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -fPIC -shared -o $@ $<
@@ -333,7 +334,7 @@ $(BENCH): $(B)/bench/%: $(B)/flags
 bench-build: $(BENCH)
 
 .PHONY: live-build
-live-build: $(LIVE) $(if $(SAN),,$(B)/live/wallclock.so)
+live-build: $(LIVE) $(if $(SAN),,$(PRELOADED))
 
 # ---- the whole, and what runs real PostgreSQL -------------------------------------------------------------------
 

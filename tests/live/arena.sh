@@ -44,6 +44,7 @@ heal_all() {
         done
         signal_host CONT "$name"
         [ ! -e "$work/$name.clock" ] || step_clock "$name" 0
+        rm -f "$work/$name.fserror"
     done
     for name in fra ams lux; do uncut_site "$name"; done
     for name in "${!BACKGROUND[@]}"; do
@@ -84,11 +85,11 @@ arena_begin() { # name
     command -v pgbouncer >/dev/null || pooler=0
     if [ "$pooler" = 1 ]; then three_databases "$(POOLER_OPTIONS)"; else three_databases; fi
     mkdir "$work/disk" "$work/bin"
-    cp "$LIVE_BIN/live/wallclock.so" "$work/bin/"
+    cp "$LIVE_BIN"/live/{wallclock,fserror}.so "$work/bin/"
     for name in db1 db2 db3; do wrap_postgres "$name"; done
     for name in "${MEMBERS[@]}"; do
         echo 0 >"$work/$name.clock"
-        HOST_ENV[$name]="LD_PRELOAD=$work/bin/wallclock.so WALLCLOCK=$work/$name.clock"
+        HOST_ENV[$name]="LD_PRELOAD=$work/bin/wallclock.so:$work/bin/fserror.so WALLCLOCK=$work/$name.clock FSERROR=$work/$name.fserror"
     done
     live_network
     disks_make

@@ -252,6 +252,28 @@ flapping() { while :; do unplug "$1"; sleep 0.1; plug "$1"; sleep 0.1; done; }
 begin_flap() { in_background flap flapping "$1"; }
 end_flap() { until_over flap; heal "$1"; }
 
+# Name servers that are dead: whoever asks one is dropped, and counted. Every address stands in the roster, so nobody may.
+on_port_53() { # -A or -D: a name server would be out there
+    local name protocol
+    for name in "${MEMBERS[@]}"; do
+        for protocol in udp tcp; do in_net "$name" iptables "$1" OUTPUT -p "$protocol" --dport 53 -j DROP || return 1; done
+        [ "$1" = -D ] || in_net "$name" ip route replace default dev eth0 || return 1
+    done
+}
+asked_names() { # name...: how many packets
+    local name
+    for name in "$@"; do in_net "$name" iptables -vnxL OUTPUT; done | awk '/dpt:53/ { n += $1 } END { print n + 0 }'
+}
+begin_no_names() { on_port_53 -A && crash_now "$1"; }
+end_no_names() {
+    start_again "$1" && await 30 is_standby "$1" || return 1
+    [ "$(asked_names "${MEMBERS[@]}")" = 0 ] || { say 'somebody asked a name server'; return 1; }
+    in_net wit1 timeout 1 getent hosts nobody.example >/dev/null || :
+    [ "$(asked_names wit1)" -gt 0 ] || { say 'who asks one is not seen'; return 1; }
+    for name in "${MEMBERS[@]}"; do in_net "$name" ip route del default dev eth0; done
+    on_port_53 -D
+}
+
 # ---- witnesses -----------------------------------------------------------------------------------------------------------------
 
 begin_witness_crash() { crash_now wit1; }
@@ -297,6 +319,62 @@ begin_standby_agent_stop() { begin_agent_stop "$2"; }
 end_standby_agent_stop() { end_agent_stop "$2"; }
 begin_standby_guard_kill() { begin_guard_kill "$2"; }
 end_standby_guard_kill() { end_guard_kill "$2"; }
+
+# The kernel is told to page out whatever it can of those that must not wait for a disk: all of it is locked. A program that is
+# not shows what would go.
+paged_out() { # what is expected (kept, gone), pid
+    local before after refused taken
+    read -r _ before _ after _ refused _ taken < <("$LIVE_BIN/live/pageout" "$2") || return 1
+    say "process $2: $before kB, then $after kB; $refused mappings refused, $taken kB of address space not"
+    case $1 in
+        kept) [ "$refused" -gt 0 ] && [ "$taken" = 0 ] && [ "$after" -ge $((before * 9 / 10)) ] ;;
+        gone) [ "$after" -lt $((before * 9 / 10)) ] ;;
+    esac
+}
+unlocked_program() { exec "$work/bin/unlocked" -c 'sleep 60; :'; }
+begin_paged_out() {
+    local pid
+    for pid in $(watchers_of "$1") "${PID[wit1]}"; do paged_out kept "$pid" || return 1; done
+    cp "$(command -v bash)" "$work/bin/unlocked" # its pages are nobody else's
+    in_background unlocked unlocked_program
+    await 5 grep -qs unlocked "/proc/${BACKGROUND[unlocked]}/cmdline" && paged_out gone "${BACKGROUND[unlocked]}"
+}
+end_paged_out() { until_over unlocked; }
+lacks_paged_out() {
+    if "$LIVE_BIN/live/pageout" $$ >/dev/null 2>&1; then return 1; fi
+    echo 'the kernel pages no other process out (process_madvise, Linux 5.10)'
+}
+
+# The kernel's OOM killer, in a cage of its own for the one process that it shall find: a memory cgroup v1. (With v2 a process
+# would have to leave the cgroup that it is fenced by.)
+memory_mount() { awk '/ - cgroup / && / [a-z,]*memory[a-z,]*$/ { print $5; exit }' /proc/self/mountinfo; }
+lacks_memory_cage() {
+    local own
+    own=$(memory_mount)$(sed -n 's/^[0-9]*:[a-z,]*memory[a-z,]*://p' /proc/self/cgroup)
+    cage=${own%/}/$prefix-cage
+    if mkdir -p "$cage" 2>/dev/null && [ -w "$cage/memory.limit_in_bytes" ]; then return 1; fi
+    echo 'no memory cgroup v1 can be made'
+}
+lacks_oom_agent() { lacks_memory_cage; }
+lacks_oom_session() { lacks_memory_cage; }
+shut_in() { # pid, bytes
+    lacks_memory_cage >/dev/null && return 1
+    echo "$2" >"$cage/memory.limit_in_bytes" && echo "$1" >"$cage/cgroup.procs"
+}
+oom_killed() { [ "$(awk '$1 == "oom_kill" { print $2 }' "$cage/memory.oom_control")" -gt 0 ]; }
+open_cage() { await 5 rmdir "$cage"; }
+begin_oom_agent() {
+    former=$(agent_of "$1")
+    last_start_us=$(clock)
+    shut_in "$former" 4096 && await 5 oom_killed && await 5 has_other_agent "$1" "$former"
+}
+end_oom_agent() { open_cage; }
+begin_oom_session() {
+    in_background session sql "$1" "SELECT pg_sleep(1); SELECT length(string_agg(repeat(md5(x::text), 1000), '')) FROM generate_series(1, 20000) AS x"
+    await 5 pg_pids_any "$1" 'postgres postgres \[local\] SELECT' || return 1
+    shut_in "$(pg_pids "$1" 'postgres postgres \[local\] SELECT' | head -n 1)" 67108864 && await 10 oom_killed
+}
+end_oom_session() { until_over session; open_cage; }
 
 # A server whose guard, anchor and agent are all stopped is fenced by nobody: what it answers to reads proves nothing
 # (README, limits). Its acknowledgements are judged all the same.
@@ -579,6 +657,16 @@ begin_state_full() { fill "$(state_of "$1")" && something_to_store; }
 end_state_full() { unfill "$(state_of "$1")"; }
 begin_state_inodes() { fill_inodes "$(state_of "$1")" && something_to_store; }
 end_state_inodes() { unfill "$(state_of "$1")"; }
+# ... for a directory entry; or by a quota: told to the agent alone (fserror.c).
+fs_error() { # name, what fails, what is to be told of it
+    remember_logs "$1"
+    echo "$2" >"$work/$1.fserror"
+    something_to_store && await 5 logged_since "$1" "store-failed.*$3"
+}
+begin_state_rename() { fs_error "$1" rename 'No space left on device'; }
+end_state_rename() { rm -f "$work/$1.fserror"; }
+begin_state_quota() { fs_error "$1" quota 'quota exceeded'; }
+end_state_quota() { rm -f "$work/$1.fserror"; }
 begin_state_stall() { stall "$(state_of "$1")" && something_to_store; }
 end_state_stall() { unstall "$(state_of "$1")"; }
 begin_state_read_only() { turn_read_only "$(state_of "$1")" && something_to_store; }

@@ -564,6 +564,7 @@ live_end() {
         else
             for name in "${MEMBERS[@]}"; do crash "$name"; done
         fi
+        [ -z "${cage:-}" ] || rmdir "$cage" 2>/dev/null
         remove_namespaces "$prefix"
         remove_mounts "$work"
         rm -rf "$work"
