@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -213,40 +212,55 @@ static bool read_lines(const char *text, size_t n, int kinds, journal_visit *vis
     return true;
 }
 
-/* Its last `most` bytes, from the first line that begins within them. */
-static bool read_file(const char *path, int kinds, size_t most, journal_visit *visit, void *arg)
+static uint64_t open_reading(struct journal_reading *r, int i, const char *path)
 {
     struct stat st;
-    bool more = true;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return true;
-    if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= 2 * JOURNAL_SIZE_MAX) {
-        size_t size = (size_t)st.st_size;
-        char *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (text != MAP_FAILED) {
-            const char *from = size > most ? memchr(text + size - most, '\n', most) : text;
-            more = from == NULL || read_lines(from, (size_t)(text + size - from), kinds, visit, arg);
-            munmap(text, size);
-        }
-    }
-    close(fd);
-    return more;
+    r->fd[i] = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool good =
+        r->fd[i] >= 0 && fstat(r->fd[i], &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= JOURNAL_ALL;
+    r->at[i] = 0;
+    r->end[i] = good ? (uint64_t)st.st_size : 0;
+    return r->end[i];
 }
 
-void journal_read(const char *state_dir, int kinds, journal_visit *visit, void *arg)
-{
-    journal_read_newest(state_dir, kinds, 2 * JOURNAL_SIZE_MAX, visit, arg);
-}
-
-void journal_read_newest(const char *state_dir, int kinds, size_t most, journal_visit *visit, void *arg)
+void journal_reading_open(struct journal_reading *r, const char *state_dir, size_t most)
 {
     char path[FILE_PATH_SIZE], previous[FILE_PATH_SIZE];
-    struct stat st;
-    if (!file_path(path, state_dir, "journal") || !file_path(previous, state_dir, "journal.1"))
+    *r = (struct journal_reading){.fd = {-1, -1}, .piece = malloc(JOURNAL_PIECE)};
+    if (r->piece == NULL || !file_path(path, state_dir, "journal") ||
+        !file_path(previous, state_dir, "journal.1"))
         return;
-    size_t size = stat(path, &st) == 0 ? (size_t)st.st_size : 0;
-    if (size < most && !read_file(previous, kinds, most - size, visit, arg))
-        return;
-    read_file(path, kinds, most, visit, arg);
+    for (int i = 1; i >= 0 && most > 0; i--) {
+        uint64_t size = open_reading(r, i, i == 1 ? path : previous);
+        r->at[i] = size > most ? size - most : 0;
+        most -= size > most ? most : (size_t)size;
+    }
+}
+
+bool journal_reading_go(struct journal_reading *r, int kinds, journal_visit *visit, void *arg)
+{
+    int i = r->at[0] < r->end[0] ? 0 : 1;
+    if (r->piece == NULL || r->at[i] >= r->end[i])
+        return false;
+    uint64_t left = r->end[i] - r->at[i];
+    ssize_t n =
+        pread(r->fd[i], r->piece, left < JOURNAL_PIECE ? (size_t)left : JOURNAL_PIECE, (off_t)r->at[i]);
+    if (n <= 0) { /* it has become shorter */
+        r->at[i] = r->end[i];
+        return i == 0;
+    }
+    const char *newline = memrchr(r->piece, '\n', (size_t)n);
+    size_t lines =
+        newline ? (size_t)(newline - r->piece) + 1 : (size_t)n; /* no line is so long, but a torn one */
+    r->at[i] += lines;
+    return read_lines(r->piece, lines, kinds, visit, arg) && (i == 0 || r->at[i] < r->end[i]);
+}
+
+void journal_reading_close(struct journal_reading *r)
+{
+    for (int i = 0; i < 2; i++)
+        if (r->fd[i] >= 0)
+            close(r->fd[i]);
+    free(r->piece);
+    *r = (struct journal_reading){.fd = {-1, -1}};
 }

@@ -52,11 +52,22 @@ struct journal_line {
     const char *text;             /* EVENT: not terminated */
     size_t text_len;
 };
-/* Calls `visit` for every line, oldest first, of the kinds wanted; stops when it answers false. */
 typedef bool journal_visit(void *arg, const struct journal_line *line);
-void journal_read(const char *state_dir, int kinds, journal_visit *visit, void *arg);
-/* The same of the last `most` bytes only: a journal of years takes long to read, and who reads it may be waited for. */
-void journal_read_newest(const char *state_dir, int kinds, size_t most, journal_visit *visit, void *arg);
+
+/* A journal of years takes long to read, and who reads it may be waited for: it is read piece by piece, as it was when it was
+ * opened; a line that is written meanwhile may be met or not. */
+enum { JOURNAL_ALL = 2 * JOURNAL_SIZE_MAX, JOURNAL_PIECE = 128 * 1024 };
+struct journal_reading {
+    int fd[2]; /* the file before, and the present one; -1: none */
+    uint64_t at[2], end[2];
+    char *piece;
+};
+/* From the first line that begins in the last `most` bytes.  Never fails: what cannot be opened is not there. */
+void journal_reading_open(struct journal_reading *r, const char *state_dir, size_t most);
+/* One piece: calls `visit` for every line in it, oldest first, of the kinds wanted.  false: that was all, or `visit` said so by
+ * false. */
+bool journal_reading_go(struct journal_reading *r, int kinds, journal_visit *visit, void *arg);
+void journal_reading_close(struct journal_reading *r);
 /* The events after `since_us`, oldest first, from memory: the file is not touched.  false: they reach not back so far, and
  * nothing was visited. */
 bool journal_visit_recent(const struct journal *j, int64_t since_us, journal_visit *visit, void *arg);

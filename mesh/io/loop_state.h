@@ -18,6 +18,12 @@ struct awaited {
     control_client client; /* 0: free */
 };
 
+/* A question about the past: the journal is read for it a piece a turn. */
+struct looking_back {
+    struct past *past; /* NULL: free */
+    control_client client;
+};
+
 /* One cluster's member at work.
  *   running      everything below is open, the core takes events
  *   not running  everything is closed; `end` says why; with several clusters it starts anew at `retry` */
@@ -39,6 +45,8 @@ struct station {
     bool more;         /* packets may wait: do not */
     instant tend, control_wake; /* when those two want to be called again */
     struct awaited awaited[CONTROL_CLIENTS_MAX];
+    struct looking_back back[CONTROL_CLIENTS_MAX];
+    int next_back; /* whose turn it is */
     uint64_t refused_logged;
     instant refused_at;
 
@@ -105,6 +113,15 @@ void station_key_turn(struct station *s);
 /* The answers to {"command":"roster"} and {"command":"key"}. */
 struct json_t *station_roster_answer(struct station *s, const struct json_t *request);
 struct json_t *station_key_answer(struct station *s);
+
+/* ---- station_past.c ---- */
+struct status_view;
+struct status_view station_view(const struct station *s, instant now);
+void station_past_ask(struct station *s, control_client client, const struct json_t *request, instant now);
+/* One piece for one of those who ask. */
+void station_past_go(struct station *s, instant now);
+bool station_past_waits(const struct station *s);
+void station_past_stop(struct station *s);
 
 /* ---- station_invite.c ---- */
 void station_invites_start(struct station *s);

@@ -286,6 +286,7 @@ void station_stop(struct station *s)
 {
     s->running = false;
     transport_close(&s->transport);
+    station_past_stop(s);
     control_close(&s->control);
     journal_close(&s->journal);
     store_close(&s->store);
@@ -356,6 +357,7 @@ void station_tick(struct station *s, instant now)
         station_tend_invites(s, now);
         s->more = s->more || transport_unsure(s->transport);
         mention_refused(s, now);
+        station_past_go(s, now);
     }
 }
 
@@ -366,7 +368,8 @@ void station_control(struct station *s, instant now)
 
 instant station_wake(const struct station *s)
 {
-    return earlier(earlier(core_deadline(s->core), s->tend), s->control_wake);
+    instant due = earlier(earlier(core_deadline(s->core), s->tend), s->control_wake);
+    return station_past_waits(s) ? earlier(clock_now(), due) : due;
 }
 
 /* ---- requests ----------------------------------------------------------------------------------------------------------- */
@@ -478,28 +481,15 @@ static void on_request(void *arg, control_client client, struct json_t *request,
 {
     struct station *s = arg;
     const char *command = json_string_value(json_object_get(request, "command"));
-    const struct loop *l = s->loop;
-    struct status_view view = {.cluster = &s->folder->cluster,
-                               .core = s->core,
-                               .transport = s->transport,
-                               .journal = &s->journal,
-                               .state_dir = s->folder->config.state_dir,
-                               .now = now,
-                               .store_us = s->store.worst_save_us};
-    view.loop_late_us = l->late_us > l->late_before_us ? l->late_us : l->late_before_us;
+    const struct status_view view = station_view(s, now);
     json_t *answer = NULL;
     if (command == NULL || !s->running)
         answer =
             json_pack("{s:s}", "error", command ? "the member has stopped" : "the request names no command");
     else if (strcmp(command, "status") == 0)
         answer = status_json(&view);
-    else if (strcmp(command, "history") == 0)
-        answer = status_history(&view);
-    else if (strcmp(command, "why") == 0)
-        answer = status_why(&view, (uint64_t)json_integer_value(json_object_get(request, "term")));
-    else if (strcmp(command, "events") == 0)
-        answer = status_events(&view, json_integer_value(json_object_get(request, "since")),
-                               json_object_get(request, "names"));
+    else if (strcmp(command, "history") == 0 || strcmp(command, "why") == 0 || strcmp(command, "events") == 0)
+        station_past_ask(s, client, request, now);
     else if (strcmp(command, "persons") == 0)
         answer = status_persons(&view);
     else if (strcmp(command, "roster") == 0)

@@ -18,16 +18,22 @@ struct status_view {
     uint64_t loop_late_us, store_us;
 };
 
-struct json_t *status_json(const struct status_view *v);    /* {"command":"status"} */
-struct json_t *status_history(const struct status_view *v); /* {"command":"history"} */
-/* term 0: the last failover. */
-struct json_t *status_why(const struct status_view *v, uint64_t term); /* {"command":"why"} */
+struct json_t *status_json(const struct status_view *v); /* {"command":"status"} */
 /* {"command":"persons"}: who may order what, and the orders that wait for a second person. */
 struct json_t *status_persons(const struct status_view *v);
 /* {"command":"status"}, members[].hears: of whom that member has heard how long ago; empty: it is not heard itself. */
 struct json_t *status_hears(const struct status_view *v, member_id id);
-/* Events of the journal with a wall-clock time (microseconds) after `since`, the newest 500; of those names, if `names` is
- * a list of text. */
-struct json_t *status_events(const struct status_view *v, int64_t since_us, const struct json_t *names);
+/* What the journal holds, which may be 8 MB of it, read piece by piece:
+ *     {"command":"history"}
+ *     {"command":"why","term":T}          0, or none: the last failover
+ *     {"command":"events","since":US,"names":[...]}     after that wall-clock time (microseconds), the newest 500; of those names, if
+ *                                                       there are any, else from the newest 128 KB
+ * One piece takes a millisecond or so. */
+struct past;
+/* NULL: out of memory. */
+struct past *status_past_begin(const struct status_view *v, const struct json_t *request);
+/* NULL: there is more to read. */
+struct json_t *status_past_go(struct past *p, const struct status_view *v);
+void status_past_end(struct past **p);
 
 #endif

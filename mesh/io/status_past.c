@@ -89,23 +89,6 @@ static bool gather(void *arg, const struct journal_line *line)
     return true;
 }
 
-static json_t *events_of(const struct status_view *v, int64_t since_us, uint64_t term, const json_t *names)
-{
-    struct gathering g = {.since_us = since_us, .term = term, .names = names, .list = json_array()};
-    if (term || names != NULL)
-        journal_read(v->state_dir, JOURNAL_EVENT, gather, &g);
-    else if (v->journal == NULL || !journal_visit_recent(v->journal, since_us, gather, &g))
-        journal_read_newest(v->state_dir, JOURNAL_EVENT, EVENTS_BYTES, gather, &g);
-    return g.list;
-}
-
-json_t *status_events(const struct status_view *v, int64_t since_us, const json_t *names)
-{
-    return json_pack("{s:s, s:s, s:o}", "cluster", v->cluster->name, "self",
-                     cluster_member_name(v->cluster, v->core->self), "events",
-                     events_of(v, since_us, 0, names));
-}
-
 /* ---- certificates ----------------------------------------------------------------------------------------------------- */
 
 static bool read_certificate(struct certificate *cert, uint8_t *bytes, const struct journal_line *line)
@@ -252,23 +235,6 @@ static bool tell_all(void *arg, const struct journal_line *line)
     return tell(t, line);
 }
 
-json_t *status_history(const struct status_view *v)
-{
-    const struct record *first = &v->cluster->first;
-    struct telling *t = calloc(1, sizeof *t);
-    json_t *list = json_array();
-    if (t == NULL)
-        return json_pack("{s:o}", "history", list);
-    *t = (struct telling){.v = v, .list = list, .term = first->term};
-    json_array_append_new(list, json_pack("{s:I, s:s, s:i, s:n, s:n, s:s}", "term", (json_int_t)first->term,
-                                          "primary", cluster_member_name(v->cluster, first->primary),
-                                          "timeline", (int)first->timeline, "from", "at", "kind", "first"));
-    journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, tell_all, t);
-    free(t);
-    return json_pack("{s:s, s:s, s:o}", "cluster", v->cluster->name, "self",
-                     cluster_member_name(v->cluster, v->core->self), "history", list);
-}
-
 /* ---- why -------------------------------------------------------------------------------------------------------------- */
 
 struct search {
@@ -412,27 +378,133 @@ static json_t *found_json(const struct status_view *v, const struct search *s)
                                           : NULL,
                                       "allow_data_loss", (int)p->why.command.allow_data_loss, "why",
                                       status_text(p->why.command.why)));
-    json_object_set_new(out, "events", events_of(v, 0, p->record.term, NULL));
     return out;
 }
 
-json_t *status_why(const struct status_view *v, uint64_t term)
+/* ---- piece by piece --------------------------------------------------------------------------------------------------- */
+
+struct past {
+    enum {
+        PAST_HISTORY,
+        PAST_WHY,
+        PAST_STORY,
+        PAST_EVENTS,
+        PAST_RECENT
+    } phase; /* PAST_STORY: the events of the term found */
+    struct journal_reading reading;
+    struct telling telling;
+    struct search search;
+    struct gathering events;
+    json_t *names, *found;
+};
+
+static void begin_history(struct past *p, const struct status_view *v)
 {
-    struct search *s = calloc(1, sizeof *s);
-    json_t *out = NULL;
-    if (s) {
-        s->term = term;
-        s->voters = v->cluster->first.voters;
-        journal_read(v->state_dir, JOURNAL_DECIDED | JOURNAL_EVENT, look, s);
-        if (s->found)
-            out = found_json(v, s);
-        for (int i = 0; i < STEPS_MAX; i++)
-            free(s->steps[i]);
+    const struct record *first = &v->cluster->first;
+    p->phase = PAST_HISTORY;
+    p->telling.list = json_array();
+    p->telling.term = first->term;
+    json_array_append_new(p->telling.list,
+                          json_pack("{s:I, s:s, s:i, s:n, s:n, s:s}", "term", (json_int_t)first->term,
+                                    "primary", cluster_member_name(v->cluster, first->primary), "timeline",
+                                    (int)first->timeline, "from", "at", "kind", "first"));
+}
+
+static void begin_events(struct past *p, const struct status_view *v, const json_t *request)
+{
+    json_t *names = json_object_get(request, "names");
+    p->phase = PAST_EVENTS;
+    p->events.list = json_array();
+    p->events.since_us = json_integer_value(json_object_get(request, "since"));
+    p->events.names = p->names = json_incref(names);
+    if (names == NULL && v->journal != NULL &&
+        journal_visit_recent(v->journal, p->events.since_us, gather, &p->events))
+        p->phase = PAST_RECENT;
+}
+
+struct past *status_past_begin(const struct status_view *v, const json_t *request)
+{
+    const char *command = json_string_value(json_object_get(request, "command"));
+    struct past *p = calloc(1, sizeof *p);
+    size_t most = JOURNAL_ALL;
+    if (p == NULL)
+        return NULL;
+    if (strcmp(command, "history") == 0) {
+        begin_history(p, v);
+    } else if (strcmp(command, "why") == 0) {
+        p->phase = PAST_WHY;
+        p->search.term = (uint64_t)json_integer_value(json_object_get(request, "term"));
+        p->search.voters = v->cluster->first.voters;
+    } else {
+        begin_events(p, v, request);
+        most = p->phase == PAST_RECENT ? 0 : p->names == NULL ? EVENTS_BYTES : JOURNAL_ALL;
     }
-    free(s);
-    if (out)
-        return out;
-    return term ? json_pack("{s:s, s:I}", "error", "the journal of this member does not hold that term",
-                            "term", (json_int_t)term)
-                : json_pack("{s:s}", "error", "the journal of this member holds no failover");
+    journal_reading_open(&p->reading, v->state_dir, most);
+    return p;
+}
+
+void status_past_end(struct past **at)
+{
+    struct past *p = *at;
+    if (p == NULL)
+        return;
+    journal_reading_close(&p->reading);
+    for (int i = 0; i < STEPS_MAX; i++)
+        free(p->search.steps[i]);
+    json_decref(p->telling.list);
+    json_decref(p->events.list);
+    json_decref(p->names);
+    json_decref(p->found);
+    free(p);
+    *at = NULL;
+}
+
+static json_t *of_member(const struct status_view *v, const char *key, json_t *list)
+{
+    return json_pack("{s:s, s:s, s:O}", "cluster", v->cluster->name, "self",
+                     cluster_member_name(v->cluster, v->core->self), key, list);
+}
+
+/* Then its events, from the beginning of the journal. */
+static json_t *begin_story(struct past *p, const struct status_view *v)
+{
+    const struct search *s = &p->search;
+    if (!s->found)
+        return s->term
+                   ? json_pack("{s:s, s:I}", "error", "the journal of this member does not hold that term",
+                               "term", (json_int_t)s->term)
+                   : json_pack("{s:s}", "error", "the journal of this member holds no failover");
+    p->phase = PAST_STORY;
+    p->found = found_json(v, s);
+    p->events.term = s->cert.proposal.record.term;
+    p->events.list = json_array();
+    journal_reading_close(&p->reading);
+    journal_reading_open(&p->reading, v->state_dir, JOURNAL_ALL);
+    return NULL;
+}
+
+json_t *status_past_go(struct past *p, const struct status_view *v)
+{
+    p->telling.v = v;
+    switch (p->phase) {
+    case PAST_HISTORY:
+        return journal_reading_go(&p->reading, JOURNAL_DECIDED | JOURNAL_EVENT, tell_all, &p->telling)
+                   ? NULL
+                   : of_member(v, "history", p->telling.list);
+    case PAST_WHY:
+        return journal_reading_go(&p->reading, JOURNAL_DECIDED | JOURNAL_EVENT, look, &p->search)
+                   ? NULL
+                   : begin_story(p, v);
+    case PAST_STORY:
+        if (journal_reading_go(&p->reading, JOURNAL_EVENT, gather, &p->events))
+            return NULL;
+        json_object_set(p->found, "events", p->events.list);
+        return json_incref(p->found);
+    case PAST_EVENTS:
+        if (journal_reading_go(&p->reading, JOURNAL_EVENT, gather, &p->events))
+            return NULL;
+        break;
+    case PAST_RECENT: break;
+    }
+    return of_member(v, "events", p->events.list);
 }

@@ -21,6 +21,18 @@ static bool see(void *arg, const struct journal_line *line)
     return true;
 }
 
+/* How many pieces it took. */
+static int read_newest(size_t most, struct seen *seen)
+{
+    struct journal_reading r;
+    int pieces = 1;
+    journal_reading_open(&r, scratch, most);
+    while (journal_reading_go(&r, JOURNAL_EVENT, see, seen))
+        pieces++;
+    journal_reading_close(&r);
+    return pieces;
+}
+
 START_TEST(recent)
 {
     static struct journal j;
@@ -33,7 +45,7 @@ START_TEST(recent)
         snprintf(text, sizeof text, "number %d", i);
         journal_event(&j, 3, "+goal", text);
     }
-    journal_read(scratch, JOURNAL_EVENT, see, &file);
+    read_newest(JOURNAL_ALL, &file);
     ck_assert(journal_visit_recent(&j, start_us, see, &memory));
     ck_assert_int_eq(memory.n, file.n);
     ck_assert_str_eq(memory.last, "number 9");
@@ -93,22 +105,84 @@ START_TEST(newest)
         journal_event(&j, 3, "+goal", "as long as the others");
     journal_close(&j);
     uint64_t size = j.size;
-    journal_read_newest(scratch, JOURNAL_EVENT, size / 2, see, &some);
+    read_newest(size / 2, &some);
     ck_assert_int_ge(some.n, 49); /* whole lines only */
     ck_assert_int_le(some.n, 50);
-    journal_read_newest(scratch, JOURNAL_EVENT, 3, see, &none);
+    read_newest(3, &none);
     ck_assert_int_eq(none.n, 0);
     ck_assert_int_eq(rename(scratch_path("journal"), scratch_path("journal.1")), 0);
     ck_assert(journal_open(&j, scratch, &err));
     journal_event(&j, 3, "+goal", "the last");
     journal_close(&j);
     some = (struct seen){0};
-    journal_read_newest(scratch, JOURNAL_EVENT, size / 2 + j.size, see, &some);
+    read_newest(size / 2 + j.size, &some);
     ck_assert_int_ge(some.n, 50);
     ck_assert_int_le(some.n, 51);
     ck_assert_str_eq(some.last, "the last");
-    journal_read(scratch, JOURNAL_EVENT, see, &all);
+    read_newest(JOURNAL_ALL, &all);
     ck_assert_int_eq(all.n, 101);
+}
+END_TEST
+
+/* More than one piece, with lines across their borders; the largest certificate fits. */
+START_TEST(piece_by_piece)
+{
+    static struct journal j;
+    static uint8_t certificate[24 * 1024];
+    struct problem err = {.fact = ""};
+    struct seen seen = {0};
+    ck_assert(journal_open(&j, scratch, &err));
+    for (int i = 0; i < 4000; i++) {
+        journal_event(&j, 3, "+goal", "as long as the others");
+        if (i % 1000 == 0)
+            journal_decided(&j, 3, (uint64_t)i, certificate, sizeof certificate);
+    }
+    journal_close(&j);
+    ck_assert_int_gt(read_newest(JOURNAL_ALL, &seen), (int)(j.size / JOURNAL_PIECE));
+    ck_assert_int_eq(seen.n, 4000);
+}
+END_TEST
+
+START_TEST(what_is_written_and_cut_meanwhile)
+{
+    static struct journal j;
+    struct problem err = {.fact = ""};
+    struct seen seen = {0};
+    struct journal_reading r;
+    ck_assert(journal_open(&j, scratch, &err));
+    for (int i = 0; i < 6000; i++)
+        journal_event(&j, 3, "+goal", "as long as the others");
+    journal_reading_open(&r, scratch, JOURNAL_ALL);
+    ck_assert(journal_reading_go(&r, JOURNAL_EVENT, see, &seen));
+    int first = seen.n;
+    journal_event(&j, 3, "+goal", "one more");
+    ck_assert_int_eq(rename(scratch_path("journal"), scratch_path("journal.1")), 0);
+    while (journal_reading_go(&r, JOURNAL_EVENT, see, &seen))
+        ;
+    ck_assert_int_eq(seen.n, 6000); /* as it was opened */
+    journal_reading_close(&r);
+    seen = (struct seen){0};
+    journal_reading_open(&r, scratch, JOURNAL_ALL);
+    ck_assert(journal_reading_go(&r, JOURNAL_EVENT, see, &seen));
+    ck_assert_int_eq(truncate(scratch_path("journal.1"), 100), 0);
+    while (journal_reading_go(&r, JOURNAL_EVENT, see, &seen))
+        ;
+    ck_assert_int_eq(seen.n, first);
+    journal_reading_close(&r);
+    journal_close(&j);
+}
+END_TEST
+
+/* A file that is one line, and never ends. */
+START_TEST(no_line_at_all)
+{
+    static char rubbish[3 * JOURNAL_PIECE];
+    struct seen seen = {0};
+    memset(rubbish, 'x', sizeof rubbish);
+    FILE *f = fopen(scratch_path("journal"), "w");
+    ck_assert(f && fwrite(rubbish, sizeof rubbish, 1, f) == 1 && fclose(f) == 0);
+    ck_assert_int_le(read_newest(JOURNAL_ALL, &seen), 4);
+    ck_assert_int_eq(seen.n, 0);
 }
 END_TEST
 
@@ -119,6 +193,9 @@ int main(void)
     tcase_add_checked_fixture(tcase, scratch_open, scratch_close);
     tcase_add_test(tcase, recent);
     tcase_add_test(tcase, newest);
+    tcase_add_test(tcase, piece_by_piece);
+    tcase_add_test(tcase, what_is_written_and_cut_meanwhile);
+    tcase_add_test(tcase, no_line_at_all);
     tcase_add_loop_test(tcase, times, 0, ROWS(time_rows));
     return suite_run(suite);
 }
