@@ -64,7 +64,7 @@ SIM_SRC     := $(wildcard tests/sim/*.c tests/sim/*/*.c)
 SIM_CORE    := $(filter-out mesh/sign.c,$(CORE_SRC))
 UNIT_SRC    := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
-LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c tests/live/flood.c tests/live/wire.c tests/live/pageout.c)
+LIVE_SRC    := $(wildcard tests/live/writer.c tests/live/checker.c tests/live/flood.c tests/live/wire.c tests/live/pageout.c tests/live/foe.c)
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -310,7 +310,8 @@ $(foreach source,$(LIVE_SRC),$(eval $(call test_binary,live,$(basename $(notdir 
 $(LIVE): $(B)/live/%: $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(PQ_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PQ_LIBS) $(LIVE_LIBS)
+$(B)/live/foe: LIVE_LIBS = $(IO_LIBS) -pthread
 
 # Loaded into other programs: position independent, and with no library of its own.
 PRELOADED := $(B)/live/wallclock.so $(B)/live/fserror.so

@@ -8,6 +8,7 @@
 #
 #     --durability sync|strict|async    of the cluster (sync)
 #     --lease TIME                      of its members (600ms)
+#     --hold SECONDS                    leaves each fault in place for that long instead of what the table says (each)
 #     --table FILE                      appends FAULT, EXPECTATION, OUTAGE_MS, WHOLE_AGAIN_S, NOTE, by tabs (each)
 #     --footprint FILE                  where memory and descriptors are recorded (build/default/footprint.tsv)
 #     --no-load                         without pgbench beside the writers
@@ -25,7 +26,7 @@
 . "$LIVE_ROOT/tests/live/arena.sh"
 
 pooler=1
-lease=600ms seed='' seconds=120 steps=1000000 each=0 chosen='' table=''
+lease=600ms holds='' seed='' seconds=120 steps=1000000 each=0 chosen='' table=''
 while [ $# -gt 0 ]; do
     case $1 in
         --seed) seed=$2; shift ;;
@@ -35,6 +36,7 @@ while [ $# -gt 0 ]; do
         --each) each=1 ;;
         --durability) durability=$2; shift ;;
         --lease) lease=$2; shift ;;
+        --hold) holds=$2; shift ;;
         --table) table=$2; shift ;;
         --footprint) record=$2; shift ;;
         --no-load) load=0 ;;
@@ -82,6 +84,11 @@ judge() { # expectation, hold, begun (us)
             await "$within" writes_flow || seen="writes do not flow within $within s"
             sleep "$2"
             ;;
+        once)
+            await "$within" writes_flow || seen="writes do not flow within $within s"
+            sleep "$2"
+            [ "$(term)" -le $((before + 1)) ] || seen="$seen the term rose from $before to $(term)"
+            ;;
         none)
             never "$2" primary_is_not "$P" >/dev/null || seen='somebody was promoted'
             ;;
@@ -94,7 +101,7 @@ one() { # fault: alone
     local expectation hold at begun ms note='' healed why
     if why=$(cannot_be_made "$1"); then echo "ok $live_name: $1 # SKIP $why"; return; fi
     expectation=$(fault_field "$1" 2)
-    hold=$(fault_field "$1" 3)
+    hold=${holds:-$(fault_field "$1" 3)}
     case $expectation in @*)
         at=${expectation%% *}
         expectation=${expectation#* }

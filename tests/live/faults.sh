@@ -808,6 +808,24 @@ begin_flood() {
     in_background flood nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/live/flood" "${ADDRESS[$1]}" 7400 2000
 }
 end_flood() { until_over flood; }
+# A member that has gone over to the enemy: by its own link, as the observer, it sends what no key of the cluster signed.
+foe() { exec nsenter --net="/run/netns/$prefix-app" -- "$LIVE_BIN/live/foe" "$work/mesh/app/node.conf" "$@"; }
+thread_ms() { awk '{ print ($14 + $15) * 10 }' "/proc/$1/task/$1/stat"; } # pid: of CPU, its first thread's, which holds the lease
+turned_away() { field "$1" '[.counters.refused_rate, .counters.rejected.bad_signature // 0] | add'; }
+begin_traitor() {
+    traitor_agent=$(agent_of "$1") traitor_us=$(clock) traitor_ms=$(thread_ms "$traitor_agent") traitor_count=$(turned_away "$1")
+    in_background foe-unsigned foe "$1" unsigned 50000
+    in_background foe-forged foe "$1" forged 5000
+}
+end_traitor() {
+    local ms=$((($(clock) - traitor_us) / 1000)) files
+    local busy=$((($(thread_ms "$traitor_agent") - traitor_ms) * 100 / ms)) away=$(($(turned_away "$1") - traitor_count))
+    files=$(find "/proc/$traitor_agent/fd" -type l | wc -l)
+    until_over foe-unsigned
+    until_over foe-forged
+    say "$away frames turned away in $ms ms, $busy % of a processor for the thread that holds the lease, $files descriptors"
+    [ "$away" -gt $((ms * 2)) ] && [ "$files" -lt 200 ] && [ "$busy" -le 10 ]
+}
 begin_foreign_cluster() {
     local specs=() name
     for name in "${MEMBERS[@]}"; do specs+=(--member "$(spec_of "$name")"); done
