@@ -22,12 +22,13 @@ enum {
     INIT_SET,
     INIT_OPERATOR,
     INIT_PASSPHRASE_FILE,
-    INIT_OPEN_ROOT_KEY
+    INIT_OPEN_ROOT_KEY,
+    INIT_OPEN_OPERATOR_KEY
 };
 struct init {
     struct plan plan;
     const char *passphrase_file;
-    bool open_root_key;
+    bool open_root_key, open_operator_key;
 };
 // clang-format off
 const struct option_row options_init[] = {
@@ -49,8 +50,10 @@ const struct option_row options_init[] = {
     [INIT_SET] = {"set", "OPTION=VALUE", "into every node.conf that it concerns"},
     [INIT_OPERATOR] = {"operator", "NAME", "whose key signs commands (operator)"},
     [INIT_PASSPHRASE_FILE] = {"passphrase-file", "FILE",
-                              "the root key's passphrase, mode 0600, or fd:N; else the terminal is asked, twice"},
-    [INIT_OPEN_ROOT_KEY] = {"open-root-key", NULL, "no passphrase: the root key is protected by its file's mode alone"},
+                              "the passphrase of root key and operator's key, mode 0600, or fd:N; else the terminal is "
+                              "asked, twice"},
+    [INIT_OPEN_ROOT_KEY] = {"open-root-key", NULL, "no passphrase: both keys are protected by their files' modes alone"},
+    [INIT_OPEN_OPERATOR_KEY] = {"open-operator-key", NULL, "none for the operator's key: whoever reads its file may order"},
     {NULL, NULL, NULL},
 };
 // clang-format on
@@ -129,6 +132,7 @@ static bool take(struct init *in, int option, const char *value, struct problem 
     case INIT_OPERATOR: p->operator_name = value; return true;
     case INIT_PASSPHRASE_FILE: in->passphrase_file = value; return true;
     case INIT_OPEN_ROOT_KEY: in->open_root_key = true; return true;
+    case INIT_OPEN_OPERATOR_KEY: in->open_operator_key = true; return true;
     }
     return false;
 }
@@ -164,12 +168,13 @@ static void print_json(struct inspect *x, const struct plan *p, const struct mad
         json_array_append_new(
             notices, json_pack("{s:s,s:s}", "message", p->notices[i].fact, "hint", p->notices[i].hint));
     output_json(&x->out,
-                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:i,s:b,s:o,s:o}", "cluster", c->name,
+                json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:i,s:b,s:b,s:o,s:o}", "cluster", c->name,
                           "cluster_id", id, "folder", p->out, "operator", p->operator_name, "durability",
                           durabilities[p->durability], "rule",
                           c->first.voters.rule == RULE_SITES ? "sites" : "majority", "voters",
                           c->first.voters.n, "primary", p->primary, "lease_ms_max", (int)p->lease_ms_max,
-                          "passphrase", made->passphrase != NULL, "members", members, "notices", notices));
+                          "passphrase", made->passphrase != NULL, "operator_passphrase",
+                          made->operator_passphrase != NULL, "members", members, "notices", notices));
 }
 
 static void print_text(struct inspect *x, const struct plan *p, const struct made *made)
@@ -204,11 +209,11 @@ static void print_text(struct inspect *x, const struct plan *p, const struct mad
                 made->passphrase ? " and its passphrase" : "");
     output_text(&x->out, 5, "  3. Look: pgmesh status --config FOLDER/node.conf");
     output_text(&x->out, 5,
-                "  Commands are signed with the key in \"%s/operator\"; pgmesh.conf there tells how.",
-                p->out);
+                "  Commands are signed with the key in \"%s/operator\"%s; pgmesh.conf there tells how.",
+                p->out, made->operator_passphrase ? ", under the same passphrase" : "");
 }
 
-/* ---- the root key's passphrase ---------------------------------------------------------------------------------- */
+/* ---- the passphrase ---------------------------------------------------------------------------------- */
 
 /* Whoever reads an open root key can be any member, so that it stays open must be said. */
 static int ask_passphrase(struct inspect *x, const struct init *in, struct passphrase *p)
@@ -219,9 +224,10 @@ static int ask_passphrase(struct inspect *x, const struct init *in, struct passp
             &x->out, EXIT_USAGE,
             "a passphrase for the root key is wanted, and there is no terminal to ask at",
             "Whoever has the root key can be any member of the cluster.",
-            "Give a file with the passphrase, mode 0600: --passphrase-file FILE; or --open-root-key, for a key that "
-            "the mode of its file protects well enough.");
-    return secret_new(text("%s/root.key", in->plan.out), in->passphrase_file, p, &problem)
+            "Give a file with the passphrase, mode 0600: --passphrase-file FILE; or --open-root-key, for keys that "
+            "the modes of their files protect well enough.");
+    return secret_new(text("%s/root.key%s", in->plan.out, in->open_operator_key ? "" : " and operator.key"),
+                      in->passphrase_file, p, &problem)
                ? EXIT_OK
                : output_problem(&x->out, EXIT_REFUSED, &problem);
 }
@@ -238,6 +244,7 @@ static int make(struct inspect *x, const struct init *in)
     if (code == EXIT_OK && !in->open_root_key) {
         code = ask_passphrase(x, in, &passphrase);
         made.passphrase = &passphrase;
+        made.operator_passphrase = in->open_operator_key ? NULL : &passphrase;
     }
     if (code == EXIT_OK && !make_write(&made, p, &problem))
         code = output_problem(&x->out, EXIT_REFUSED, &problem);

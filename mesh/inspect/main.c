@@ -225,8 +225,9 @@ const struct command_row commands[] = {
      "    pgmesh root passphrase --root-key root.key\n"
      "    pgmesh root rotate --root-key root.key --new root-2027.key",
      options_root, command_root},
-    {"operator", "list | key --out FILE | add NAME | remove NAME | two-persons auto|on|off", "who may order what: viewers, operators, admins",
-     "Each person has a key of their own. \"key\" makes one under a passphrase and prints its public part; \"add\" certifies it\n"
+    {"operator", "list | key --out FILE | passphrase | add NAME | remove NAME | two-persons auto|on|off", "who may order what: viewers, operators, admins",
+     "Each person has a key of their own. \"key\" makes one under a passphrase and prints its public part; \"passphrase\" gives\n"
+     "the file of one another passphrase; \"add\" certifies it\n"
      "with the root key and tells all members; \"remove\" revokes it, for good. A viewer orders nothing; an operator orders\n"
      "switchover, drill, pause, resume, reinit, and failover without loss; an admin everything.\n"
      "\n"
@@ -236,6 +237,7 @@ const struct command_row commands[] = {
      "\n"
      "Example:\n"
      "    pgmesh operator key --out ~/.config/pgmesh/operator.key\n"
+     "    pgmesh operator passphrase --key orders/operator/operator.key\n"
      "    pgmesh operator add anna --role admin --public HEX --root-key root.key\n"
      "    pgmesh operator add bert --role operator --out bert.key --root-key root.key --valid 365\n"
      "    pgmesh operator remove bert --root-key root.key",
@@ -255,9 +257,9 @@ const struct command_row commands[] = {
      options_none, command_approve},
     {"init", "--cluster NAME --out FOLDER --member SPEC ...", "make keys, certificates and one ready folder per member",
      "Makes FOLDER with a folder for each member (copy it to its host; \"pgmesh-node --config FOLDER/node.conf\" or\n"
-     "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key under a\n"
-     "passphrase: it is asked for at the terminal, twice, or read from --passphrase-file. Only --open-root-key leaves the\n"
-     "key to the mode of its file.\n"
+     "\"pgmesh-witness\" is then all there is to start), the operator's folder, and the cluster's root key. Root key and\n"
+     "operator's key are closed by a passphrase: it is asked for at the terminal, twice, or read from --passphrase-file. Only\n"
+     "--open-root-key leaves both to the modes of their files, --open-operator-key the operator's.\n"
      "\n"
      "A member is NAME,ROLE,SITE,ADDRESS[,ADDRESS...][,pg=HOST:PORT][,data=FOLDER][,OPTION=VALUE...]. ROLE: database,\n"
      "witness (votes, holds no data) or observer (an application host). ADDRESS: HOST:PORT at which the others reach it.\n"

@@ -12,9 +12,10 @@
 struct made {
     struct cluster cluster;
     struct key root;
-    const struct passphrase *passphrase; /* that closes the root key's file; NULL: it stays open */
-    uint8_t seeds[MEMBERS_MAX][32];      /* by position in cluster.members; the operator's is the last */
-    char *node_conf[MEMBERS_MAX];        /* by position; NULL for the operator */
+    const struct passphrase *passphrase;          /* that closes the root key's file; NULL: it stays open */
+    const struct passphrase *operator_passphrase; /* the operator's, likewise */
+    uint8_t seeds[MEMBERS_MAX][32]; /* by position in cluster.members; the operator's is the last */
+    char *node_conf[MEMBERS_MAX];   /* by position; NULL for the operator */
     size_t node_conf_len[MEMBERS_MAX];
 };
 
@@ -24,7 +25,7 @@ bool make_target_free(const char *out, struct problem *err);
 bool make_all(struct made *m, const struct plan *p, struct problem *err);
 /* The node.conf of the plan's member i alone, checked against made->cluster. */
 bool make_node_conf(struct made *m, const struct plan *p, int i, struct problem *err);
-/* Onto the disk; what closes the root key stands in m->passphrase. */
+/* Onto the disk; what closes the two keys that people keep stands in *m. */
 bool make_write(const struct made *m, const struct plan *p, struct problem *err);
 /* One more member's folder p->out: cluster file, node.conf and key of index `at`, what the mesh needs of PostgreSQL's passwords
  * (`pass`, NULL without), the roster, and a store that begins with the certificate.  `elsewhere`: the key was made on the new

@@ -74,6 +74,15 @@ static bool write_member(const char *out, const struct made *made, int i, const 
            write_store(folder, made, m, err);
 }
 
+static bool write_operator_key(const char *folder, const struct made *made, struct problem *err)
+{
+    struct key k;
+    sign_keypair(k.public, &k.secret, made->seeds[made->cluster.n - 1]);
+    bool good = keys_sealed_write(text("%s/operator.key", folder), &k, made->operator_passphrase, false, err);
+    keys_wipe(&k, sizeof k);
+    return good;
+}
+
 static bool write_operator(const char *out, const struct made *made, struct problem *err)
 {
     char folder[FILE_PATH_SIZE], *conf = NULL;
@@ -93,8 +102,7 @@ static bool write_operator(const char *out, const struct made *made, struct prob
             c->members[c->n - 1].member.name);
     fclose(f);
     bool good = file_path(folder, out, "operator") && folder_make(folder, 0755, err) &&
-                cluster_write(text("%s/cluster", folder), c, err) &&
-                keys_write(text("%s/operator.key", folder), made->seeds[c->n - 1], err) &&
+                cluster_write(text("%s/cluster", folder), c, err) && write_operator_key(folder, made, err) &&
                 file_replace(text("%s/pgmesh.conf", folder), conf, n, 0644, err);
     free(conf);
     return good;

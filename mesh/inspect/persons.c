@@ -23,7 +23,8 @@ enum {
     PERSON_OUT,
     PERSON_PUBLIC,
     PERSON_VALID,
-    PERSON_PLAIN
+    PERSON_PLAIN,
+    PERSON_NEW_PASSPHRASE
 };
 const struct option_row options_operator[] = {
     [PERSON_ROLE] = {"role", "viewer|operator|admin", "add: what the person may order"},
@@ -33,13 +34,15 @@ const struct option_row options_operator[] = {
     [PERSON_OUT] = {"out", "FILE", "key, add: where to make the person's key; under a passphrase"},
     [PERSON_PUBLIC] = {"public", "HEX", "add: the public part of a key that the person made (operator key)"},
     [PERSON_VALID] = {"valid", "DAYS", "add: for how long; without it there is no end"},
-    [PERSON_PLAIN] = {"no-passphrase", NULL, "key, add: a key that a program is to use"},
+    [PERSON_PLAIN] = {"no-passphrase", NULL, "key, add, passphrase: a key that a program is to use"},
+    [PERSON_NEW_PASSPHRASE] = {"new-passphrase-file", "FILE",
+                               "passphrase: the new one, mode 0600, or fd:N; else the terminal is asked"},
     {NULL, NULL, NULL},
 };
 
 struct person {
     struct rootkey root;
-    const char *name, *role, *out, *public, *valid;
+    const char *name, *role, *out, *public, *valid, *new_passphrase;
     bool plain;
 };
 
@@ -76,6 +79,30 @@ static int make_key(struct inspect *x, const struct person *p)
                     json_pack("{s:s,s:s,s:b}", "key", p->out, "public", hex, "passphrase", !p->plain));
     output_text(&x->out, 2, "\"%s\" is made; its public part is", p->out);
     output_text(&x->out, 2, "%s", hex);
+    return EXIT_OK;
+}
+
+/* Another passphrase for the file of a key, one, or none; no member is asked. */
+static int change_passphrase(struct inspect *x, const struct person *p)
+{
+    struct problem err = {0};
+    struct passphrase passphrase = {{0}};
+    struct key key;
+    const char *path = secret_path(x, "");
+    if (path == NULL)
+        return usage(x, "no key is named", "Give the file of your key: --key FILE.");
+    keys_begin();
+    bool good = secret_key(path, x->key_passphrase, &key, &err) &&
+                (p->plain || secret_new(path, p->new_passphrase, &passphrase, &err)) &&
+                keys_sealed_write(path, &key, p->plain ? NULL : &passphrase, true, &err);
+    keys_wipe(&key, sizeof key);
+    keys_wipe(&passphrase, sizeof passphrase);
+    if (!good)
+        return output_problem(&x->out, EXIT_REFUSED, &err);
+    if (x->out.json)
+        output_json(&x->out, json_pack("{s:s,s:b}", "key", path, "passphrase", !p->plain));
+    output_tone(&x->out, TONE_GOOD, 2, "\"%s\" is %s", path,
+                p->plain ? "protected by its mode alone" : "under the new passphrase");
     return EXIT_OK;
 }
 
@@ -309,6 +336,8 @@ int command_operator(struct inspect *x)
             p.public = value;
         else if (option == PERSON_VALID)
             p.valid = value;
+        else if (option == PERSON_NEW_PASSPHRASE)
+            p.new_passphrase = value;
         else
             p.plain = true;
     }
@@ -318,6 +347,8 @@ int command_operator(struct inspect *x)
     p.name = n == 2 ? word[1] : NULL;
     if (n == 1 && strcmp(word[0], "key") == 0)
         return make_key(x, &p);
+    if (n == 1 && strcmp(word[0], "passphrase") == 0)
+        return change_passphrase(x, &p);
     if (n == 1 && strcmp(word[0], "list") == 0)
         return list(x);
     if (n == 2 && strcmp(word[0], "add") == 0)
@@ -328,7 +359,7 @@ int command_operator(struct inspect *x)
         return set_two_persons(x, &p);
     return usage(
         x, n == 0 ? "nothing is asked for" : "this is not understood",
-        "It is \"operator list\", \"operator key\", \"operator add NAME\", \"operator remove NAME\" or "
+        "It is \"operator list\", \"operator key\", \"operator passphrase\", \"operator add NAME\", \"operator remove NAME\" or "
         "\"operator two-persons auto|on|off\".");
 }
 

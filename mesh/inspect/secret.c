@@ -35,6 +35,12 @@ struct asking {
 static bool ask(void *arg, struct passphrase *p, struct problem *err)
 {
     const struct asking *a = arg;
+    if (a->file == NULL && !secret_has_terminal()) {
+        problem_fact(err, "\"%s\" is under a passphrase, and there is no terminal to ask at", a->path);
+        return problem_hint(
+            err, "Give a file with it, mode 0600: --key-passphrase-file FILE. A program is given a key of "
+                 "its own: pgmesh operator add NAME --role operator --no-passphrase.");
+    }
     return a->file ? from_file(a->file, p, err)
                    : passphrase_read_terminal(text("Passphrase of %s: ", a->path), false, p, err);
 }

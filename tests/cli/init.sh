@@ -44,11 +44,13 @@ holds 'with code and exit' '.error.code == "usage" and .error.exit == 2 and .err
 closed=("${three[@]:1}")
 printf 'correct horse battery\n' >phrase
 printf 'correct horse battery\n' >open
-chmod 600 phrase
+printf 'quite another one\n' >second
+chmod 600 phrase second
 chmod 644 open
 expect 'the root key stays open where that is said' 0 '' init --cluster orders --out said "${three[@]}" --output json
-holds 'and JSON tells it' '.passphrase == false'
+holds 'and JSON tells it' '.passphrase == false and .operator_passphrase == false'
 verdict 'its file is the key' grep -qE '^[0-9a-f]{64}$' said/root.key
+verdict 'and so is the operator'"'"'s' grep -qE '^[0-9a-f]{64}$' said/operator/operator.key
 unasked() { setsid -w "$pgmesh" init --cluster orders --out unasked "${closed[@]}" >out.txt 2>err.txt </dev/null; }
 unasked
 code=$?
@@ -59,9 +61,25 @@ expect 'a passphrase that others can read' 1 'can be read by' init --cluster ord
 expect 'both ways at once' 2 'exclude each other' init --cluster orders --out closed "${three[@]}" --passphrase-file phrase
 verdict 'nothing was made of these' [ ! -e closed ]
 expect 'a passphrase from a file' 0 '' init --cluster orders --out closed "${closed[@]}" --passphrase-file phrase --output json
-holds 'JSON tells it' '.passphrase == true'
+holds 'JSON tells it' '.passphrase == true and .operator_passphrase == true'
 verdict 'the root key is closed, and a secret all the same' [ "$(stat -c %a closed/root.key) $(cut -d' ' -f1 closed/root.key)" = '600 pgmesh-sealed-key' ]
 expect 'the passphrase opens it' 0 '' root passphrase --root-key closed/root.key --passphrase-file phrase --no-passphrase
+verdict 'so is the operator'"'"'s key' [ "$(stat -c %a closed/operator/operator.key) $(cut -d' ' -f1 closed/operator/operator.key)" = '600 pgmesh-sealed-key' ]
+closed_key=closed/operator/operator.key
+change() { timeout 20 setsid -w "$pgmesh" operator passphrase --key "$closed_key" "$@" >out.txt 2>err.txt </dev/null; }
+change --no-passphrase
+verdict 'without a terminal it is said what is missing' grep -q 'operator.key" is under a passphrase' err.txt
+verdict 'and by which option' grep -q -- '--key-passphrase-file FILE' err.txt
+expect 'another passphrase for it' 0 '' operator passphrase --key "$closed_key" --key-passphrase-file phrase --new-passphrase-file second --output json
+holds 'and JSON tells it' '.passphrase'
+change --key-passphrase-file phrase --no-passphrase
+verdict 'the former one opens it no more' grep -q 'does not open' err.txt
+expect 'and none' 0 '' operator passphrase --key "$closed_key" --key-passphrase-file second --no-passphrase
+verdict 'it is a key as it was' grep -qE '^[0-9a-f]{64}$' "$closed_key"
+expect 'a passphrase for what key?' 2 'no key is named' operator passphrase --no-passphrase
+expect 'the operator'"'"'s key stays open where that is said' 0 '' init --cluster orders --out half "${closed[@]}" --passphrase-file phrase --open-operator-key --output json
+holds 'and the root key does not' '.passphrase and (.operator_passphrase | not)'
+verdict 'as their files show' [ "$(cut -c-17 half/root.key) $(grep -cE '^[0-9a-f]{64}$' half/operator/operator.key)" = 'pgmesh-sealed-key 1' ]
 expect 'a passphrase from a descriptor' 0 '' init --cluster orders --out fd "${closed[@]}" --passphrase-file fd:8 8<phrase
 verdict 'closes it too' grep -q '^pgmesh-sealed-key ' fd/root.key
 if ! command -v script >/dev/null; then
@@ -70,7 +88,7 @@ if ! command -v script >/dev/null; then
 fi
 typed 'correct horse battery' "$pgmesh" init --cluster orders --out asked "${closed[@]}"
 verdict 'at a terminal it asks' [ "$code" = 0 ]
-verdict 'twice, and shows nothing of it' [ "$(grep -c 'New passphrase for asked/root.key: \|Once more: ' <<<"$out") $(grep -c horse <<<"$out")" = '2 0' ]
+verdict 'twice, and shows nothing of it' [ "$(grep -c 'New passphrase for asked/root.key and operator.key: \|Once more: ' <<<"$out") $(grep -c horse <<<"$out")" = '2 0' ]
 expect 'what was typed opens the root key' 0 '' root passphrase --root-key asked/root.key --passphrase-file phrase --no-passphrase
 typed short "$pgmesh" init --cluster orders --out short "${closed[@]}"
 verdict 'a short one is refused' [ "$code" = 1 ]
