@@ -54,6 +54,8 @@ must 'the new quorum decides on another primary' await 30 primary_is_not "$old"
 expect 'writes flow again' await 20 writes_flow
 start "$old"
 must 'the old one follows' await 60 is_standby "$old"
+proven() { pgmesh_as "$(primary)" why --output json >"$work/log/why.json" && jq -e '.voters == 6 and .voters_proven and .from_proven and .kind_proven' "$work/log/why.json" >/dev/null; }
+expect 'its certificate proves that it was the voters, step by step from those of the beginning' await 10 proven
 
 gone=db3
 [ "$(primary)" != db3 ] || gone=db2
