@@ -50,6 +50,35 @@ static char *read_whole(const char *path, size_t max)
     return text;
 }
 
+/* The directory's own file of that name, NULL without one; to be freed.  false: it is there and cannot be used, and going
+ * on without it would shut applications out or lose settings. */
+static bool read_own(struct hand *h, const char *name, char **text, struct problem *err)
+{
+    char path[FILE_PATH_SIZE];
+    if (!hand_path(path, h->config->data_dir, "%s", name))
+        return problem_fact(err, "the path of the data directory is too long");
+    *text = read_whole(path, PG_CONFIG_TEXT / 2);
+    if (*text || errno == ENOENT)
+        return true;
+    if (errno == EFBIG)
+        return problem_fact(err, "\"%s\" is longer than %d bytes", path, PG_CONFIG_TEXT / 2);
+    return problem_fact(err, "could not read \"%s\": %s", path, strerror(errno));
+}
+
+/* What ALTER SYSTEM has set of ours stands after all that we write. */
+static bool strip_auto(struct hand *h, char *room, struct problem *err)
+{
+    char *text;
+    if (!read_own(h, "postgresql.auto.conf", &text, err))
+        return false;
+    if (!text)
+        return true;
+    int removed;
+    size_t n = pg_config_strip(room, PG_CONFIG_TEXT, text, &removed);
+    free(text);
+    return removed == 0 || write_file(h, "postgresql.auto.conf", room, n, 0600, err);
+}
+
 bool pg_config_write(struct hand *h, const struct pg_config_state *wanted, struct problem *err)
 {
     struct pg_config_state state = *wanted;
@@ -64,6 +93,8 @@ bool pg_config_write(struct hand *h, const struct pg_config_state *wanted, struc
     bool ok =
         n > 0 ? write_file(h, "pgmesh.conf", room, n, 0600, err)
               : problem_fact(err, "the configuration of PostgreSQL is too long, or names an unknown member");
+    if (ok && s->sealed) /* it asks no archive; if this cannot be had, a seal is better than none */
+        strip_auto(h, room, NULL);
     free(room);
     if (ok) {
         pthread_mutex_lock(&h->lock);
@@ -72,21 +103,6 @@ bool pg_config_write(struct hand *h, const struct pg_config_state *wanted, struc
         pthread_mutex_unlock(&h->lock);
     }
     return ok;
-}
-
-/* The directory's own file of that name, NULL without one; to be freed.  false: it is there and cannot be used, and going
- * on without it would shut applications out or lose settings. */
-static bool read_own(struct hand *h, const char *name, char **text, struct problem *err)
-{
-    char path[FILE_PATH_SIZE];
-    if (!hand_path(path, h->config->data_dir, "%s", name))
-        return problem_fact(err, "the path of the data directory is too long");
-    *text = read_whole(path, PG_CONFIG_TEXT / 2);
-    if (*text || errno == ENOENT)
-        return true;
-    if (errno == EFBIG)
-        return problem_fact(err, "\"%s\" is longer than %d bytes", path, PG_CONFIG_TEXT / 2);
-    return problem_fact(err, "could not read \"%s\": %s", path, strerror(errno));
 }
 
 static bool write_hba(struct hand *h, char *room, struct problem *err)
@@ -109,19 +125,6 @@ static bool write_ident(struct hand *h, char *room, struct problem *err)
     free(own);
     return n > 0 ? write_file(h, "pgmesh_ident.conf", room, n, 0600, err)
                  : problem_fact(err, "the lines of pg_ident.conf are too long");
-}
-
-static bool strip_auto(struct hand *h, char *room, struct problem *err)
-{
-    char *text;
-    if (!read_own(h, "postgresql.auto.conf", &text, err))
-        return false;
-    if (!text)
-        return true;
-    int removed;
-    size_t n = pg_config_strip(room, PG_CONFIG_TEXT, text, &removed);
-    free(text);
-    return removed == 0 || write_file(h, "postgresql.auto.conf", room, n, 0600, err);
 }
 
 bool pg_config_write_hba(struct hand *h, struct problem *err)

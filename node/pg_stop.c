@@ -109,6 +109,20 @@ static void slow(struct hand *h)
     h->stop_slow = fence_now();
 }
 
+int pg_stop_commands(struct hand *h, pid_t parent)
+{
+    static pid_t pids[LEFT_MAX]; /* the worker's alone */
+    int killed = 0, n = fence_list(&h->setup.fence, pids, LEFT_MAX);
+    for (int i = 0; i < n && parent > 1; i++) {
+        char stat[512];
+        int its_parent;
+        const char *after = read_proc(pids[i], "stat", stat, sizeof stat) ? strrchr(stat, ')') : NULL;
+        if (after && sscanf(after + 1, " %*c %d", &its_parent) == 1 && its_parent == parent)
+            killed += kill(pids[i], SIGKILL) == 0;
+    }
+    return killed;
+}
+
 /* ---- the stop ----------------------------------------------------------------------------------------------------------- */
 
 static void begin(struct hand *h)

@@ -7,9 +7,13 @@
 #ifndef PGMESH_NODE_PG_STOP_H
 #define PGMESH_NODE_PG_STOP_H
 
+#include <sys/types.h>
+
 #include "node/pg_act.h"
 
 /* One turn of it: the checkpoint and the order first, then it waits.  Interrupted by a goal that cannot wait. */
 enum pg_outcome pg_stop_cleanly(struct hand *h);
+/* Kills what a process of PostgreSQL's has started and waits for: a command of the shell.  How many. */
+int pg_stop_commands(struct hand *h, pid_t parent);
 
 #endif

@@ -12,6 +12,7 @@
 #include "node/hand_state.h"
 #include "node/pg_conn.h"
 #include "node/pg_process.h"
+#include "node/pg_stop.h"
 #include "node/pg_roles.h"
 
 enum {
@@ -24,6 +25,7 @@ enum {
     PRESS_MS = 100, /* the receiver should have gone by then */
     PRESS_AGAIN_MS = 500,
     PRESS_HARD_MS = 3000,
+    RESTORE_MS = 300, /* what a restore_command that is under way may still take */
     CALM_MS = 5000,
     SLOTS_MS = 1000 /* a former primary's slots are made anew soon, so that a promotion need not */
 };
@@ -100,7 +102,7 @@ static const char SEAL_SQL[] =
 
 struct seal_view {
     pid_t receiver, startup; /* 0: none */
-    bool paused, waits, conflict;
+    bool paused, waits, conflict, restoring;
     lsn_t received, replayed;
 };
 
@@ -115,6 +117,7 @@ static bool look(struct hand *h, struct seal_view *v)
                                 .paused = pg_conn_bool(r, 0, "paused"),
                                 .waits = strcmp(doing, "RecoveryRetrieveRetryInterval") == 0,
                                 .conflict = pg_conn_bool(r, 0, "held_up"),
+                                .restoring = strcmp(doing, "RestoreCommand") == 0,
                                 .received = pg_conn_lsn(r, 0, "received"),
                                 .replayed = pg_conn_lsn(r, 0, "replayed")};
     }
@@ -156,6 +159,15 @@ static void press(struct hand *h, const struct seal_view *v, int64_t waited_ms)
     kill(v->receiver, SIGCONT);
 }
 
+/* The startup process asks the archive and waits for it: it was asked before the seal, may bring WAL after it, and a promotion
+ * would wait as well.  Without the command PostgreSQL falls, and is started again sealed, which asks no archive. */
+static void end_restore(struct hand *h, const struct seal_view *v, int64_t waited_ms)
+{
+    if (pg_stop_commands(h, v->startup) > 0)
+        log_event(LOG_LEVEL_WARNING, "restore_ended", "restore_command did not end in %d ms: it is killed",
+                  (int)waited_ms);
+}
+
 /* Looks every millisecond until nothing is received and nothing is left to replay.  With a receiver's end known the WAL
  * is complete at it; without one (just started), or when the last record is cut, the startup process must have found
  * nothing more for several of its rounds (5 ms each while sealed). */
@@ -174,7 +186,8 @@ static enum pg_outcome await_end(struct hand *h, struct seal_view *v)
             quiet_since = fence_now();
         last = v->replayed;
         bool gone = !v->receiver && hand_ms_since(gone_since) >= CONFIRM_MS;
-        if (gone && ((v->received && v->replayed >= v->received) || hand_ms_since(quiet_since) >= QUIET_MS))
+        if (gone && !v->restoring &&
+            ((v->received && v->replayed >= v->received) || hand_ms_since(quiet_since) >= QUIET_MS))
             return OUTCOME_REACHED;
         if (v->paused)
             pg_conn_command(h, pg_act_control(h), "SELECT pg_wal_replay_resume()", ASK_MS, true);
@@ -182,6 +195,8 @@ static enum pg_outcome await_end(struct hand *h, struct seal_view *v)
             send_sessions_away(h);
             sent_away = true;
         }
+        if (v->restoring && hand_ms_since(began) >= RESTORE_MS)
+            end_restore(h, v, hand_ms_since(began));
         if (!v->waits && hand_ms_since(began) >= press_ms) {
             press(h, v, hand_ms_since(began));
             press_ms += PRESS_AGAIN_MS;

@@ -541,6 +541,18 @@ begin_standby_page() {
     await 15 barred "$2" checksum || return 1
     ! pgmesh_as "$1" switchover --to "$2" >"$work/log/barred.txt" 2>&1
 }
+# The archive of both standbys hangs: who loses its primary asks it for WAL before anything else.
+restore_hangs() { setting "$1" restore_command 'sleep 40; false'; }
+begin_restore_hangs_crash() {
+    on_both restore_hangs "$2" "$3" && on_both await_barred "$2" "$3" restore_slow || return 1
+    remember_logs "$2" "$3"
+    crash_now "$1"
+}
+await_barred() { await 10 barred "$1" "$2"; }
+end_restore_hangs_crash() { # the seal has taken it back, since it stood in ALTER SYSTEM's file
+    logged_since "$2" restore_ended || logged_since "$3" restore_ended || { say 'nothing was killed'; return 1; }
+    start_again "$1"
+}
 restartpoint() { # primary, standby: has it written what the primary's last checkpoint covers?
     local asked
     asked=$(sql "$1" 'SELECT redo_lsn FROM pg_control_checkpoint()')

@@ -99,6 +99,33 @@ START_TEST(unreadable)
 }
 END_TEST
 
+/* What ALTER SYSTEM set stands after all that pgmesh writes: a sealed database would go on asking the archive. */
+START_TEST(sealed_asks_no_archive)
+{
+    struct pg_config_state s = {.nobody = true};
+    static const char own[] = "work_mem = '8MB'\nrestore_command = 'cp'\n";
+    pthread_mutex_init(&hand.lock, NULL);
+    scratch_text("postgresql.auto.conf", own);
+    ck_assert_msg(pg_config_write(&hand, &s, &problem), "%s", problem.fact);
+    ck_assert(holds("postgresql.auto.conf", "restore_command"));
+    s.sealed = true;
+    ck_assert_msg(pg_config_write(&hand, &s, &problem), "%s", problem.fact);
+    ck_assert(!holds("postgresql.auto.conf", "restore_command") && holds("postgresql.auto.conf", "work_mem"));
+    ck_assert(holds("pgmesh.conf", "restore_command = ''"));
+}
+END_TEST
+
+/* One that cannot be read does not keep a database from being sealed. */
+START_TEST(sealed_all_the_same)
+{
+    struct pg_config_state s = {.sealed = true, .nobody = true};
+    pthread_mutex_init(&hand.lock, NULL);
+    lines("postgresql.auto.conf", PG_CONFIG_TEXT / 64);
+    ck_assert_msg(pg_config_write(&hand, &s, &problem), "%s", problem.fact);
+    ck_assert(holds("pgmesh.conf", "restore_command = ''"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("pg_config_write");
@@ -109,5 +136,9 @@ int main(void)
     tcase_add_test(adopted, too_long);
     tcase_add_test(adopted, not_adopted);
     tcase_add_test(adopted, unreadable);
+    TCase *sealed = suite_case(suite, "sealed");
+    tcase_add_checked_fixture(sealed, set_up, scratch_close);
+    tcase_add_test(sealed, sealed_asks_no_archive);
+    tcase_add_test(sealed, sealed_all_the_same);
     return suite_run(suite);
 }
