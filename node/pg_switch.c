@@ -144,13 +144,19 @@ static void send_sessions_away(struct hand *h)
     PQclear(r);
 }
 
+/* The startup process may be stopped (SIGSTOP): it replays nothing then, and finishes no promotion. */
+static void wake_startup(struct hand *h, const struct seal_view *v)
+{
+    if (v->startup > 1 && fence_has(&h->setup.fence, v->startup))
+        kill(v->startup, SIGCONT);
+}
+
 /* A receiver that has not gone: the startup process, which ends it, may be busy, or either of them stopped (SIGSTOP).  Told
  * to end by us it goes without the other; killed, it takes the server along, which is started again sealed. */
 static void press(struct hand *h, const struct seal_view *v, int64_t waited_ms)
 {
     bool hard = waited_ms >= PRESS_HARD_MS;
-    if (v->startup > 1 && fence_has(&h->setup.fence, v->startup))
-        kill(v->startup, SIGCONT);
+    wake_startup(h, v);
     if (v->receiver <= 1 || !fence_has(&h->setup.fence, v->receiver))
         return;
     log_event(LOG_LEVEL_WARNING, "receiver_ended", "the WAL receiver did not go in %d ms: it is %s",
@@ -340,6 +346,7 @@ static enum pg_outcome prepare(struct hand *h)
     enum pg_outcome ended = await_end(h, &v);
     if (ended != OUTCOME_REACHED)
         return ended;
+    wake_startup(h, &v); /* sealed at once where all was replayed, it was never looked at */
     if (!fill_history(h, now + 1, h->goal.timeline, &why))
         return pg_act_fail(h, "%s", why.fact);
     return OUTCOME_AGAIN;
