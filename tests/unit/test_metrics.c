@@ -19,21 +19,26 @@ int64_t snapshot_lease_left_ms(const struct snapshot *s, instant now)
     return 0;
 }
 
-/* The page of a member with those counters, to be freed. */
-static char *page_of(const char *counters)
+/* The page of a member with that in its status, to be freed. */
+static char *page_with(const char *key, const char *value)
 {
     static struct cluster cluster = {.name = "orders"};
     static struct config config = {.member = "db2"};
     static struct http h = {.cluster = &cluster, .config = &config};
     struct request q = {.now = instant_never()};
     struct reply out = {0};
-    json_t *status = json_pack("{s:s, s:s, s:o}", "cluster", "orders", "self", "db2", "counters",
-                               json_loads(counters, 0, NULL));
+    json_t *status =
+        json_pack("{s:s, s:s, s:o}", "cluster", "orders", "self", "db2", key, json_loads(value, 0, NULL));
     h.snapshot.status = status;
     view_read(&h.snapshot.view, status);
     metrics_answer(&h, &q, NULL, &out);
     json_decref(status);
     return out.own;
+}
+
+static char *page_of(const char *counters)
+{
+    return page_with("counters", counters);
 }
 
 #define OF_DB2(name, reason) "\n" name "{cluster=\"orders\",member=\"db2\",reason=\"" reason "\"} "
@@ -63,10 +68,19 @@ START_TEST(what_was_refused_is_told_by_reason)
 }
 END_TEST
 
+START_TEST(goals_that_failed_are_counted)
+{
+    char *page = page_with("server", "{\"goal_failures\": 7}");
+    ck_assert(strstr(page, "\npgmesh_goal_failures_total{cluster=\"orders\",member=\"db2\"} 7\n") != NULL);
+    free(page);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("metrics");
     TCase *t = suite_case(s, "metrics");
     tcase_add_loop_test(t, what_was_refused_is_told_by_reason, 0, ROWS(rows));
+    tcase_add_test(t, goals_that_failed_are_counted);
     return suite_run(s);
 }

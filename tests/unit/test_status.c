@@ -47,6 +47,21 @@ START_TEST(votes_refused_are_counted_by_reason)
 }
 END_TEST
 
+START_TEST(failures_of_the_goal_are_counted)
+{
+    static struct cluster cluster = {
+        .name = "orders", .n = 1, .members = {{.member = {.id = DB2, .role = ROLE_DATABASE}}}};
+    struct rig *r = rig_running(DB2);
+    const struct status_view v = {.cluster = &cluster, .core = r->core, .now = r->core->now};
+    r->pg.goal_failures = 7;
+    rig_sample(r);
+    json_t *status = status_json(&v);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(status, "server"), "goal_failures")),
+                     7);
+    json_decref(status);
+}
+END_TEST
+
 /* ---- why: what comes along from the journal ---- */
 
 enum { BYTES = 64 * 1024 };
@@ -155,6 +170,7 @@ int main(void)
     TCase *t = suite_case(s, "status");
     tcase_add_test(t, no_vote_was_refused);
     tcase_add_test(t, votes_refused_are_counted_by_reason);
+    tcase_add_test(t, failures_of_the_goal_are_counted);
     t = suite_case(s, "why");
     tcase_add_checked_fixture(t, scratch_open, scratch_close);
     tcase_add_test(t, why_brings_the_changes_of_the_voters_along);
