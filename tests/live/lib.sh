@@ -223,11 +223,12 @@ stop() { # name...: in order
     done
 }
 
-# Replaces the shell by a command in the host's namespace and cgroup, without a controlling terminal.
+# Replaces the shell by a command in the host's namespace and cgroup, without a controlling terminal. Where the test has ended
+# meanwhile there is none to make it in, and nothing is started.
 on_host() { # name, command...
     local name=$1
     shift
-    exec setsid sh -c '[ -z "$1" ] || { mkdir -p "$1" && echo 0 >"$1/cgroup.procs"; }; ns=$2; shift 2; exec nsenter --net="$ns" -- "$@"' \
+    exec setsid sh -c '[ -z "$1" ] || { mkdir "$1" 2>/dev/null; echo 0 >"$1/cgroup.procs"; } || exit 1; ns=$2; shift 2; exec nsenter --net="$ns" -- "$@"' \
         sh "${cgroup:+$cgroup/$name}" "/run/netns/$prefix-$name" "$@"
 }
 in_net() { # name, command...
@@ -499,8 +500,8 @@ remove_namespaces() { # prefix
 }
 remove_cgroup() { # path
     [ -d "$1" ] || return 0
-    echo 1 >"$1/cgroup.kill" 2>/dev/null || :
     for _ in $(seq 100); do
+        echo 1 >"$1/cgroup.kill" 2>/dev/null || : # once more each time: one that was being started may have come in since
         find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || :
         [ -d "$1" ] || return 0
         sleep 0.05
