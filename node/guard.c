@@ -105,15 +105,25 @@ __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
         return;
 }
 
+/* What the kernel refuses to freeze would go on acknowledging: it is killed.  (Without a cgroup a process that is held by the
+ * kernel is not seen to stop, and does before it can answer anybody.) */
+static void freeze(struct guard *g)
+{
+    bool frozen = fence_freeze(&g->fence) || !g->fence.cgroup[0];
+    if (!frozen && !fence_kill(&g->fence, 0))
+        fence_kill(&g->fence, 100);
+    atomic_fetch_add(frozen ? &g->page->freezes : &g->page->kills, 1);
+    say("lease of term %llu ended, PostgreSQL %s", (unsigned long long)g->watch.term,
+        frozen ? "is frozen" : "cannot be frozen and is killed");
+}
+
 static void perform(struct guard *g, enum guard_order order)
 {
     switch (order) {
     case GUARD_ORDER_NONE: return;
     case GUARD_ORDER_FREEZE:
         atomic_store(&g->page->frozen, 1); /* before: whoever sees PostgreSQL silent finds the reason */
-        fence_freeze(&g->fence);
-        atomic_fetch_add(&g->page->freezes, 1);
-        say("lease of term %llu ended, PostgreSQL is frozen", (unsigned long long)g->watch.term);
+        freeze(g);
         return;
     case GUARD_ORDER_THAW:
         fence_thaw(&g->fence);

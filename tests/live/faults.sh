@@ -293,6 +293,18 @@ begin_agent_kill() { kill_agent "$1"; }
 end_agent_kill() { :; }
 begin_agent_stop() { kill -STOP "$(agent_of "$1")"; }
 end_agent_stop() { signal_host CONT "$1"; }
+# The guard kills what it cannot freeze.
+begin_agent_stop_no_freeze() {
+    remember_logs "$1"
+    echo freeze >"$work/$1.fserror"
+    begin_agent_stop "$1"
+    await 5 logged_since "$1" 'cannot be frozen and is killed'
+}
+end_agent_stop_no_freeze() { fs_right "$1"; signal_host CONT "$1"; }
+lacks_agent_stop_no_freeze() {
+    if [ -n "$cgroup" ]; then return 1; fi
+    echo 'no cgroup v2 that could refuse'
+}
 begin_guard_kill() {
     former=$(agent_of "$1")
     last_start_us=$(clock)
@@ -669,16 +681,17 @@ begin_state_full() { fill "$(state_of "$1")" && something_to_store; }
 end_state_full() { unfill "$(state_of "$1")"; }
 begin_state_inodes() { fill_inodes "$(state_of "$1")" && something_to_store; }
 end_state_inodes() { unfill "$(state_of "$1")"; }
-# ... for a directory entry; or by a quota: told to the agent alone (fserror.c).
+# ... for a directory entry; or by a quota: told to our programs alone (fserror.c).
 fs_error() { # name, what fails, what is to be told of it
     remember_logs "$1"
     echo "$2" >"$work/$1.fserror"
     something_to_store && await 5 logged_since "$1" "store-failed.*$3"
 }
+fs_right() { rm -f "$work/$1.fserror"; }
 begin_state_rename() { fs_error "$1" rename 'No space left on device'; }
-end_state_rename() { rm -f "$work/$1.fserror"; }
+end_state_rename() { fs_right "$1"; }
 begin_state_quota() { fs_error "$1" quota 'quota exceeded'; }
-end_state_quota() { rm -f "$work/$1.fserror"; }
+end_state_quota() { fs_right "$1"; }
 begin_state_stall() { stall "$(state_of "$1")" && something_to_store; }
 end_state_stall() { unstall "$(state_of "$1")"; }
 begin_state_read_only() { turn_read_only "$(state_of "$1")" && something_to_store; }
