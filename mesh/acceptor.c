@@ -340,8 +340,9 @@ static void voter_admitted(struct core *c, const struct record *before)
     event_say(c, "+voter-admitted", "this member votes again, epoch %u", is->epoch);
 }
 
-/* Who is behind believes a record only if its voters are a step from those it knows, so the steps are kept.  A re-formation
- * is believed by anybody: it begins the chain, and stays there. */
+/* Who is behind believes a record only if a quorum of the voters that it knows accepted it, so the changes of who votes are
+ * kept.  (One admitted again by a new epoch is the same voter for that.)  A re-formation is believed by anybody: it begins the
+ * chain, and stays there. */
 static void chain_add(struct core *c, const struct certificate *cert)
 {
     struct durable *d = &c->disk;
@@ -375,10 +376,10 @@ static void decide(struct core *c, const struct certificate *cert)
         c->disk.has_own = false;
     lease_max_see(c, &p->record);
     voter_admitted(c, &before);
-    if (reforms || !voters_equal(&before.voters, &p->record.voters)) {
+    if (reforms || !voters_equal(&before.voters, &p->record.voters))
         c->voters_changed = c->now;
+    if (reforms || !voters_same(&before.voters, &p->record.voters))
         chain_add(c, cert);
-    }
     bool mine = p->ballot.member == c->self;
     if (p->record.term != before.term) {
         c->watch = c->now;
@@ -419,8 +420,8 @@ static void decide(struct core *c, const struct certificate *cert)
         send_all(c, FRAME_DECIDED, mask_core(c), wire_put_decided(body_room(c), cert));
 }
 
-/* The certificate that brings one who knows the record of `known` a step on: the first change of voters above it, else what is
- * decided now. */
+/* The certificate that brings one who knows the record of `known` a step on: the first change of who votes above it, else what
+ * is decided now. */
 static void push_next(struct core *c, member_id to, struct ballot known)
 {
     for (int k = 0; k < c->disk.n_chain; k++) {

@@ -250,14 +250,14 @@ struct generation { /* of another member's store, by one of its starts */
     member_id who;
     uint64_t counter, nonce;
 };
-/* A decided record whose voters were others than those of the one before, and who accepted it. */
+/* A decided record in which others vote than in the one before, and who accepted it. */
 struct step {
     struct ballot ballot;
     struct record record;
     uint8_t n_accepted;
     struct accepted accepted[VOTERS_MAX];
 };
-enum { CHAIN_MAX = 8 };
+enum { CHAIN_MAX = 16 };
 struct durable {
     uint64_t counter; /* generation: +1 with every STORE, so at least +1 with every start */
     uint64_t round;   /* highest ballot round used or seen */
@@ -281,9 +281,9 @@ struct durable {
     struct generation known[MEMBERS_MAX];
     uint8_t n_chain;
     struct step
-        chain[CHAIN_MAX]; /* the last changes of the voters, oldest first: for members that are behind */
+        chain[CHAIN_MAX]; /* the last changes of who votes, oldest first: for members that are behind */
 };
-enum { DURABLE_MAX = 80 * 1024 };
+enum { DURABLE_MAX = 112 * 1024 };
 size_t wire_put_durable(uint8_t *out, const struct durable *d);
 bool wire_get_durable(struct durable *d, const uint8_t *bytes, size_t n);
 

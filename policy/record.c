@@ -211,16 +211,23 @@ bool record_valid(const struct record *r, const char **why)
 
 /* ---- one record after another -------------------------------------------------------------------------- */
 
-bool voters_equal(const struct voters *a, const struct voters *b)
+bool voters_same(const struct voters *a, const struct voters *b)
 {
     if (a->rule != b->rule || a->n != b->n)
         return false;
-    for (unsigned i = 0; i < a->n; i++) {
-        const struct voter *x = &a->v[i], *y = &b->v[i];
-        if (x->id != y->id || x->epoch != y->epoch || memcmp(x->key, y->key, KEY_SIZE) != 0 ||
-            strncmp(x->site, y->site, NAME_SIZE) != 0)
+    for (unsigned i = 0; i < a->n; i++)
+        if (a->v[i].id != b->v[i].id || strncmp(a->v[i].site, b->v[i].site, NAME_SIZE) != 0)
             return false;
-    }
+    return true;
+}
+
+bool voters_equal(const struct voters *a, const struct voters *b)
+{
+    if (!voters_same(a, b))
+        return false;
+    for (unsigned i = 0; i < a->n; i++)
+        if (a->v[i].epoch != b->v[i].epoch || memcmp(a->v[i].key, b->v[i].key, KEY_SIZE) != 0)
+            return false;
     return true;
 }
 

@@ -72,6 +72,8 @@ const struct sync_member *sync_set_find(const struct sync_set *s, member_id id);
 bool sync_set_equal(const struct sync_set *a, const struct sync_set *b);
 /* The same entries at the same places. */
 bool voters_equal(const struct voters *a, const struct voters *b);
+/* The same members of the same sites, under whatever epochs and keys: what is a quorum of one is a quorum of the other. */
+bool voters_same(const struct voters *a, const struct voters *b);
 bool record_databases_equal(const struct record *a, const struct record *b);
 /* Keeps `m` sorted; false when full or already there. */
 bool sync_set_add(struct sync_set *s, member_id id, dir_id dir);

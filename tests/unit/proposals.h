@@ -32,6 +32,10 @@ static inline void edit_voter(struct record *x)
 {
     x->voters.v[4].epoch++;
 }
+static inline void edit_first_voter(struct record *x)
+{
+    x->voters.v[0].epoch++;
+}
 static inline void edit_without_w2(struct record *x)
 {
     x->voters.n = W1;
