@@ -52,7 +52,7 @@ anchor_of() { # name
         case $(readlink "/proc/$pid/exe") in */pgmesh-guard) echo "$pid" ;; esac
     done
 }
-watchers_of() { echo "${PID[$1]} $(agent_of "$1" || :) $(anchor_of "$1" || :)"; }
+watchers_of() { echo "$(guard_of "$1" || :) $(agent_of "$1" || :) $(anchor_of "$1" || :)"; }
 revive() { # name...: start those of which nothing runs any more; others are crashed first
     local name
     for name in "$@"; do
@@ -308,14 +308,14 @@ lacks_agent_stop_no_freeze() {
 begin_guard_kill() {
     former=$(agent_of "$1")
     last_start_us=$(clock)
-    kill -KILL "${PID[$1]}"
+    kill -KILL "$(guard_of "$1")"
 }
 end_guard_kill() { adopt_guard "$1" "$former"; }
-begin_guard_stop() { kill -STOP "${PID[$1]}"; }
+begin_guard_stop() { kill -STOP "$(guard_of "$1")"; }
 end_guard_stop() { signal_host CONT "$1"; }
 begin_watchers_kill() {
     # shellcheck disable=SC2046
-    kill -KILL "${PID[$1]}" $(agent_of "$1")
+    kill -KILL "$(guard_of "$1")" $(agent_of "$1")
 }
 end_watchers_kill() { revive "$1"; }
 # shellcheck disable=SC2046
@@ -346,7 +346,7 @@ paged_out() { # what is expected (kept, gone), pid
 unlocked_program() { exec "$work/bin/unlocked" -c 'sleep 60; :'; }
 begin_paged_out() {
     local pid
-    for pid in $(watchers_of "$1") "${PID[wit1]}"; do paged_out kept "$pid" || return 1; done
+    for pid in $(watchers_of "$1") $(guard_of wit1); do paged_out kept "$pid" || return 1; done
     cp "$(command -v bash)" "$work/bin/unlocked" # its pages are nobody else's
     in_background unlocked unlocked_program
     await 5 grep -qs unlocked "/proc/${BACKGROUND[unlocked]}/cmdline" && paged_out gone "${BACKGROUND[unlocked]}"

@@ -216,7 +216,7 @@ http_start() { # name: pgmesh-http beside the member, by the same configuration
 }
 stop() { # name...: in order
     local name
-    for name in "$@"; do kill -TERM "${PID[$name]}" 2>/dev/null || :; done
+    for name in "$@"; do kill -TERM "$(guard_of "$name")" 2>/dev/null || :; done
     for name in "$@"; do
         await 30 is_dead "$name" || return 1
         unset "PID[$name]"
@@ -244,6 +244,7 @@ postmaster_of() { # name
     [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$data" ] || return 1
     case $(readlink "/proc/$pid/exe") in */postgres) echo "$pid" ;; *) return 1 ;; esac
 }
+guard_of() { [ -n "${PID[$1]:-}" ] && echo "${PID[$1]}"; } # name: what was started there; none since a crash
 agent_of() { # name: the child of the guard that is the agent
     local pid
     for pid in $(cat "/proc/${PID[$1]}/task/${PID[$1]}/children" 2>/dev/null); do
