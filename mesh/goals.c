@@ -173,7 +173,11 @@ static bool end_known(const struct core *c, const struct record *r)
         return true;
     if (s->phase == PG_RECOVERY)
         return c->goal.kind != GOAL_SEAL || (s->goal_seq == c->goal.seq && s->sealed);
-    return s->phase == PG_DOWN && s->clean && s->lsn != 0;
+    if (s->phase != PG_DOWN || s->lsn == 0)
+        return false;
+    /* The WAL of one that crashed goes at least so far.  Past the fork by that, PostgreSQL may not start on it at all: what it must
+     * replay to be consistent is not on the newest timeline that it knows. */
+    return s->clean || lineage_join(r, s->timeline, s->lsn) == JOIN_REWIND;
 }
 
 /* A receiver connected to the record's primary, by the goal in force, proves the lineage; a sample taken in the middle

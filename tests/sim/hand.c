@@ -520,6 +520,9 @@ void hand_sample(struct world *w, int i, struct pg_sample *s)
     s->timeline = timeline_now(w, p);
     s->timeline_max = p->history_max;
     s->lsn = p->exists ? (p->sealed ? p->sealed_lsn : p->phase == PG_PRIMARY ? p->flushed : p->at.lsn) : 0;
+    if (p->exists && p->phase == PG_DOWN && !p->clean && p->at.lsn % 2 == 0)
+        s->lsn =
+            1; /* the control file of one that crashed knows a point before the end, or a long time before it */
     s->replay_lsn = p->exists ? p->replay : 0;
     s->system_id = p->exists ? p->system_id : 0;
     if (p->conn && p->upstream >= 0) {

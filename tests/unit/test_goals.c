@@ -80,7 +80,15 @@ static void down_clean(struct pg_sample *s)
 }
 static void down_old(struct pg_sample *s)
 {
-    down(s), s->timeline = s->timeline_max = 4;
+    down(s), s->timeline = s->timeline_max = 4, s->lsn = 0x300; /* what its control file knows */
+}
+static void down_forked(struct pg_sample *s)
+{
+    down_old(s), s->lsn = 0x401;
+}
+static void down_branch(struct pg_sample *s)
+{
+    down_old(s), s->timeline = s->timeline_max = 6;
 }
 static void starting_old(struct pg_sample *s)
 {
@@ -167,6 +175,11 @@ static const struct goal_row {
     {"standby: clean and down, before the fork", DB2, NULL, nothing, down_old_clean, GOAL_FOLLOW},
     {"standby: crashed on an older timeline: its end is to be learnt", DB2, NULL, nothing, down_old,
      GOAL_SEAL},
+    {"standby: crashed, and what is known of its end is past the fork", DB2, NULL, nothing, down_forked,
+     GOAL_REWIND},
+    {"standby: the same, sealed above the record", DB2, sealed, nothing, down_forked, GOAL_SEAL},
+    {"standby: crashed on a timeline that the record does not know", DB2, NULL, nothing, down_branch,
+     GOAL_REWIND},
     {"standby: starts on an older timeline: it may need an upstream for it", DB2, other_dir, nothing,
      starting_old, GOAL_FOLLOW},
     {"standby: the same, in the sync set: its end is to be learnt first", DB2, NULL, nothing, starting_old,
