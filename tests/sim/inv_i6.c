@@ -42,25 +42,26 @@ static bool remembered(const struct world *w, const struct voters *voters)
 }
 
 /* The newest decided record may be known as decided to nobody: it is then found and decided once more, which takes a quorum of
- * the voters of the record before it as well. */
+ * the voters of the record before it as well; and so on, down to one that somebody knows. */
 static bool predecessor_remembered(const struct world *w)
 {
-    const struct decided *top = w->top < 0 ? NULL : &w->decided[w->top];
-    const struct record *before = &w->first;
+    const struct record *known = &w->first;
     struct ballot highest = {0};
-    for (int i = 0; top && i < w->n; i++)
-        if (!w->m[i].amnesiac && ballot_cmp(w->m[i].decided_seen, top->ballot) >= 0)
-            return true;
+    for (int i = 0; i < w->n; i++)
+        if (!w->m[i].amnesiac && ballot_cmp(w->m[i].decided_seen, highest) > 0)
+            highest = w->m[i].decided_seen;
+    if (w->top < 0 || ballot_cmp(highest, w->decided[w->top].ballot) >= 0)
+        return true;
     for (int k = 0; k < w->n_decided; k++) {
         const struct decided *d = &w->decided[k];
-        if (!top || !d->done || !d->known || ballot_cmp(d->ballot, top->ballot) >= 0)
+        if (!d->done || !d->known)
             continue;
-        if (ballot_cmp(d->ballot, highest) >= 0) {
-            highest = d->ballot;
-            before = &d->record;
-        }
+        if (ballot_cmp(d->ballot, highest) == 0)
+            known = &d->record;
+        if (ballot_cmp(d->ballot, highest) > 0 && !remembered(w, &d->record.voters))
+            return false;
     }
-    return remembered(w, &before->voters);
+    return remembered(w, &known->voters);
 }
 
 /* Nor can a change of voters that somebody may have accepted be finished without a quorum of those that it names. */
@@ -114,6 +115,16 @@ static int left_out(const struct world *w)
     return -1;
 }
 
+/* The first member that runs and does not know what is decided; -1: none.  Asked where members jump over many changes of who
+ * votes. */
+static int behind(const struct world *w)
+{
+    for (int i = 0; i < w->n && w->votes_change && w->top >= 0; i++)
+        if (w->m[i].up && ballot_cmp(decided_ballot(w->m[i].core), w->decided[w->top].ballot) < 0)
+            return i;
+    return -1;
+}
+
 static void hands(struct world *w)
 {
     if (world_record(w)->paused && w->now - w->command_at > SECONDS(1)) {
@@ -134,7 +145,7 @@ void inv_i6_alive(struct world *w)
         w->good_acks = w->acks;
     }
     bool writes = w->acks > w->good_acks || world_record(w)->durability == DURABILITY_STRICT;
-    if (w->good_since && w->now - w->good_since > MS(GOOD_MS) && writes && left_out(w) < 0 &&
+    if (w->good_since && w->now - w->good_since > MS(GOOD_MS) && writes && left_out(w) < 0 && behind(w) < 0 &&
         w->now - w->healed_at > MS(GOOD_MS)) {
         w->done = true;
         return;
@@ -145,6 +156,9 @@ void inv_i6_alive(struct world *w)
     if (alive(w) && writes && left_out(w) >= 0 && inv_i6_recoverable(w))
         violate(w, "I6", "%d s after the last fault was healed %s does not follow %s", BOUND_S,
                 world_name(w, left_out(w)), world_name(w, world_primary(w)));
+    if (alive(w) && behind(w) >= 0 && inv_i6_recoverable(w))
+        violate(w, "I6", "%d s after the last fault was healed %s does not know what is decided", BOUND_S,
+                world_name(w, behind(w)));
     if (inv_i6_recoverable(w))
         violate(w, "I6",
                 "%d s after the last fault was healed nobody serves (term %llu, primary %s, %s%s, %u of %u)",

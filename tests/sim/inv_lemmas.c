@@ -374,6 +374,14 @@ static void refuses(struct world *w, int i, const struct nack *n)
                 world_name(w, of));
 }
 
+/* One that lost its store may release an earlier term after a later one; that stays given back. */
+static void release(struct book *b, uint64_t term)
+{
+    b->released = term;
+    if (term > b->gave_back)
+        b->gave_back = term;
+}
+
 void lemma_frame(struct world *w, int i, const struct frame *f)
 {
     static struct prepare prepare;
@@ -383,7 +391,7 @@ void lemma_frame(struct world *w, int i, const struct frame *f)
     static struct sealed_statement s;
     static struct release r;
     if (f->kind == FRAME_RELEASE && wire_get_release(&r, f->body, f->body_len) && r.who == w->m[i].id)
-        w->m[i].book.released = w->m[i].book.gave_back = r.term;
+        release(&w->m[i].book, r.term);
     if (excused(w, i))
         return;
     if (f->kind == FRAME_PREPARE && wire_get_prepare(&prepare, f->body, f->body_len) && !prepare.takeover) {

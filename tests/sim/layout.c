@@ -211,6 +211,22 @@ void layout_make(struct world *w, const struct layout *l)
     links(w, l);
 }
 
+/* Every 64th seed is for changes of who votes: any number of voters from one to all, over one to three sites. */
+static void votes_layout(struct world *w, struct layout *l)
+{
+    int n = l->databases + l->witnesses;
+    l->sites = 1 + (int)rng_below(&w->rng, 3);
+    for (int i = 0; i < n + l->observers; i++)
+        l->site_of[i] = (int)rng_below(&w->rng, (uint32_t)l->sites);
+    int voters = 1 + (int)rng_below(&w->rng, (uint32_t)n);
+    l->newcomers = 0;
+    l->voteless = 0;
+    for (int i = voters; i < n; i++)
+        l->voteless |= 1u << i;
+    l->k = 1;
+    l->rule = rng_chance(&w->rng, 350) ? RULE_SITES : RULE_MAJORITY;
+}
+
 /* 2-4 databases, 1-3 witnesses, sometimes an observer, over two or three sites. */
 void layout_draw(struct world *w)
 {
@@ -240,6 +256,9 @@ void layout_draw(struct world *w)
     }
     l.k = b && b->k ? b->k : l.databases - l.newcomers > 2 && rng_chance(&w->rng, 250) ? 2 : 1;
     l.rule = l.sites == 3 && rng_chance(&w->rng, 200) ? RULE_SITES : RULE_MAJORITY;
+    w->votes_change = !b && w->seed % 64 == 63;
+    if (w->votes_change)
+        votes_layout(w, &l);
     layout_make(w, &l);
     program_draw(w);
 }

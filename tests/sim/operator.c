@@ -42,6 +42,23 @@ static bool believable(const struct world *w, member_id who)
     return was;
 }
 
+/* Beside another one, or with the voters of now, or of the beginning. */
+static void forge_voters(struct world *w, struct record *r, int i)
+{
+    int k = (i + 1) % (w->n_databases + w->n_witnesses);
+    switch (rng_below(&w->rng, 4)) {
+    case 0:
+        r->voters.v[1] = r->voters.v[0];
+        r->voters.v[1].id = w->m[k].id;
+        memcpy(r->voters.v[1].key, w->m[0].setup.members[k].key, KEY_SIZE);
+        r->voters.n = 2;
+        return;
+    case 1: r->voters = world_record(w)->voters; return;
+    case 2: r->voters = w->first.voters; return;
+    default: return;
+    }
+}
+
 /* A member whose key is in wrong hands: a record in which it is primary and the only voter, decided by itself. */
 void operator_forge(struct world *w, int i)
 {
@@ -70,6 +87,8 @@ void operator_forge(struct world *w, int i)
     memcpy(r->voters.v[0].site, w->m[0].setup.members[i].site, NAME_SIZE);
     if (mutant_active == MUTANT_NONE && believable(w, w->m[i].id))
         return;
+    if (w->votes_change)
+        forge_voters(w, r, i);
     cert.proposal.ballot =
         (struct ballot){.round = c->disk.round + 1, .nonce = c->nonce, .member = w->m[i].id};
     cert.n_accepted = 1;

@@ -113,6 +113,10 @@ void plan_draw(struct world *w)
         w->bias->directed(w);
         return;
     }
+    if (w->votes_change) {
+        plan_votes(w);
+        return;
+    }
     uint8_t weight[FAULT_COUNT];
     for (int k = 0; k < FAULT_COUNT; k++)
         weight[k] = (uint8_t)((w->bias && w->bias->only ? 0 : usual[k]) + (w->bias ? w->bias->weight[k] : 0));

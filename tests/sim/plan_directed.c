@@ -322,3 +322,85 @@ void plan_recover_early(struct world *w)
     add(w, at(w, FAULT_CMD_RECOVER, left, 2010, 60, 0));
     w->healed_at = SECONDS(16) + MS(200);
 }
+
+/* Somebody is away while the others change who votes: it jumps over many changes when it is back. */
+static void votes_missed(struct world *w, int ms)
+{
+    static const enum fault_kind away[] = {
+        FAULT_HOST_CRASH, FAULT_HOST_CRASH, FAULT_CUT_MEMBER, FAULT_CUT_MEMBER,  FAULT_CUT_OUT,
+        FAULT_CUT_IN,     FAULT_CUT_SOME,   FAULT_DISK_LOST,  FAULT_PAUSE_AGENT, FAULT_PAUSE_VM};
+    enum { KINDS = sizeof away / sizeof away[0] };
+    int lasts = 300 + (int)rng_below(&w->rng, rng_chance(&w->rng, 300) ? 9000 : 2000);
+    enum fault_kind k = away[rng_below(&w->rng, KINDS)];
+    bool paused = k == FAULT_PAUSE_AGENT || k == FAULT_PAUSE_VM;
+    struct fault f =
+        at(w, k, (int)rng_below(&w->rng, (uint32_t)w->n), ms, 300, paused && lasts > 1500 ? 1500 : lasts);
+    f.links = (uint32_t)rng_u64(&w->rng);
+    add(w, f);
+}
+
+/* A store is lost, and admitted again; lost once more perhaps.  Or another shock, or another primary. */
+static void votes_shaken(struct world *w, int ms, int who)
+{
+    static const enum fault_kind sudden[] = {
+        FAULT_AGENT_CRASH_MID, FAULT_CMD_SWITCHOVER, FAULT_CMD_SWITCHOVER,   FAULT_HOST_CRASH,
+        FAULT_PG_CRASH,        FAULT_AGENTS_RESTART, FAULT_CMD_DATABASE_ADD, FAULT_CMD_REMOVE};
+    enum { KINDS = sizeof sudden / sizeof sudden[0] };
+    if (rng_chance(&w->rng, 400)) {
+        add(w, at(w, FAULT_STORE_LOST, who, ms, 300, 3 + (int)rng_below(&w->rng, 300)));
+        add(w, at(w, FAULT_CMD_READMIT, who, ms + 250, 500, 0));
+        if (rng_chance(&w->rng, 300))
+            add(w, at(w, FAULT_STORE_LOST, who, ms + 500, 900, 20));
+        return;
+    }
+    struct fault f = at(w, sudden[rng_below(&w->rng, KINDS)],
+                        (int)rng_below(&w->rng, (uint32_t)w->n_databases), ms, 300, 0);
+    f.lasts = fault_end(f.kind) == AT_ONCE ? 0 : MS(3 + rng_below(&w->rng, 600));
+    add(w, f);
+}
+
+/* Links or hosts fail in the middle of a ballot, perhaps that of a change of the voters, which is then found undecided. */
+static void votes_undecided(struct world *w, int ms)
+{
+    static const enum fault_kind cuts[] = {FAULT_CUT_ALL, FAULT_CUT_SOME, FAULT_CUT_MEMBER, FAULT_HOST_CRASH};
+    enum when when =
+        (enum when)(rng_chance(&w->rng, 500) ? WHEN_ACCEPT : 1 + rng_below(&w->rng, WHEN_DECIDED));
+    struct fault f =
+        moment(w, cuts[rng_below(&w->rng, 4)], -1, ms, when, 6000, 50 + (int)rng_below(&w->rng, 2000));
+    f.target = rng_chance(&w->rng, 500) ? TARGET_PROPOSER : TARGET_VOTER;
+    f.links = (uint32_t)rng_u64(&w->rng);
+    add(w, f);
+}
+
+/* Who votes is changed again and again, one member's vote more often than the others', while members are away, lose their
+ * stores and forge. */
+void plan_votes(struct world *w)
+{
+    uint32_t v = (uint32_t)(w->n_databases + w->n_witnesses);
+    int ms = 900, n = 5 + (int)rng_below(&w->rng, 9), lease = (int)w->first.lease_ms_max;
+    int often = (int)rng_below(&w->rng, v);
+    for (int i = 0; i < n && w->n_faults < SIM_FAULTS - 7; i++) {
+        int who = rng_chance(&w->rng, 300) ? often : (int)rng_below(&w->rng, v);
+        uint32_t r = rng_below(&w->rng, 100);
+        add(w, at(w,
+                  r < 40   ? FAULT_CMD_VOTE_GIVE
+                  : r < 80 ? FAULT_CMD_VOTE_TAKE
+                           : FAULT_CMD_READMIT,
+                  who, ms, 60, 0));
+        if (rng_chance(&w->rng, 300))
+            votes_missed(w, ms);
+        if (rng_chance(&w->rng, 250))
+            votes_shaken(w, ms, who);
+        if (rng_chance(&w->rng, 200))
+            votes_undecided(w, ms);
+        if (rng_chance(&w->rng, 120))
+            add(w, at(w, FAULT_FORGE, (int)rng_below(&w->rng, (uint32_t)w->n_databases), ms, 600, 0));
+        bool waits = rng_chance(&w->rng, 700); /* for a lease to pass, or the next order is refused */
+        ms += waits ? lease + 60 + (int)rng_below(&w->rng, 200) : (int)rng_below(&w->rng, (uint32_t)lease);
+    }
+    w->healed_at = MS(ms);
+    for (int i = 0; i < w->n_faults; i++)
+        if (w->fault[i].at + w->fault[i].lasts > w->healed_at)
+            w->healed_at = w->fault[i].at + w->fault[i].lasts;
+    w->healed_at += MS(1500);
+}

@@ -183,6 +183,7 @@ struct world {
     struct fault fault[SIM_FAULTS];
     int n_faults;
     bool plan_rolls_back;
+    bool votes_change;   /* the plan is one of many changes of who votes */
     ns_t healed_at;      /* when the last fault is over */
     uint32_t enemy_rate; /* permille of frames that give the enemy an idea */
     uint32_t replay_ring[SIM_REPLAY_RING];

@@ -148,6 +148,7 @@ void plan_sealed_alone(struct world *w);
 void plan_rolling_upgrade(struct world *w);
 void plan_majority_lost(struct world *w);
 void plan_recover_early(struct world *w);
+void plan_votes(struct world *w);
 void fault_begin(struct world *w, int f);
 void fault_heal(struct world *w, int f);
 void fault_moment(struct world *w, enum when when, int who);

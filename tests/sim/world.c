@@ -550,7 +550,7 @@ void world_begin(struct world *w, uint64_t seed, bool trace, FILE *out)
     w->n_faults = 0;
     w->healed_at = 0;
     w->enemy_rate = 0;
-    w->plan_rolls_back = false;
+    w->plan_rolls_back = w->votes_change = false;
     w->good_since = 0;
     w->command_seq = 0;
     twin_reset();
