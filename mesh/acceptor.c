@@ -421,10 +421,11 @@ static void decide(struct core *c, const struct certificate *cert)
 }
 
 /* The certificate that brings one who knows the record of `known` a step on: the first change of who votes above it, else what
- * is decided now. */
-static void push_next(struct core *c, member_id to, struct ballot known)
+ * is decided now.  Where the step did not help (`step` is false) it is the latter at once: the step may be one of voters that it does
+ * not know, and the voters of now some that it does. */
+static void push_next(struct core *c, member_id to, struct ballot known, bool step)
 {
-    for (int k = 0; k < c->disk.n_chain; k++) {
+    for (int k = 0; k < c->disk.n_chain && step; k++) {
         const struct step *s = &c->disk.chain[k];
         if (ballot_cmp(s->ballot, known) <= 0 || ballot_cmp(s->ballot, decided_ballot(c)) == 0)
             continue;
@@ -446,9 +447,10 @@ void push_decided(struct core *c, int i)
     if (again && !instant_is_never(p->pushed) &&
         instant_elapsed_least(c->now, p->pushed).ns < span_ms(100).ns)
         return;
+    p->pushed_step = !again || !p->pushed_step;
     p->pushed = c->now;
     p->pushed_at = p->beat.decided;
-    push_next(c, c->members[i].id, p->beat.decided);
+    push_next(c, c->members[i].id, p->beat.decided, p->pushed_step);
 }
 
 static struct tally *tally_for(struct core *c, const struct accepted *a)

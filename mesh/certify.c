@@ -198,7 +198,7 @@ bool certificate_holds(const struct core *c, const struct certificate *cert)
         int v = record_voter_index(&p->record, a->who), u = record_voter_index(decided(c), a->who);
         if (ballot_cmp(a->ballot, p->ballot) != 0 || memcmp(a->record_hash, hash, HASH_SIZE) != 0)
             return false;
-        if ((v < 0 && u < 0) || !accepted_holds(c, a, false))
+        if (!accepted_holds(c, a, false))
             return false;
         have |= v < 0 ? 0 : 1u << v;
         before |= u < 0 ? 0 : 1u << u;

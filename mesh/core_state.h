@@ -35,7 +35,9 @@
 enum { SENT_RING = 256, TALLIES = 4, COMMANDS_SEEN = 16 };
 
 /* disk.epoch of a lost member until it has seen the record in force. */
-#define EPOCH_UNKNOWN UINT32_MAX
+#define EPOCH_UNKNOWN  UINT32_MAX
+/* Of a promise given by one that is no voter yet: it has forgotten nothing. */
+#define EPOCH_NEWCOMER UINT32_MAX
 
 /* One other member, as far as it was heard in this start of ours. */
 struct peer {
@@ -46,6 +48,7 @@ struct peer {
     struct heartbeat beat;   /* that heartbeat */
     instant pushed;          /* when we last sent it a certificate that it lacked */
     struct ballot pushed_at; /* and which record it knew then */
+    bool pushed_step;        /* and whether that was the next step */
     instant roster_told;     /* when we last sent it our roster */
     uint32_t rtt_us;         /* over our own link, smoothed; 0: not measured */
     uint64_t outage_term;    /* of the newest outage that it told of */
@@ -67,9 +70,11 @@ struct proposer {
     instant started, sent;
     instant backoff;    /* no new attempt before */
     struct record want; /* not a takeover: the change */
+    struct ballot knew; /* of the highest record that was known when it was begun */
     uint8_t n_promises;
     struct promise promises[2 * VOTERS_MAX]; /* of the voters found and of those decided */
-    bool found;                              /* an accepted record above the decided one in a promise */
+    uint32_t epochs[2 * VOTERS_MAX]; /* under which they were given; EPOCH_NEWCOMER: as no voter yet */
+    bool found;                      /* an accepted record above the decided one in a promise */
     struct proposal highest;
     uint8_t n_seals;
     struct sealed_statement seals[DATABASES_MAX];

@@ -19,10 +19,11 @@ void lost_store(struct core *c, uint64_t at_least, const char *why)
     if (!c->disk.lost) {
         event_say(c, "+store-lost", "%s: this member does not vote until it is admitted again", why);
         c->disk.lost = true;
-        c->disk.epoch = EPOCH_UNKNOWN;
         if (c->role == ROLE_DATABASE)
             c->disk.dir = 0;
     }
+    c->disk.epoch =
+        EPOCH_UNKNOWN; /* of one that was lost before, too: it may have been admitted, and forgotten that */
     if (++c->losses == TWIN_LOSSES) {
         c->twin = true;
         snprintf(effect_add(c, EFFECT_FATAL)->text, TEXT_SIZE,

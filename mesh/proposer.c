@@ -24,12 +24,20 @@ void proposer_stop(struct core *c, bool backoff)
     c->proposer.backoff = instant_add(c->now, span_ms(c->set.stagger_ms + jitter));
 }
 
+static struct ballot higher(struct ballot a, struct ballot b)
+{
+    return ballot_cmp(a, b) > 0 ? a : b;
+}
+
 static void begin(struct core *c, bool takeover)
 {
     struct proposer *p = &c->proposer;
     instant backoff = p->backoff;
+    struct ballot knew =
+        higher(higher(p->knew, p->highest.ballot), higher(c->disk.accepted.ballot, decided_ballot(c)));
     memset(p, 0, sizeof *p);
     p->backoff = backoff;
+    p->knew = knew;
     p->phase = PROPOSER_PREPARE;
     p->takeover = takeover;
     p->started = c->now;
@@ -190,6 +198,8 @@ enum reject on_promise(struct core *c, const struct promised *m)
         return REJECT_STATEMENT;
     if (ballot_cmp(m->promise.accepted, m->accepted.ballot) != 0)
         return REJECT_STATEMENT;
+    const struct voter *as = record_voter(&m->accepted.record, m->promise.who);
+    p->epochs[p->n_promises] = as ? as->epoch : EPOCH_NEWCOMER;
     p->promises[p->n_promises++] = m->promise;
     bool above = ballot_cmp(m->accepted.ballot, decided_ballot(c)) > 0 &&
                  (!p->found || ballot_cmp(m->accepted.ballot, p->highest.ballot) > 0);
@@ -231,20 +241,28 @@ enum reject on_sealed(struct core *c, const struct sealed_statement *s)
 
 /* ---- from PREPARE to ACCEPT --------------------------------------------------------------------------------------- */
 
-static bool quorum_of(const struct core *c, const struct voters *voters)
+/* A voter that was admitted again has forgotten what it promised before: that binds nobody.  A readmission is decided by a
+ * quorum without it, so any quorum of promises tells of it.  One that was known when this was begun, and is perhaps not decided
+ * yet, does not take the promise away from a voter that never lost its store: nobody else might be left. */
+static bool quorum_of(const struct core *c, const struct voters *voters, struct ballot of, bool any_life)
 {
+    const struct proposer *p = &c->proposer;
+    bool news = ballot_cmp(of, p->knew) > 0 && !any_life && !MUTANT(FORMER_LIFE_COUNTS);
     uint32_t have = 0;
     for (int i = 0; i < voters->n; i++)
-        if (promised_by(&c->proposer, voters->v[i].id))
-            have |= 1u << i;
+        for (int k = 0; k < p->n_promises; k++)
+            if (p->promises[k].who == voters->v[i].id && (p->epochs[k] >= voters->v[i].epoch || !news))
+                have |= 1u << i;
     return quorum_reached(voters, have);
 }
 
 /* Of the record that was found, and of the one that is decided: each change of voters that may have been decided between the
  * two is one step from either, and so shows. */
-static bool quorum_promised(const struct core *c)
+static bool quorum_promised(const struct core *c, bool any_life)
 {
-    return quorum_of(c, &base_record(c)->voters) && quorum_of(c, &decided(c)->voters);
+    const struct ballot found = found_above(c) ? c->proposer.highest.ballot : decided_ballot(c);
+    return quorum_of(c, &base_record(c)->voters, found, any_life) &&
+           quorum_of(c, &decided(c)->voters, decided_ballot(c), any_life);
 }
 
 static void accept_begin(struct core *c)
@@ -534,11 +552,13 @@ void proposer_drive(struct core *c)
         proposer_stop(c, true);
         return;
     }
-    if (p->phase == PROPOSER_PREPARE && quorum_promised(c)) {
+    if (p->phase == PROPOSER_PREPARE && quorum_promised(c, false)) {
         if (p->takeover)
             takeover_accept(c);
         else
             change_accept(c);
+    } else if (p->phase == PROPOSER_PREPARE && quorum_promised(c, true)) {
+        proposer_stop(c, true); /* asked again, and now it is known */
     }
     if (p->phase != PROPOSER_IDLE && instant_elapsed_most(c->now, p->sent).ns >= beat_interval(c).ns)
         send_phase(c);

@@ -21,6 +21,8 @@
     X(IGNORE_ACCEPTED, "I3", "a proposer ignores the accepted records in its promises") \
     X(VOTERS_ONE_STEP, "I1", "the voters change by more than one at a time") \
     X(CERTIFICATE_ANY_VOTERS, "I3", "a certificate is believed whatever voters it names") \
+    X(FORMER_LIFE_COUNTS, "I3", \
+      "a promise counts that its voter gave before it lost its store and was admitted again") \
     X(LONGER_LEASE_READ, "I1", "a longer lease is read into a shorter grant") \
     X(RENEWAL_SHORTENS, "I1", "a renewal ends earlier than the grant it renews") \
     X(FORGET_PROPOSAL, "I1", "the primary forgets its own undecided proposal") \

@@ -28,6 +28,7 @@ static const struct bias biases[] = {
     {.mutant = MUTANT_IGNORE_ACCEPTED, .databases = 3, .witnesses = 2, .directed = plan_two_takeovers},
     {.mutant = MUTANT_VOTERS_ONE_STEP, .durability = DURABILITY_ASYNC + 1, .directed = plan_two_steps},
     {.mutant = MUTANT_CERTIFICATE_ANY_VOTERS, .databases = 3, .witnesses = 2, .directed = plan_forged_voters},
+    {.mutant = MUTANT_FORMER_LIFE_COUNTS, .durability = DURABILITY_ASYNC + 1, .databases = 3, .witnesses = 4, .k = 1, .quiet = 1, .directed = plan_former_life},
     {.mutant = MUTANT_LONGER_LEASE_READ, ONLY, .weight = {CUTS}},
     {.mutant = MUTANT_RENEWAL_SHORTENS, .long_lease_max = 1, .directed = plan_shorter_lease},
     {.mutant = MUTANT_FORGET_PROPOSAL, ONLY, .weight = {CUTS, CRASHES, CHANGES, [FAULT_STORE_LOST] = 10}, .when = 1},

@@ -259,6 +259,12 @@ void layout_draw(struct world *w)
     w->votes_change = !b && w->seed % 64 == 63;
     if (w->votes_change)
         votes_layout(w, &l);
+    if (b && b->quiet) {
+        l.quiet = true;
+        l.sites = 1;
+        l.observers = 0;
+        memset(l.site_of, 0, sizeof l.site_of);
+    }
     layout_make(w, &l);
     program_draw(w);
 }

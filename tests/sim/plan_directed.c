@@ -404,3 +404,37 @@ void plan_votes(struct world *w)
             w->healed_at = w->fault[i].at + w->fault[i].lasts;
     w->healed_at += MS(1500);
 }
+
+/* Between two members, or one and all the others (-1). */
+static void between(struct world *w, enum fault_kind k, int a, int b, int from, int until)
+{
+    struct fault f = at(w, k, a, from, 0, until - from);
+    f.other = b;
+    add(w, f);
+}
+
+/* A voter promises a takeover, loses its store and is admitted again, while the one that asked still waits for more promises. */
+void plan_former_life(struct world *w)
+{
+    enum { P, X, Y, C, B, D, E };
+    int t1 = 1720 + (int)rng_below(&w->rng, 200), t2 = t1 + 30, d2 = t1 + 900, t4 = d2 + 350;
+    between(w, FAULT_CUT_MEMBER, P, -1, 1000, t2);
+    int away[] = {X, Y, C}, rest[] = {B, D, E};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++)
+            between(w, FAULT_CUT_ONE_WAY, away[i], rest[k], 1540, t1 + 1);
+    add(w, at(w, FAULT_STORE_LOST, C, t1, 0, 30));
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < w->n; k++)
+            if (k != X && k != Y)
+                between(w, FAULT_CUT_PAIR, away[i], k, t1, t4);
+    add(w, at(w, FAULT_CMD_READMIT, C, t1 + 450, 50, 0));
+    add(w, at(w, FAULT_CMD_READMIT, D, d2, 0, 0));
+    between(w, FAULT_CUT_PAIR, P, B, d2 - 5, t4);
+    between(w, FAULT_CUT_PAIR, C, B, d2 - 5, t4);
+    add(w, moment(w, FAULT_CUT_ALL, 0, d2 - 10, WHEN_DECIDED, 1, 300));
+    add(w, moment(w, FAULT_HOST_CRASH, P, d2 - 10, WHEN_DECIDED, 1, 4000));
+    add(w, moment(w, FAULT_HOST_CRASH, D, d2 - 10, WHEN_DECIDED, 1, 4000));
+    add(w, moment(w, FAULT_HOST_CRASH, E, d2 - 10, WHEN_DECIDED, 1, 4000));
+    w->healed_at = MS(d2 + 4500);
+}

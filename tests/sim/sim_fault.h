@@ -118,6 +118,7 @@ struct bias {
     uint8_t slow_wal;                 /* standbys far apart */
     uint8_t slow_learn;               /* walsenders learn a new setting late */
     uint8_t mixed;                    /* members run different programs from the start */
+    uint8_t quiet;                    /* one site, a network and clocks that do as they should */
     uint8_t short_grace;              /* a boot grace below the lease: it is no safety rule */
     uint8_t moment;                   /* enum when: most of what waits, waits for this */
     void (*directed)(struct world *); /* instead of drawing: a plan that leads there */
@@ -142,6 +143,7 @@ void plan_agent_returns(struct world *w);
 void plan_agent_deaf(struct world *w);
 void plan_two_steps(struct world *w);
 void plan_forged_voters(struct world *w);
+void plan_former_life(struct world *w);
 void plan_retired_key(struct world *w);
 void plan_new_key(struct world *w);
 void plan_sealed_alone(struct world *w);

@@ -13,6 +13,10 @@ static void cert_forged(struct certificate *c)
 {
     c->accepted[1].signature[5] ^= 1;
 }
+static void cert_last_forged(struct certificate *c)
+{
+    c->accepted[c->n_accepted - 1].signature[5] ^= 1;
+}
 static void cert_hash(struct certificate *c)
 {
     c->proposal.record.version++;
@@ -51,7 +55,10 @@ static const struct decided_row {
     {"they accepted another record", take, THREE, cert_hash, REJECT_CERTIFICATE},
     {"one accepted it in another ballot", take, THREE, cert_ballot, REJECT_CERTIFICATE},
     {"one of three is shown twice", take, THREE, cert_twice, REJECT_CERTIFICATE},
-    {"an observer is among them", take, 1u << (APP1 - 1) | THREE, as_is, REJECT_CERTIFICATE},
+    {"an observer is among them, and counts for nothing", take, 1u << (APP1 - 1) | THREE, as_is, REJECT_NONE},
+    {"two voters and an observer", take, 1u << (APP1 - 1) | TWO, as_is, REJECT_CERTIFICATE},
+    {"an observer is among them, forged", take, 1u << (APP1 - 1) | THREE, cert_last_forged,
+     REJECT_CERTIFICATE},
     {"of another cluster", other_nonce, THREE, as_is, REJECT_CERTIFICATE},
     {"below the decided ballot", take_low, ALL, as_is, REJECT_STALE},
     {"of a term that is over", older_term, ALL, as_is, REJECT_RECORD},
@@ -193,6 +200,28 @@ START_TEST(the_steps_kept_are_the_last_ones)
 }
 END_TEST
 
+/* The next step may be one of voters that a member does not know; those of now may be its own again. */
+START_TEST(where_the_step_does_not_help_the_record_of_now_may)
+{
+    static struct certificate c;
+    struct rig *r = rig_running(W1);
+    struct ballot old = decided_ballot(r->core);
+    rig_say(r, decided, FRAME_DECIDED, DB2, rig_certificate(r, without_w2(r), THREE_OF_FOUR));
+    rig_say(r, decided, FRAME_DECIDED, DB2, rig_certificate(r, rig_change(r, 30, edit_pause), THREE_OF_FOUR));
+    r->beat[DB3].decided = old;
+    rig_clear(r);
+    bool step = false, now = false;
+    for (int i = 0; i < 4; i++) {
+        rig_beat(r, DB3);
+        ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+        step |= c.proposal.ballot.round == 20;
+        now |= c.proposal.ballot.round == 30;
+        rig_wait(r, 100);
+    }
+    ck_assert(step && now);
+}
+END_TEST
+
 /* Who was admitted again is the voter that it was: one who missed that, however often, is told what is decided now. */
 START_TEST(an_epoch_is_no_step)
 {
@@ -231,5 +260,6 @@ int main(void)
     tcase_add_test(tcase, a_peer_far_behind_is_led_step_by_step);
     tcase_add_test(tcase, the_steps_kept_are_the_last_ones);
     tcase_add_test(tcase, an_epoch_is_no_step);
+    tcase_add_test(tcase, where_the_step_does_not_help_the_record_of_now_may);
     return suite_run(suite);
 }

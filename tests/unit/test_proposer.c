@@ -268,6 +268,12 @@ START_TEST(a_change_found_undecided_is_built_on)
     struct rig *r = asking();
     rig_clear(r);
     promise(r, W1, rig_change(r, RIG_ROUND + 1, edit_readmit));
+    promise(r, W2, base(r)); /* of before its readmission, which it may have forgotten: it does not count */
+    say_seals(r, OWN | DB3_SEALS);
+    rig_run(r, 20);
+    ck_assert(proposed(r) == NULL);
+    rig_run(r, 300); /* asked again, knowing of the readmission */
+    promise(r, W1, rig_change(r, RIG_ROUND + 1, edit_readmit));
     promise(r, W2, base(r));
     say_seals(r, OWN | DB3_SEALS);
     rig_run(r, 60);
