@@ -22,8 +22,7 @@ void lost_store(struct core *c, uint64_t at_least, const char *why)
         if (c->role == ROLE_DATABASE)
             c->disk.dir = 0;
     }
-    c->disk.epoch =
-        EPOCH_UNKNOWN; /* of one that was lost before, too: it may have been admitted, and forgotten that */
+    c->disk.epoch = EPOCH_UNKNOWN; /* even if it was lost before: it may have been admitted since */
     if (++c->losses == TWIN_LOSSES) {
         c->twin = true;
         snprintf(effect_add(c, EFFECT_FATAL)->text, TEXT_SIZE,

@@ -164,6 +164,13 @@ START_TEST(one_that_the_record_does_not_admit_accepts_nothing)
 }
 END_TEST
 
+/* The certificate that was sent last. */
+static void told(const struct rig *r, struct certificate *c)
+{
+    const struct rig_frame *f = rig_sent(r, FRAME_DECIDED);
+    ck_assert(f != NULL && wire_get_decided(c, f->body, f->len));
+}
+
 /* Who is two changes of voters behind gets the first, then the last record: each a step from the one before. */
 START_TEST(a_peer_far_behind_is_led_step_by_step)
 {
@@ -177,12 +184,12 @@ START_TEST(a_peer_far_behind_is_led_step_by_step)
     r->beat[DB3].decided = old;
     rig_clear(r);
     rig_beat(r, DB3);
-    ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+    told(r, &c);
     ck_assert_int_eq(c.proposal.ballot.round, 20);
     r->beat[DB3].decided = c.proposal.ballot;
     rig_beat(r, DB3); /* at once: it has made a step */
     ck_assert_int_eq(rig_count(r, FRAME_DECIDED), 2);
-    ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+    told(r, &c);
     ck_assert_int_eq(c.proposal.ballot.round, 30);
     rig_restart(r);
     ck_assert_int_eq(r->core->disk.n_chain, 2);
@@ -213,7 +220,7 @@ START_TEST(where_the_step_does_not_help_the_record_of_now_may)
     bool step = false, now = false;
     for (int i = 0; i < 4; i++) {
         rig_beat(r, DB3);
-        ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+        told(r, &c);
         step |= c.proposal.ballot.round == 20;
         now |= c.proposal.ballot.round == 30;
         rig_wait(r, 100);
@@ -237,11 +244,11 @@ START_TEST(an_epoch_is_no_step)
     r->beat[DB3].decided = old;
     rig_clear(r);
     rig_beat(r, DB3);
-    ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+    told(r, &c);
     ck_assert_int_eq(c.proposal.ballot.round, 20);
     r->beat[DB3].decided = c.proposal.ballot;
     rig_beat(r, DB3);
-    ck_assert(wire_get_decided(&c, rig_sent(r, FRAME_DECIDED)->body, rig_sent(r, FRAME_DECIDED)->len));
+    told(r, &c);
     ck_assert_int_eq(c.proposal.ballot.round, 30 + CHAIN_MAX + 2);
 }
 END_TEST

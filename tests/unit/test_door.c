@@ -361,6 +361,22 @@ START_TEST(rolled_back)
 }
 END_TEST
 
+/* Restored from the time when it was lost: it has been admitted since, and that admission must not look new. */
+START_TEST(a_copy_of_a_lost_store_is_not_admitted_by_an_old_record)
+{
+    static struct heartbeat h;
+    struct rig *r = rig_new(W1);
+    r->disk.lost = true; /* and it had learnt that its epoch was 0 */
+    rig_start(r);
+    h = r->beat[W2];
+    h.n_heard = 1;
+    h.heard[0] = (struct heard){.who = W1, .counter = r->core->start_counter + 5, .nonce = 4, .seq = 1};
+    rig_say(r, heartbeat, FRAME_HEARTBEAT, W2, &h);
+    rig_decide(r, rig_change(r, 20, readmitted));
+    ck_assert(r->core->disk.lost && !may_vote(r->core));
+}
+END_TEST
+
 START_TEST(a_twin_is_fatal)
 {
     static struct heartbeat h;
@@ -433,6 +449,7 @@ int main(void)
     tcase_add_test(tcase, admitted_again_by_a_new_epoch_only);
     tcase_add_test(tcase, an_old_record_does_not_admit);
     tcase_add_loop_test(tcase, rolled_back, 0, ROWS(rolled_rows));
+    tcase_add_test(tcase, a_copy_of_a_lost_store_is_not_admitted_by_an_old_record);
     tcase_add_test(tcase, a_twin_is_fatal);
     tcase_add_test(tcase, a_store_of_another_cluster_does_not_start);
     tcase_add_test(tcase, a_start_stores_first);
